@@ -1,0 +1,1 @@
+"""Vigil's engine: everything that trades, and nothing that paints."""

@@ -1,0 +1,397 @@
+"""The trade reducer (SPEC §9): `(trade, event) → trade`, and what is due next in each state.
+
+`evolve` is pure and total over legal histories; an event that the lifecycle does not allow raises
+IllegalTransition and changes nothing. `due` names the one step the desk owes a trade in its state, so that
+recovery after a crash and normal running are the same code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import Enum
+from typing import Final
+
+from station.domain.errors import IllegalTransition
+from station.domain.events import (
+    CommissionBooked,
+    EntryEnded,
+    EntrySubmitted,
+    ExecutionBooked,
+    ExitModified,
+    ExitSubmitted,
+    ManualOpened,
+    OptionSelected,
+    PositionAdopted,
+    SettledAtExpiry,
+    SignalAccepted,
+    StrategyPassed,
+    TradeClosed,
+    TradeEvent,
+    TradeFailed,
+    TradeSized,
+    WealthRecorded,
+)
+from station.domain.instruments import Contract, Right, Side
+from station.domain.orders import ZERO
+
+
+class TradeState(Enum):
+    SCANNER_SIGNAL = "SCANNER_SIGNAL"
+    STRATEGY_PASS = "STRATEGY_PASS"
+    OPTION_SELECTED = "OPTION_SELECTED"
+    WEALTH_SIZED = "WEALTH_SIZED"
+    BUY_SUBMITTED = "BUY_SUBMITTED"
+    BUY_FILLED = "BUY_FILLED"
+    SELL_SUBMITTED = "SELL_SUBMITTED"
+    SELL_FILLED = "SELL_FILLED"
+    CLOSED = "CLOSED"
+    WEALTH_UPDATED = "WEALTH_UPDATED"
+    FAILED = "FAILED"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in (TradeState.WEALTH_UPDATED, TradeState.FAILED)
+
+    @property
+    def is_open(self) -> bool:
+        """A position is or may be held."""
+        return self in _OPEN
+
+    @property
+    def before_fill(self) -> bool:
+        return self in _BEFORE_FILL
+
+
+_BEFORE_FILL: Final = frozenset(
+    {TradeState.SCANNER_SIGNAL, TradeState.STRATEGY_PASS, TradeState.OPTION_SELECTED,
+     TradeState.WEALTH_SIZED, TradeState.BUY_SUBMITTED}
+)  # fmt: skip
+_OPEN: Final = frozenset(
+    {TradeState.BUY_SUBMITTED, TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED, TradeState.SELL_FILLED}
+)
+_HOLDING: Final = frozenset({TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED})
+
+
+class Cause(Enum):
+    """What took a position out (SPEC §9)."""
+
+    TARGET = "target"
+    BREAK_EVEN = "break-even"
+    STOP = "stop"
+    SHIELD = "shield"
+    LATE = "15:30"
+    END_OF_DAY = "end of day"
+    EMERGENCY = "emergency"
+    MANUAL = "manual"
+    STRATEGY = "strategy"
+    KILL = "kill"
+    EXPIRY = "expiry"
+    EXTERNAL = "external"
+
+
+class Origin(Enum):
+    STRATEGY = "STRATEGY"
+    MANUAL = "MANUAL"
+    ADOPTED = "ADOPTED"
+
+
+class Step(Enum):
+    """What the desk owes a trade next."""
+
+    SELECT = "select"
+    SIZE = "size"
+    JUDGE = "judge"
+    AWAIT_ENTRY = "await entry"
+    PROTECT = "protect"
+    CLOSE = "close"
+    RECORD_WEALTH = "record wealth"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class ExitLeg:
+    """One exit order of the trade and the cause that CLOSED will carry if it finishes the position."""
+
+    order_ref: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One trade from signal to wealth. Values are dollars (quantity × price × multiplier), qty contracts.
+
+    `shield` is rapid_shield, day_shield or none; `entry_done` when the entry can fill no further.
+    """
+
+    id: str
+    state: TradeState
+    account: str = ""
+    environment: str = ""
+    strategy: str = ""
+    strategy_version: int = 0
+    origin: Origin = Origin.STRATEGY
+    symbol: str = ""
+    side: Side = Side.CALL
+    contract: Contract | None = None
+    scanners: tuple[str, ...] = ()
+    signal_key: str = ""
+    fired_ns: int = 0
+    target_pct: Decimal = ZERO
+    shield: str = "none"
+    wealth_plan: str = ""
+    underlying_price: float = 0.0
+    selected_bid: Decimal = ZERO
+    selected_ask: Decimal = ZERO
+    delta: float = 0.0
+    qty: Decimal = ZERO
+    entry_ref: str = ""
+    entry_valid_until_ns: int = 0
+    entry_done: bool = False
+    entry_filled: Decimal = ZERO
+    entry_value: Decimal = ZERO
+    exit_filled: Decimal = ZERO
+    exit_value: Decimal = ZERO
+    commission: Decimal = ZERO
+    fees_owed: int = 0
+    exits: tuple[ExitLeg, ...] = ()
+    last_exit_ref: str = ""
+    settled: str = ""
+    cause: str = ""
+    reason: str = ""
+    net_pnl: Decimal | None = None
+    opened_ns: int = 0
+    filled_ns: int = 0
+    closed_ns: int = 0
+    updated_ns: int = 0
+
+    @property
+    def open_qty(self) -> Decimal:
+        """What is held: negative after an over-sell (FAULTS 18)."""
+        return self.entry_filled - self.exit_filled
+
+    @property
+    def entry_price(self) -> Decimal | None:
+        """Average price a unit paid, None before a fill."""
+        return self._average(self.entry_value, self.entry_filled)
+
+    @property
+    def exit_price(self) -> Decimal | None:
+        return self._average(self.exit_value, self.exit_filled)
+
+    @property
+    def realised(self) -> Decimal:
+        """Dollars taken minus dollars paid minus fees; the result once the open quantity is zero."""
+        return self.exit_value - self.entry_value - self.commission
+
+    def _average(self, value: Decimal, qty: Decimal) -> Decimal | None:
+        if qty == 0 or self.contract is None:
+            return None
+        return value / (qty * self.contract.multiplier)
+
+    def cause_of(self, order_ref: str) -> str:
+        """The cause an exit order stands for; external for one that is not ours."""
+        found = next((leg.cause for leg in self.exits if leg.order_ref == order_ref), "")
+        return found or Cause.EXTERNAL.value
+
+
+def due(trade: Trade) -> Step:
+    """The step owed in this state; the desk performs it whether it just arrived or just restarted."""
+    return _DUE[trade.state]
+
+
+_DUE: Final = {
+    TradeState.SCANNER_SIGNAL: Step.NOTHING,
+    TradeState.STRATEGY_PASS: Step.SELECT,
+    TradeState.OPTION_SELECTED: Step.SIZE,
+    TradeState.WEALTH_SIZED: Step.JUDGE,
+    TradeState.BUY_SUBMITTED: Step.AWAIT_ENTRY,
+    TradeState.BUY_FILLED: Step.PROTECT,
+    TradeState.SELL_SUBMITTED: Step.PROTECT,
+    TradeState.SELL_FILLED: Step.CLOSE,
+    TradeState.CLOSED: Step.RECORD_WEALTH,
+    TradeState.WEALTH_UPDATED: Step.NOTHING,
+    TradeState.FAILED: Step.NOTHING,
+}
+
+
+def begin(trade_id: str, event: SignalAccepted | PositionAdopted | ManualOpened, at_ns: int) -> Trade:
+    """The first state of a trade: SCANNER_SIGNAL, OPTION_SELECTED (manual) or BUY_FILLED (adopted)."""
+    match event:
+        case SignalAccepted():
+            return Trade(
+                trade_id, TradeState.SCANNER_SIGNAL, scanners=event.scanners, signal_key=event.key,
+                fired_ns=event.fired_ns, underlying_price=event.underlying_price,
+                opened_ns=at_ns, updated_ns=at_ns,
+            )  # fmt: skip
+        case ManualOpened():
+            return Trade(
+                trade_id, TradeState.OPTION_SELECTED, account=event.account,
+                environment=event.environment, strategy="manual", origin=Origin.MANUAL,
+                symbol=event.contract.symbol, side=event.side, contract=event.contract,
+                selected_bid=event.bid, selected_ask=event.ask, target_pct=event.target_pct,
+                shield=event.shield, wealth_plan=event.wealth_plan,
+                underlying_price=event.underlying_price, opened_ns=at_ns, updated_ns=at_ns,
+            )  # fmt: skip
+        case PositionAdopted():
+            side = Side.PUT if event.contract.right is Right.PUT else Side.CALL
+            return Trade(
+                trade_id, TradeState.BUY_FILLED, account=event.account,
+                environment=event.environment, strategy="adopted", origin=Origin.ADOPTED,
+                symbol=event.contract.symbol, side=side, contract=event.contract, qty=event.qty,
+                entry_done=True, entry_filled=event.qty,
+                entry_value=event.qty * event.price * event.contract.multiplier,
+                opened_ns=at_ns, filled_ns=at_ns, updated_ns=at_ns,
+            )  # fmt: skip
+
+
+def evolve(trade: Trade | None, trade_id: str, event: TradeEvent, at_ns: int) -> Trade:
+    """The trade after `event`. Raises IllegalTransition where the lifecycle forbids it."""
+    if isinstance(event, SignalAccepted | PositionAdopted | ManualOpened):
+        if trade is not None:
+            raise IllegalTransition(f"trade {trade_id} begins twice: {event.type} in {trade.state.value}")
+        return begin(trade_id, event, at_ns)
+    if trade is None:
+        raise IllegalTransition(f"trade {trade_id} does not exist: {event.type} came first")
+    return replace(_evolved(trade, event, at_ns), updated_ns=at_ns)
+
+
+def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:
+    match event:
+        case StrategyPassed():
+            return _passed(trade, event)
+        case OptionSelected():
+            _require(trade, event, TradeState.STRATEGY_PASS)
+            return replace(
+                trade, state=TradeState.OPTION_SELECTED, contract=event.contract, delta=event.delta,
+                selected_bid=event.bid, selected_ask=event.ask, underlying_price=event.underlying_price,
+            )  # fmt: skip
+        case TradeSized():
+            _require(trade, event, TradeState.OPTION_SELECTED)
+            return replace(trade, state=TradeState.WEALTH_SIZED, qty=event.qty)
+        case EntrySubmitted():
+            _require(trade, event, TradeState.WEALTH_SIZED)
+            return replace(
+                trade, state=TradeState.BUY_SUBMITTED, entry_ref=event.ticket.order_ref,
+                qty=event.ticket.qty, entry_valid_until_ns=event.valid_until_ns,
+            )  # fmt: skip
+        case EntryEnded():
+            return _settle_state(replace(trade, entry_done=True))
+        case ExitSubmitted() | ExitModified():
+            return _exit_set(trade, event)
+        case ExecutionBooked():
+            return _booked(trade, event, at_ns)
+        case CommissionBooked():
+            return _fee_booked(trade, event)
+        case SettledAtExpiry():
+            return _settled(trade, event)
+        case TradeClosed():
+            _require(trade, event, TradeState.SELL_FILLED)
+            return replace(
+                trade, state=TradeState.CLOSED, cause=event.cause, net_pnl=event.net_pnl, closed_ns=at_ns
+            )
+        case WealthRecorded():
+            _require(trade, event, TradeState.CLOSED, TradeState.WEALTH_UPDATED)
+            return replace(trade, state=TradeState.WEALTH_UPDATED)
+        case TradeFailed():
+            _require(trade, event, *_BEFORE_FILL)
+            return replace(
+                trade, state=TradeState.FAILED, cause=event.cause, reason=event.reason, closed_ns=at_ns
+            )
+        case _:
+            raise IllegalTransition(f"trade {trade.id}: {event.type} cannot follow its beginning")
+
+
+def _require(trade: Trade, event: TradeEvent, *states: TradeState) -> None:
+    if trade.state not in states:
+        wanted = ", ".join(sorted(state.value for state in states))
+        raise IllegalTransition(
+            f"trade {trade.id}: {event.type} is not legal in {trade.state.value} (needs {wanted})"
+        )
+
+
+def _passed(trade: Trade, event: StrategyPassed) -> Trade:
+    _require(trade, event, TradeState.SCANNER_SIGNAL)
+    return replace(
+        trade, state=TradeState.STRATEGY_PASS, account=event.account, environment=event.environment,
+        strategy=event.strategy, strategy_version=event.strategy_version, origin=Origin(event.origin),
+        symbol=event.symbol, side=event.side, target_pct=event.target_pct, shield=event.shield,
+        wealth_plan=event.wealth_plan,
+    )  # fmt: skip
+
+
+def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
+    """The first exit intent moves to SELL_SUBMITTED, once; later ones are events. An over-sell is
+    bought back in SELL_FILLED."""
+    _require(trade, event, *_HOLDING, TradeState.SELL_FILLED)
+    ref = event.ticket.order_ref
+    others = tuple(leg for leg in trade.exits if leg.order_ref != ref)
+    state = TradeState.SELL_SUBMITTED if trade.state is TradeState.BUY_FILLED else trade.state
+    return replace(trade, state=state, exits=(*others, ExitLeg(ref, event.cause)))
+
+
+def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
+    """Executions are the broker's truth: booked in every state that can have sent an order, even after the
+    end (the desk then quarantines). Selling is what an exit does; an over-sell's buy-back has negative qty."""
+    if trade.state.before_fill and trade.state is not TradeState.BUY_SUBMITTED:
+        raise IllegalTransition(f"trade {trade.id}: an execution before any order, in {trade.state.value}")
+    qty = event.qty - event.replaces_qty
+    value = (event.qty * event.price - event.replaces_qty * event.replaces_price) * event.multiplier
+    fee = event.provisional_fee - event.replaces_fee
+    owed = trade.fees_owed + (0 if event.replaces_qty else 1)
+    known = replace(trade, commission=trade.commission + fee, fees_owed=owed)
+    if event.purpose.is_exit:
+        known = replace(
+            known, exit_filled=known.exit_filled + qty, exit_value=known.exit_value + value,
+            last_exit_ref=event.order_ref,
+        )  # fmt: skip
+    else:
+        known = replace(
+            known, entry_filled=known.entry_filled + qty, entry_value=known.entry_value + value,
+            filled_ns=known.filled_ns or at_ns,
+        )  # fmt: skip
+        if known.entry_filled >= known.qty:
+            known = replace(known, entry_done=True)
+    return _settle_state(_restated(known))
+
+
+def _fee_booked(trade: Trade, event: CommissionBooked) -> Trade:
+    known = replace(
+        trade, commission=trade.commission + event.amount - event.replaces,
+        fees_owed=max(trade.fees_owed - 1, 0),
+    )  # fmt: skip
+    return _restated(known)
+
+
+def _restated(trade: Trade) -> Trade:
+    """A closed trade's result follows corrections and late fees."""
+    return trade if trade.net_pnl is None else replace(trade, net_pnl=trade.realised)
+
+
+def _settled(trade: Trade, event: SettledAtExpiry) -> Trade:
+    _require(trade, event, *_HOLDING)
+    value = event.qty * event.price * event.multiplier
+    known = replace(
+        trade, exit_filled=trade.exit_filled + event.qty, exit_value=trade.exit_value + value,
+        entry_done=True, settled=event.cause, last_exit_ref="",
+    )  # fmt: skip
+    if known.state is TradeState.BUY_FILLED:
+        known = replace(known, state=TradeState.SELL_SUBMITTED)
+    return _settle_state(known)
+
+
+def _settle_state(trade: Trade) -> Trade:
+    """The state that the quantities say: bought on the first fill, sold when nothing is open."""
+    if trade.state is TradeState.BUY_SUBMITTED and trade.entry_filled > 0:
+        trade = replace(trade, state=TradeState.BUY_FILLED)
+    if trade.state is TradeState.SELL_SUBMITTED and trade.entry_done and trade.open_qty <= 0:
+        trade = replace(trade, state=TradeState.SELL_FILLED)
+    return trade
+
+
+def closing(trade: Trade) -> TradeClosed | None:
+    """The CLOSED event that is due, or None while quantity is open either way."""
+    if trade.state is not TradeState.SELL_FILLED or trade.open_qty != 0:
+        return None
+    cause = trade.settled if trade.settled and not trade.last_exit_ref else trade.cause_of(trade.last_exit_ref)
+    return TradeClosed(cause, trade.realised, provisional=trade.fees_owed > 0)

@@ -1,0 +1,35 @@
+"""What every kind of proof shares: the real data pack, where there is one, and one quiet Hypothesis profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+settings.register_profile(
+    "vigil",
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("vigil")
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The directory that holds `app.py`."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The directory of real market data; the test is skipped, with the reason, where it is absent."""
+    if not (SHARED_DATA / "manifest.json").is_file():
+        pytest.skip(f"no real data pack at {SHARED_DATA}: only synthetic bars are tested here")
+    return SHARED_DATA

@@ -118,7 +118,10 @@ class ExitModified:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionBooked:
-    """A fill, once. For a correction `replaces_*` holds what was booked under the same root id before."""
+    """A fill, once. For a correction `replaces_*` holds what was booked under the same root id before.
+
+    `qty` is positive; `buys_back` marks the purchase that undoes an over-sell (FAULTS 18).
+    """
 
     type: ClassVar[str] = "order.execution"
     v: ClassVar[int] = 1
@@ -135,6 +138,7 @@ class ExecutionBooked:
     replaces_qty: Decimal = Decimal(0)
     replaces_price: Decimal = Decimal(0)
     replaces_fee: Decimal = Decimal(0)
+    buys_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,11 +332,12 @@ def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
 
 def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
     """Executions are the broker's truth: booked in every state that can have sent an order, even after the
-    end (the desk then quarantines). Selling is what an exit does; an over-sell's buy-back has negative qty."""
+    end (the desk then quarantines). An exit sells; the buy-back of an over-sell counts against it."""
     if trade.state.before_fill and trade.state is not TradeState.BUY_SUBMITTED:
         raise IllegalTransition(f"trade {trade.id}: an execution before any order, in {trade.state.value}")
-    qty = event.qty - event.replaces_qty
-    value = (event.qty * event.price - event.replaces_qty * event.replaces_price) * event.multiplier
+    sign = -1 if event.buys_back else 1
+    qty = (event.qty - event.replaces_qty) * sign
+    value = (event.qty * event.price - event.replaces_qty * event.replaces_price) * event.multiplier * sign
     fee = event.provisional_fee - event.replaces_fee
     owed = trade.fees_owed + (0 if event.replaces_qty else 1)
     known = replace(trade, commission=trade.commission + fee, fees_owed=owed)

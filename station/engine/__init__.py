@@ -1,0 +1,1 @@
+"""The composition root: builds the station from settings, and supervises it."""

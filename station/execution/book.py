@@ -1,0 +1,262 @@
+"""Our own order book: O(1) order state, and what a broker's report means for it.
+
+`interpret` is pure towards the outside: it answers the events that a report is worth, given what is already
+booked. Late, repeated and backward reports are worth none and are counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from station.domain.broker import CommissionReport, ExecutionReport, OrderNotice, OrderStatus
+from station.domain.events import (
+    CommissionBooked,
+    EntryEnded,
+    Event,
+    ExecutionBooked,
+    ExitModified,
+    OrderMoved,
+    OrderNoticed,
+)
+from station.domain.orders import (
+    ZERO,
+    Action,
+    Execution,
+    Order,
+    OrderState,
+    Purpose,
+    Ticket,
+    acknowledged,
+    latest_revisions,
+    moved,
+)
+
+OrderReport = OrderStatus | OrderNotice | ExecutionReport | CommissionReport
+
+REJECTED_CODES: Final = frozenset({200, 201, 203, 321, 322, 382, 383, 387, 388, 434, 463})
+CANCELLED_CODES: Final = frozenset({202})
+FILLED_RACE_CODES: Final = frozenset({161, 10148})
+NOT_FOUND_CODES: Final = frozenset({10147, 135})
+PRICE_OR_MODIFY_CODES: Final = frozenset({103, 104, 105, 106, 107, 110, 329})
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """What one report is worth: events to record on `trade_id`, the execution row to write with them, and
+    whether the broker must be asked before anything may be concluded (`query`)."""
+
+    trade_id: str = ""
+    events: tuple[Event, ...] = ()
+    execution: Execution | None = None
+    query: bool = False
+    foreign: bool = False
+    failure: tuple[int, str] | None = None
+
+
+NOTHING: Final = Interpretation()
+
+
+class OrderBook:
+    """Orders and executions of the account as we know them, by reference."""
+
+    def __init__(self, provisional_fee: Decimal) -> None:
+        self.orders: dict[str, Order] = {}
+        self.ignored: Counter[str] = Counter()
+        self._provisional_fee = provisional_fee
+        self._refs_of: dict[str, list[str]] = {}
+        self._executions: dict[str, dict[str, Execution]] = {}
+        self._by_root: dict[str, Execution] = {}
+        self._by_id: dict[str, Execution] = {}
+        self._early_fees: dict[str, Decimal] = {}
+        self._before_modify: dict[str, Ticket] = {}
+
+    def restore(self, orders: Iterable[Order], executions: Iterable[Execution]) -> None:
+        for order in orders:
+            self.put(order)
+        for execution in executions:
+            self.put_execution(execution)
+
+    def put(self, order: Order) -> None:
+        held = self.orders.get(order.ref)
+        if held is None:
+            self._refs_of.setdefault(order.trade_id, []).append(order.ref)
+        elif held.ticket != order.ticket and order.ref not in self._before_modify:
+            self._before_modify[order.ref] = held.ticket
+        self.orders[order.ref] = order
+
+    def put_execution(self, execution: Execution) -> None:
+        self._by_root[execution.root_id] = execution
+        self._by_id[execution.exec_id] = execution
+        self._executions.setdefault(execution.order_ref, {})[execution.root_id] = execution
+
+    def of_trade(self, trade_id: str) -> tuple[Order, ...]:
+        return tuple(self.orders[ref] for ref in self._refs_of.get(trade_id, ()))
+
+    def working_exits(self, trade_id: str) -> tuple[Order, ...]:
+        return tuple(
+            order
+            for order in self.of_trade(trade_id)
+            if order.state.is_working and order.ticket.purpose.is_exit
+        )
+
+    def working(self) -> tuple[Order, ...]:
+        return tuple(order for order in self.orders.values() if order.state.is_working)
+
+    def executions_of(self, order_ref: str) -> tuple[Execution, ...]:
+        return latest_revisions(tuple(self._executions.get(order_ref, {}).values()))
+
+    def all_executions(self) -> tuple[Execution, ...]:
+        return tuple(self._by_root.values())
+
+    def next_leg(self, trade_id: str, leg: str) -> int:
+        """The next number of a leg (`E` or `X`) of a trade, from 1."""
+        marker = f"-{leg}-"
+        return 1 + sum(marker in ref for ref in self._refs_of.get(trade_id, ()))
+
+    def interpret(self, report: OrderReport) -> Interpretation:
+        match report:
+            case OrderStatus():
+                return self._status(report)
+            case OrderNotice():
+                return self._notice(report)
+            case ExecutionReport():
+                return self._execution(report.execution)
+            case CommissionReport():
+                return self._commission(report)
+
+    def _status(self, status: OrderStatus) -> Interpretation:
+        order = self.orders.get(status.order_ref)
+        if order is None:
+            return Interpretation(foreign=True)
+        if status.state is OrderState.SUBMITTED or status.state is OrderState.PARTIALLY_FILLED:
+            self._before_modify.pop(order.ref, None)
+            known = acknowledged(order, status.broker_id, status.perm_id, status.at_ns)
+            behind = status.filled > order.filled
+            if known is None:
+                return Interpretation(order.trade_id, query=behind) if behind else self._ignore("repeated")
+            return self._step(order, known.state, status, query=behind)
+        if status.filled > order.filled or (
+            status.state is OrderState.FILLED and order.state is not OrderState.FILLED
+        ):
+            return Interpretation(order.trade_id, query=True)
+        if moved(order, status.state, status.at_ns) is None:
+            return self._ignore("backwards" if order.state.is_terminal else "repeated")
+        return self._step(order, status.state, status)
+
+    def _step(
+        self, order: Order, state: OrderState, status: OrderStatus, *, query: bool = False
+    ) -> Interpretation:
+        step = OrderMoved(order.ref, state, status.broker_id, status.perm_id, status.reason)
+        return Interpretation(order.trade_id, (step, *self._ended(order, state)), query=query)
+
+    def _notice(self, notice: OrderNotice) -> Interpretation:
+        order = self.orders.get(notice.order_ref)
+        if order is None:
+            return Interpretation(foreign=True)
+        noticed = OrderNoticed(order.ref, notice.code, notice.text)
+        if order.state.is_terminal:
+            return Interpretation(order.trade_id, (noticed,))
+        if notice.code in FILLED_RACE_CODES or notice.code in NOT_FOUND_CODES:
+            return Interpretation(order.trade_id, (noticed,), query=True)
+        if notice.code in CANCELLED_CODES:
+            return self._terminal(order, OrderState.CANCELLED, notice, noticed)
+        unacknowledged = order.state in (OrderState.PENDING, OrderState.UNKNOWN) and order.filled == 0
+        if notice.code in REJECTED_CODES or (notice.code in PRICE_OR_MODIFY_CODES and unacknowledged):
+            found = self._terminal(order, OrderState.REJECTED, notice, noticed)
+            return replace(found, failure=(notice.code, notice.text))
+        if notice.code in PRICE_OR_MODIFY_CODES:
+            return self._modify_refused(order, notice, noticed)
+        return Interpretation(order.trade_id, (noticed,))
+
+    def _terminal(
+        self, order: Order, state: OrderState, notice: OrderNotice, noticed: OrderNoticed
+    ) -> Interpretation:
+        step = OrderMoved(order.ref, state, 0, 0, f"{notice.code} {notice.text}")
+        return Interpretation(order.trade_id, (noticed, step, *self._ended(order, state)))
+
+    def _modify_refused(self, order: Order, notice: OrderNotice, noticed: OrderNoticed) -> Interpretation:
+        """The order still works as it was before the change (FAULTS 14)."""
+        before = self._before_modify.pop(order.ref, None)
+        if before is None:
+            return Interpretation(order.trade_id, (noticed,))
+        failure = (notice.code, notice.text)
+        if not before.purpose.is_exit:
+            return Interpretation(order.trade_id, (noticed,), failure=failure)
+        undone = ExitModified(before, "target", f"change refused: {notice.code} {notice.text}")
+        return Interpretation(order.trade_id, (noticed, undone), failure=failure)
+
+    def _execution(self, execution: Execution) -> Interpretation:
+        order = self.orders.get(execution.order_ref)
+        if order is None:
+            return Interpretation(foreign=True, execution=execution)
+        held = self._by_root.get(execution.root_id)
+        if held is not None and held.revision >= execution.revision:
+            return self._late_fee(order, held, execution)
+        early = self._early_fees.pop(execution.exec_id, None)
+        reported = execution.commission if execution.commission is not None else early
+        provisional = self._provisional_fee * execution.qty
+        booked = ExecutionBooked(
+            execution.exec_id, order.ref, order.ticket.purpose, execution.qty, execution.price,
+            execution.contract.multiplier, provisional, *_slippage(order, execution),
+            inferred=execution.inferred,
+            replaces_qty=held.qty if held else ZERO,
+            replaces_price=held.price if held else ZERO,
+            replaces_fee=_fee_of(held, self._provisional_fee),
+            buys_back=order.ticket.purpose.is_exit and order.ticket.action is Action.BUY,
+        )  # fmt: skip
+        events: list[Event] = [booked]
+        if reported is not None:
+            events.append(CommissionBooked(execution.exec_id, order.ref, reported, provisional))
+        filled = order.filled + execution.qty - booked.replaces_qty
+        if filled >= order.ticket.qty:
+            events.extend(self._ended(order, OrderState.FILLED))
+        row = replace(execution, commission=reported)
+        return Interpretation(order.trade_id, tuple(events), row)
+
+    def _late_fee(self, order: Order, held: Execution, execution: Execution) -> Interpretation:
+        """The same execution again is no change (FAULTS 1); but a query's copy may carry the owed fee."""
+        if execution.commission is None or held.commission is not None or held.revision > execution.revision:
+            return self._ignore("duplicate execution")
+        return self._fee(order, held, execution.commission)
+
+    def _commission(self, report: CommissionReport) -> Interpretation:
+        held = self._by_id.get(report.exec_id)
+        if held is None:
+            self._early_fees[report.exec_id] = report.commission
+            return NOTHING
+        if held.commission == report.commission:
+            return self._ignore("repeated fee")
+        return self._fee(self.orders[held.order_ref], held, report.commission)
+
+    def _fee(self, order: Order, held: Execution, amount: Decimal) -> Interpretation:
+        booked = CommissionBooked(held.exec_id, order.ref, amount, _fee_of(held, self._provisional_fee))
+        return Interpretation(order.trade_id, (booked,), replace(held, commission=amount))
+
+    def _ended(self, order: Order, state: OrderState) -> tuple[EntryEnded, ...]:
+        entry = order.ticket.purpose is Purpose.ENTRY
+        return (EntryEnded(order.ref, state),) if entry and state.is_terminal else ()
+
+    def _ignore(self, why: str) -> Interpretation:
+        self.ignored[why] += 1
+        return NOTHING
+
+
+def _fee_of(execution: Execution | None, provisional: Decimal) -> Decimal:
+    """The fee in the books for an execution: the reported one, else the provisional one."""
+    if execution is None:
+        return ZERO
+    return provisional * execution.qty if execution.commission is None else execution.commission
+
+
+def _slippage(order: Order, execution: Execution) -> tuple[Decimal, Decimal]:
+    """Dollars a unit paid over (bought) or under (sold) the decision price and the decision mid."""
+    sign = execution.action.sign
+    price, mid = order.decision_price, order.decision_mid
+    return (
+        (execution.price - price) * sign if price is not None else ZERO,
+        (execution.price - mid) * sign if mid is not None else ZERO,
+    )

@@ -1,0 +1,170 @@
+"""Reconciliation as a pure diff: the broker's complete answers against our book (FAULTS.md, SPEC §20).
+
+The broker is the truth. What it knows and we do not is fed through the same interpretation as a live report;
+what we sent and it provably never had may be sent again; what cannot be explained is a break.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from station.domain.broker import (
+    CommissionReport,
+    ExecutionReport,
+    OpenOrder,
+    OrderStatus,
+    Position,
+)
+from station.domain.instruments import Contract
+from station.domain.orders import ZERO, Execution, Order, OrderState, trade_of
+from station.execution.book import OrderBook, OrderReport
+
+
+class Kind(Enum):
+    MISSED_EXECUTION = "missed execution"
+    MISSED_STATUS = "missed status"
+    NEVER_SENT = "never sent"
+    GONE_AT_BROKER = "gone at broker"
+    STRAY_ORDER = "stray order of ours"
+    FOREIGN_ORDER = "foreign order"
+    POSITION_BREAK = "position break"
+    FOREIGN_POSITION = "foreign position"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One discrepancy and how it is resolved. `subject` is an order reference or a contract label."""
+
+    kind: Kind
+    subject: str
+    detail: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.kind.value}: {self.subject}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerTruth:
+    """Complete answers of one moment; there is no such value with a query missing."""
+
+    open_orders: tuple[OpenOrder, ...]
+    executions: tuple[Execution, ...]
+    positions: tuple[Position, ...]
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Reports to interpret, orders proven absent (`unsent`), stray orders of ours to cancel, and findings."""
+
+    reports: tuple[OrderReport, ...]
+    unsent: tuple[Order, ...]
+    strays: tuple[OpenOrder, ...]
+    findings: tuple[Finding, ...]
+
+
+def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
+    """What the broker's answers change in our book. Positions are compared after this has been applied."""
+    reports: list[OrderReport] = []
+    findings: list[Finding] = []
+    executed = _feed_executions(book, truth, reports, findings)
+    remote = {order.order_ref: order for order in truth.open_orders if order.order_ref}
+    unsent: list[Order] = []
+    for order in sorted(book.working(), key=lambda o: o.ref):
+        held = remote.get(order.ref)
+        if held is not None:
+            _feed_status(order, held, truth, reports, findings)
+        elif executed[order.ref] >= order.ticket.qty:
+            continue
+        elif order.broker_id == 0 and order.perm_id == 0 and executed[order.ref] == 0:
+            unsent.append(order)
+            findings.append(Finding(Kind.NEVER_SENT, order.ref, "no order and no execution at the broker"))
+        else:
+            findings.append(Finding(Kind.GONE_AT_BROKER, order.ref, f"was {order.state.value} here"))
+            reports.append(_gone(order, executed[order.ref], truth.at_ns))
+    strays = _unknown_orders(book, truth, findings)
+    return Plan(tuple(reports), tuple(unsent), strays, tuple(findings))
+
+
+def _feed_executions(
+    book: OrderBook, truth: BrokerTruth, reports: list[OrderReport], findings: list[Finding]
+) -> Mapping[str, Decimal]:
+    known = {e.exec_id: e for e in book.all_executions()}
+    latest = {e.root_id: e for e in sorted(truth.executions, key=lambda e: e.revision)}
+    executed: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for ref in book.orders:
+        executed[ref] = sum((e.qty for e in book.executions_of(ref)), ZERO)
+    for execution in sorted(latest.values(), key=lambda e: (e.at_ns, e.exec_id)):
+        if execution.order_ref not in book.orders:
+            continue
+        held = known.get(execution.exec_id)
+        if held is None:
+            reports.append(ExecutionReport(execution))
+            executed[execution.order_ref] += execution.qty
+            detail = f"{execution.exec_id} {execution.qty} @ {execution.price}"
+            findings.append(Finding(Kind.MISSED_EXECUTION, execution.order_ref, detail))
+        elif held.commission is None and execution.commission is not None:
+            reports.append(CommissionReport(execution.exec_id, execution.commission, truth.at_ns))
+    return executed
+
+
+def _feed_status(
+    order: Order, held: OpenOrder, truth: BrokerTruth, reports: list[OrderReport], findings: list[Finding]
+) -> None:
+    if order.state not in (OrderState.PENDING, OrderState.UNKNOWN) or held.state is OrderState.PENDING:
+        return
+    findings.append(
+        Finding(Kind.MISSED_STATUS, order.ref, f"{order.state.value} here, {held.state.value} there")
+    )
+    reports.append(
+        OrderStatus(
+            order.ref, held.state, held.filled, order.ticket.qty - held.filled, truth.at_ns,
+            held.broker_id, held.perm_id, "reconciled",
+        )
+    )  # fmt: skip
+
+
+def _gone(order: Order, filled: Decimal, at_ns: int) -> OrderStatus:
+    rest = order.ticket.qty - filled
+    return OrderStatus(
+        order.ref, OrderState.CANCELLED, filled, rest, at_ns, order.broker_id, order.perm_id,
+        "absent at the broker",
+    )  # fmt: skip
+
+
+def _unknown_orders(book: OrderBook, truth: BrokerTruth, findings: list[Finding]) -> tuple[OpenOrder, ...]:
+    strays: list[OpenOrder] = []
+    for held in truth.open_orders:
+        local = book.orders.get(held.order_ref)
+        if local is not None and local.state.is_working:
+            continue
+        if local is not None or trade_of(held.order_ref) is not None:
+            strays.append(held)
+            findings.append(Finding(Kind.STRAY_ORDER, held.order_ref, "works at the broker, not in our book"))
+        else:
+            label = held.order_ref or f"order {held.perm_id or held.broker_id}"
+            findings.append(Finding(Kind.FOREIGN_ORDER, label, held.contract.label))
+    return tuple(strays)
+
+
+def position_findings(
+    expected: Mapping[Contract, Decimal], ours: frozenset[Contract], truth: BrokerTruth
+) -> tuple[Finding, ...]:
+    """Where the broker's positions differ from what our trades hold. `ours` are contracts we ever traded; a
+    position in any other is foreign: counted and alerted, never touched (SPEC §10 rule 5)."""
+    held: dict[Contract, Decimal] = defaultdict(lambda: ZERO)
+    for position in truth.positions:
+        held[position.contract] += position.qty
+    findings: list[Finding] = []
+    for contract in sorted({*held, *expected}, key=lambda c: c.label):
+        there, here = held[contract], expected.get(contract, ZERO)
+        if there == here:
+            continue
+        kind = Kind.POSITION_BREAK if contract in ours else Kind.FOREIGN_POSITION
+        findings.append(Finding(kind, contract.label, f"broker holds {there}, our trades {here}"))
+    return tuple(findings)

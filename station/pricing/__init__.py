@@ -1,0 +1,19 @@
+"""Option pricing in NumPy: Black-76, implied volatility, the smile and the term of variance. Pure."""
+
+from station.pricing.black76 import Sensitivities, greeks, price, price_and_greeks, year_fraction
+from station.pricing.implied import implied_vol
+from station.pricing.smile import smile_vol
+from station.pricing.term import TradingTime, expiry_instant, expiry_vol
+
+__all__ = [
+    "Sensitivities",
+    "TradingTime",
+    "expiry_instant",
+    "expiry_vol",
+    "greeks",
+    "implied_vol",
+    "price",
+    "price_and_greeks",
+    "smile_vol",
+    "year_fraction",
+]

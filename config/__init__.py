@@ -1,0 +1,1 @@
+"""Settings and the shipped defaults. Imports nothing of the station."""

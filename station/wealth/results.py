@@ -1,0 +1,116 @@
+"""A closed trade's result in the wealth books, once: capital, week, level and the diary.
+
+The diary row is the proof that a trade was counted. Applying a trade whose row exists moves capital by the
+difference only, so a repeated call changes nothing and a restated fee adjusts. A row's `week` and `level`
+are those the trade was made in; the week moves on at most once for one trade, and never back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from station.domain.clock import SECOND
+from station.domain.events import WealthRecorded
+from station.domain.ports import DiaryRow, WealthState, WealthStore
+from station.domain.trade import Trade
+from station.wealth.plans import Plan
+from station.wealth.sizing import first_state
+
+
+def apply_result(
+    plan: Plan, state: WealthState, old: DiaryRow | None, trade: Trade
+) -> tuple[WealthState, DiaryRow]:
+    """The state and diary row after `trade` (closed, `net_pnl` known). `old` is its row if it was counted
+    before. Pure. Raises ValueError for a trade without a result."""
+    if trade.net_pnl is None:
+        raise ValueError(f"trade {trade.id} is {trade.state.value}: it has no result to record")
+    change = trade.net_pnl - (old.net_pnl if old else Decimal(0))
+    made_week = old.week if old else state.week
+    capital = state.capital + change
+    reached = capital >= plan.week(state.week).target
+    advances = reached and state.week == made_week and state.week < len(plan.weeks)
+    week = state.week + 1 if advances else state.week
+    after = WealthState(plan.name, capital, week, plan.week(week).level_at(capital), state.pnl_to_date + change)
+    row = _row(trade, trade.net_pnl, state, capital)
+    if old is not None:
+        row = replace(row, week=old.week, level=old.level, capital_after=old.capital_after + change)
+    return after, row
+
+
+async def record(store: WealthStore, plan: Plan, trade: Trade) -> WealthRecorded:
+    """Write the trade's result to the wealth database and say what it then holds. Idempotent: repeating it
+    with an equal trade writes nothing. One call at a time a database (`WealthBook` sees to that). Raises
+    StorageUnavailable as the store does, ValueError for a trade without a result."""
+    await store.begin(first_state(plan))
+    state = await store.state(plan.name)
+    assert state is not None, "a plan that was begun has a state"
+    old = await store.diary_row(trade.id)
+    after, row = apply_result(plan, state, old, trade)
+    if (after, row) != (state, old):
+        await store.record(after, row)
+    return WealthRecorded(row.net_pnl, after.capital, after.week, after.level)
+
+
+class WealthBook:
+    """The plans and the wealth database; results are recorded one after another."""
+
+    def __init__(self, store: WealthStore, plans: Mapping[str, Plan]) -> None:
+        self.plans = plans
+        self._store = store
+        self._turn = asyncio.Lock()
+
+    async def state(self, plan: Plan) -> WealthState:
+        """Where the account stands; the plan's first state where nothing was recorded yet."""
+        return await self._store.state(plan.name) or first_state(plan)
+
+    async def record(self, plan: Plan, trade: Trade) -> WealthRecorded:
+        """As the function `record`, in turn."""
+        async with self._turn:
+            return await record(self._store, plan, trade)
+
+
+@dataclass(frozen=True, slots=True)
+class WeekSummary:
+    """A plan week against what was traded in it. `behind` dollars still missing to the target, at least 0."""
+
+    week: int
+    start: Decimal
+    target: Decimal
+    trades: int
+    wins: int
+    net_pnl: Decimal
+    behind: Decimal
+
+
+def weekly_summary(plan: Plan, rows: Iterable[DiaryRow], capital: Decimal) -> tuple[WeekSummary, ...]:
+    """One summary for each plan week that has a diary row, ascending; `capital` is the present one."""
+    by_week: dict[int, list[DiaryRow]] = {}
+    for row in rows:
+        by_week.setdefault(row.week, []).append(row)
+    return tuple(_summary(plan, number, by_week[number], capital) for number in sorted(by_week))
+
+
+def _summary(plan: Plan, number: int, rows: list[DiaryRow], capital: Decimal) -> WeekSummary:
+    week = plan.week(number)
+    return WeekSummary(
+        number, week.start, week.target, len(rows), sum(row.net_pnl > 0 for row in rows),
+        sum((row.net_pnl for row in rows), Decimal(0)), max(week.target - capital, Decimal(0)),
+    )  # fmt: skip
+
+
+def _row(trade: Trade, net_pnl: Decimal, state: WealthState, capital: Decimal) -> DiaryRow:
+    held_ns = trade.closed_ns - trade.filled_ns if trade.filled_ns else 0
+    return DiaryRow(
+        trade_id=trade.id, closed_ns=trade.closed_ns, symbol=trade.symbol,
+        label=trade.contract.label if trade.contract else "", qty=trade.entry_filled,
+        entry=_price(trade.entry_price), exit=_price(trade.exit_price), net_pnl=net_pnl, cause=trade.cause,
+        hold_s=max(held_ns, 0) // SECOND, delta_at_entry=trade.delta, capital_after=capital,
+        week=state.week, level=state.level,
+    )  # fmt: skip
+
+
+def _price(price: Decimal | None) -> Decimal:
+    return Decimal(0) if price is None else price

@@ -1,0 +1,189 @@
+"""The floor: one immutable picture of the station, in parts that travel only when they change.
+
+Instants are UTC ns of the station's clock (`Header.now_ns` is its now); a screen derives ages and countdowns
+from them, so that a part does not change merely because time passes. Money and prices are Decimal.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+READY: Final = "ready"
+LOADING: Final = "loading"
+ERROR: Final = "error"
+
+
+class Price(msgspec.Struct, frozen=True):
+    """An underlying's last print. `change_pct` against the previous close; stale past `stale_s` seconds."""
+
+    symbol: str
+    last: float | None = None
+    change_pct: float | None = None
+    at_ns: int = 0
+    stale_s: float = 15.0
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The strip that every size shows. `environment` is PAPER or LIVE, `gate` OPEN, REDUCING or CLOSED,
+    `session` a word such as OPEN, CLOSED or PRE; `pace` says how time runs (`sim ×20`, empty for wall time);
+    latencies are milliseconds."""
+
+    environment: str
+    gate: str
+    now_ns: int
+    account: str = ""
+    broker: str = ""
+    broker_up: bool = True
+    gate_reason: str = ""
+    kill: bool = False
+    kill_reason: str = ""
+    session: str = ""
+    pace: str = ""
+    prices: tuple[Price, ...] = ()
+    equity: Decimal | None = None
+    day_pnl: Decimal | None = None
+    day_pct: float | None = None
+    latency_ms: float | None = None
+    lag_ms: float | None = None
+    read_only: bool = False
+    open_trades: int = 0
+    working_orders: int = 0
+    note: str = ""
+
+
+class FiringRow(msgspec.Struct, frozen=True):
+    """One firing and its fate. `gate` names the gate that refused it, empty when published."""
+
+    at_ns: int
+    scanner: str
+    side: str
+    score: int
+    gate: str = ""
+    instrument: str = ""
+    timeframe: str = ""
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """The scanner feed, newest first, with refusals counted by gate over the session."""
+
+    rows: tuple[FiringRow, ...] = ()
+    rejected: dict[str, int] = {}
+    published: int = 0
+    scanners: int = 0
+    warm: int = 0
+    state: str = READY
+    note: str = ""
+
+
+class PositionRow(msgspec.Struct, frozen=True):
+    """One open trade. `entry` is None until the first fill; `entry_ref` is its entry order while that works.
+
+    `timer` names what runs until `timer_until_ns` (grace, entry); `stop` is a price or None, `shield` its
+    words; `protection` says what stands at the broker (`sell 5.20 live`), `protected` whether that covers
+    the position; a mark older than `stale_s` is shown as stale.
+    """
+
+    trade_id: str
+    label: str
+    qty: Decimal
+    state: str
+    entry: Decimal | None = None
+    mark: Decimal | None = None
+    mark_at_ns: int = 0
+    pnl: Decimal | None = None
+    pnl_pct: float | None = None
+    target: Decimal | None = None
+    stop: Decimal | None = None
+    shield: str = ""
+    timer: str = ""
+    timer_until_ns: int = 0
+    protection: str = ""
+    protected: bool = True
+    entry_ref: str = ""
+    strategy: str = ""
+    stale_s: float = 5.0
+
+
+class Positions(msgspec.Struct, frozen=True):
+    """Open trades, oldest first."""
+
+    rows: tuple[PositionRow, ...] = ()
+    state: str = READY
+    note: str = ""
+
+
+class AlertRow(msgspec.Struct, frozen=True):
+    """`severity` is info, good, warn or critical."""
+
+    at_ns: int
+    severity: str
+    text: str
+
+
+class Alerts(msgspec.Struct, frozen=True):
+    """The alert log, newest first."""
+
+    rows: tuple[AlertRow, ...] = ()
+    state: str = READY
+    note: str = ""
+
+
+class StrategyRow(msgspec.Struct, frozen=True):
+    """One strategy as the hunter sees it. `verdict` is MATCH, WAIT, BLOCK, HELD or OFF; `matched` names the
+    signals that match, `blocks` what stops it and why."""
+
+    strategy: str
+    verdict: str
+    side: str = ""
+    matched: str = ""
+    blocks: str = ""
+    hunter: str = ""
+    priority: int = 1
+    at_ns: int = 0
+
+
+class Strategies(msgspec.Struct, frozen=True):
+    """Strategies by priority; `hunts` counts the hunter's cycles this session."""
+
+    rows: tuple[StrategyRow, ...] = ()
+    hunts: int = 0
+    state: str = READY
+    note: str = ""
+
+
+class Floor(msgspec.Struct, frozen=True):
+    """The whole picture. A None part is one the engine has nothing to say about yet."""
+
+    header: Header | None = None
+    feed: Feed | None = None
+    positions: Positions | None = None
+    alerts: Alerts | None = None
+    strategies: Strategies | None = None
+
+
+PART_NAMES: Final = ("header", "feed", "positions", "alerts", "strategies")
+"""In the order of travel: what protects comes before what informs."""
+
+
+class Versions:
+    """Counts the changes of each part of a run of floors. Parts are compared by value."""
+
+    def __init__(self) -> None:
+        self.floor = Floor()
+        self.of: dict[str, int] = dict.fromkeys(PART_NAMES, 0)
+
+    def take(self, floor: Floor) -> tuple[str, ...]:
+        """Adopt `floor`; the names of the parts that changed. A part that turned None is kept as it was."""
+        changed: list[str] = []
+        for name in PART_NAMES:
+            new, old = getattr(floor, name), getattr(self.floor, name)
+            if new is not None and new is not old and new != old:
+                changed.append(name)
+        if changed:
+            self.floor = msgspec.structs.replace(self.floor, **{name: getattr(floor, name) for name in changed})
+            for name in changed:
+                self.of[name] += 1
+        return tuple(changed)

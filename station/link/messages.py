@@ -1,0 +1,196 @@
+"""What crosses the door: commands and replies, and the few words of the wire around them.
+
+`Hello`, `Call`, `Answer`, `Ack`, `Kill`, `Flatten` and `Stop` are the frozen core: they keep their shape in
+every protocol version, so that a screen and an engine of different versions can still stop trading.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+PROTOCOL: Final = 1
+CORE_TEXT: Final = "kill, flatten and stop still work"
+
+
+class Wire(msgspec.Struct, frozen=True, tag=True, tag_field="type"):
+    """Base of every message; the class name is its tag."""
+
+
+# --- commands ----------------------------------------------------------------------------------------
+
+
+class Kill(Wire, frozen=True):
+    """Kill switch on: cancel what can open or increase exposure; `flatten` also closes every position."""
+
+    flatten: bool = False
+    by: str = ""
+
+
+class KillRelease(Wire, frozen=True):
+    """Kill switch off; `word` is what the operator typed, the engine judges it."""
+
+    word: str
+    by: str = ""
+
+
+class Flatten(Wire, frozen=True):
+    """Close every position at market without the kill switch."""
+
+    by: str = ""
+
+
+class Gate(Wire, frozen=True):
+    """Set the market gate: `state` is open, reducing or closed."""
+
+    state: str
+    by: str = ""
+
+
+class Stop(Wire, frozen=True):
+    """Stop the engine in order."""
+
+    by: str = ""
+
+
+class Takeover(Wire, frozen=True):
+    """Ask the running engine to give up its lease."""
+
+    by: str = ""
+
+
+class Status(Wire, frozen=True):
+    """Asks for the `status` document."""
+
+
+class Trades(Wire, frozen=True):
+    """Asks for the `trades` document."""
+
+
+class Story(Wire, frozen=True):
+    """Asks for the `story` document of one trade."""
+
+    trade_id: str
+
+
+class Scanners(Wire, frozen=True):
+    """Asks for the `scanners` document."""
+
+
+class CloseTrade(Wire, frozen=True):
+    """Close one trade's position at market."""
+
+    trade_id: str
+    by: str = ""
+
+
+class CancelOrder(Wire, frozen=True):
+    """Cancel one working order by our reference."""
+
+    order_ref: str
+    by: str = ""
+
+
+class Reconcile(Wire, frozen=True):
+    """Compare the books with the broker now."""
+
+    by: str = ""
+
+
+class Query(Wire, frozen=True):
+    """Any other question by name; the engine refuses a name it does not know."""
+
+    name: str
+    args: dict[str, str] = {}
+
+
+class Attach(Wire, frozen=True):
+    """Start (or re-pace) the floor stream at `hz` snapshots a second. Answered by the server itself."""
+
+    hz: float = 4.0
+
+
+Command = (
+    Kill | KillRelease | Flatten | Gate | Stop | Takeover | Status | Trades | Story | Scanners
+    | CloseTrade | CancelOrder | Reconcile | Query | Attach
+)  # fmt: skip
+CoreCommand = Kill | Flatten | Stop
+
+READ_ONLY_COMMANDS: Final = (Status, Trades, Story, Scanners, Query, Attach)
+"""What a read-only attach may ask."""
+
+
+# --- replies -----------------------------------------------------------------------------------------
+
+
+class Ack(Wire, frozen=True):
+    """The answer to an order: done or refused, in one line. `code` is the machine-readable reason."""
+
+    ok: bool
+    text: str
+    code: str = ""
+
+
+class Data(Wire, frozen=True):
+    """The answer to a question: one JSON document as text."""
+
+    json: str
+
+
+Reply = Ack | Data
+
+
+# --- the wire around them ----------------------------------------------------------------------------
+
+
+class Hello(Wire, frozen=True):
+    """First frame of a client. `role` is screen, verb or observer (read-only)."""
+
+    role: str
+    protocol: int = PROTOCOL
+
+
+class Call(Wire, frozen=True):
+    """A command with the number its answer will carry."""
+
+    id: int
+    command: msgspec.Raw
+
+
+class Greeting(Wire, frozen=True):
+    """First frame of the server."""
+
+    protocol: int
+    pid: int
+    accepted: bool
+    text: str = ""
+
+
+class Answer(Wire, frozen=True):
+    """The reply to call `id`."""
+
+    id: int
+    reply: Ack | Data
+
+
+class Part(Wire, frozen=True):
+    """One changed part of the floor; `version` counts its changes since the engine started."""
+
+    name: str
+    version: int
+    body: msgspec.Raw
+
+
+class Pulse(Wire, frozen=True):
+    """Nothing changed, but the engine is alive."""
+
+
+class Farewell(Wire, frozen=True):
+    """The engine is going away on purpose."""
+
+    reason: str
+
+
+ToServer = Hello | Call
+ToClient = Greeting | Answer | Part | Pulse | Farewell

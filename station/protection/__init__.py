@@ -1,0 +1,42 @@
+"""Loss protection (SPEC §10): six rules and the shields, from the first fill to the close.
+
+The rules are pure (`decide`); the worker looks, asks the desk through `ExitPort`, and looks again.
+"""
+
+from station.protection.decide import Triggers, decide, next_look, triggers
+from station.protection.directives import (
+    CancelEntry,
+    CancelExit,
+    Directive,
+    Holding,
+    LateMode,
+    MarketOut,
+    Memory,
+    ModifyExit,
+    ProtectionSettings,
+    RaiseAlert,
+    RequestReconcile,
+    SubmitExit,
+)
+from station.protection.worker import ExitPort, ProtectionWorker
+
+__all__ = [
+    "CancelEntry",
+    "CancelExit",
+    "Directive",
+    "ExitPort",
+    "Holding",
+    "LateMode",
+    "MarketOut",
+    "Memory",
+    "ModifyExit",
+    "ProtectionSettings",
+    "ProtectionWorker",
+    "RaiseAlert",
+    "RequestReconcile",
+    "SubmitExit",
+    "Triggers",
+    "decide",
+    "next_look",
+    "triggers",
+]

@@ -1,0 +1,188 @@
+"""What protection looks at, what it may ask for, and its settings: plain values shared by rules and worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Final
+
+from station.domain.errors import BadInput
+from station.domain.instruments import TickRule
+from station.domain.market import Quote
+from station.domain.orders import Order, OrderKind, Purpose
+from station.domain.trade import Cause, Trade
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One trade as protection sees it at an instant.
+
+    `exits` are all its exit orders that are not terminal, PENDING and UNKNOWN included; `entry_working` while
+    the entry may still fill; `kill_flatten` while the kill switch demands a flat book; `halted` while the
+    underlying does not trade; `day_shield_hit` once the strategy's daily loss ceiling is reached.
+    """
+
+    trade: Trade
+    exits: tuple[Order, ...]
+    quote: Quote | None
+    tick_rule: TickRule
+    entry_working: bool = False
+    kill_flatten: bool = False
+    halted: bool = False
+    day_shield_hit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitExit:
+    """Place the trade's one protective exit. `qty` contracts, prices dollars a unit on a legal tick."""
+
+    kind: OrderKind
+    purpose: Purpose
+    qty: Decimal
+    limit: Decimal | None
+    stop: Decimal | None
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyExit:
+    """Change the working exit in place (or replace it atomically where the broker cannot).
+
+    `qty` is the order's new total: what it has filled already plus what is open.
+    """
+
+    order_ref: str
+    kind: OrderKind
+    qty: Decimal
+    limit: Decimal | None
+    stop: Decimal | None
+    cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelExit:
+    """Cancel an exit that is one too many, or whose position is gone."""
+
+    order_ref: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelEntry:
+    """Cancel what is left of the entry: the position is being taken out."""
+
+    order_ref: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class MarketOut:
+    """Trade the open quantity away at market: the working exit modified to MARKET, or a new order where none
+    works. A negative open quantity (an over-sell) is bought back."""
+
+    cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAlert:
+    """Tell the trader. `severity` is info, warning or critical; alerts of one `key` are one alert."""
+
+    severity: str
+    text: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReconcile:
+    """Ask the broker for the truth before anything else is sent for this trade."""
+
+    reason: str
+
+
+Directive = SubmitExit | ModifyExit | CancelExit | CancelEntry | MarketOut | RaiseAlert | RequestReconcile
+
+
+class LateMode(Enum):
+    """What happens at close − 30 min (rule 4)."""
+
+    MODIFY_TO_ENTRY = "modify_to_entry"
+    ALERT_ONLY = "alert_only"
+    FORCE_CLOSE = "force_close"
+
+
+ALWAYS_ON: Final = frozenset({"kill", "end_of_day", "target"})
+SWITCHABLE: Final = frozenset(
+    {"emergency", "rapid_shield", "day_shield", "late", "trail", "break_even", "unclosed"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionSettings:
+    """The six rules' numbers (SPEC §10). Percents are of the entry price, `_s` seconds.
+
+    `off` names switched-off rules. Raises BadInput for a number out of range, an unknown rule, or one that
+    has no off position.
+    """
+
+    target_pct: Decimal = Decimal(23)
+    grace_s: int = 900
+    trail_pct: Decimal | None = None
+    unclosed_alert_s: int = 1800
+    late_before_close_s: int = 1800
+    late_mode: LateMode = LateMode.MODIFY_TO_ENTRY
+    flatten_before_close_s: int = 300
+    emergency_checks: int = 8
+    check_s: int = 5
+    rapid_shield_pct: Decimal = Decimal(22)
+    stale_after_s: int = 15
+    fast_poll_s: int = 5
+    fast_poll_for_s: int = 600
+    slow_poll_s: int = 30
+    retry_s: int = 1
+    ack_timeout_s: int = 5
+    off: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for name, pct, limit in (
+            ("target_pct", self.target_pct, Decimal(1000)),
+            ("rapid_shield_pct", self.rapid_shield_pct, Decimal(99)),
+            ("trail_pct", self.trail_pct or Decimal(1), Decimal(99)),
+        ):
+            if not 0 < pct <= limit:
+                raise BadInput(f"protection {name} is {pct}: give a percent over 0 and up to {limit}")
+        for name, value in (
+            ("emergency_checks", self.emergency_checks), ("check_s", self.check_s),
+            ("unclosed_alert_s", self.unclosed_alert_s), ("fast_poll_s", self.fast_poll_s),
+            ("slow_poll_s", self.slow_poll_s), ("retry_s", self.retry_s),
+            ("flatten_before_close_s", self.flatten_before_close_s),
+        ):  # fmt: skip
+            if value < 1:
+                raise BadInput(f"protection {name} is {value}: give 1 or more")
+        for name in sorted(self.off - SWITCHABLE):
+            why = "cannot be switched off" if name in ALWAYS_ON else "is not a rule"
+            raise BadInput(f"protection rule {name!r} {why}: switchable are {', '.join(sorted(SWITCHABLE))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What protection remembers of one trade between two looks; lost at a restart and rebuilt from the trade.
+
+    `out` is the first market-out cause, kept until flat; `lowered` the cause under which the sell moved to
+    break-even; `absent_checks` consecutive checks without a price, the last at `absent_ns`; `high_bid` the
+    best bid since the fill; `raised` keys of alerts already given; `asked` the last order directives, sent at
+    `asked_ns` for the `asked_times`-th time.
+    """
+
+    out: Cause | None = None
+    out_reason: str = ""
+    lowered: Cause | None = None
+    absent_checks: int = 0
+    absent_ns: int = 0
+    high_bid: Decimal | None = None
+    raised: frozenset[str] = frozenset()
+    asked: tuple[Directive, ...] = ()
+    asked_ns: int = 0
+    asked_times: int = 0

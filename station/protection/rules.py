@@ -1,0 +1,255 @@
+"""The rules of loss protection (SPEC §10), each a small pure function with one typed verdict.
+
+A rule looks at a View and answers Out (leave at market), Lower (move the sell to entry + fees), Tell (an
+alert) or None. The first Out in the table's order wins and is kept until flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from station.calendars import SessionSpan
+from station.domain.clock import SECOND
+from station.domain.orders import ZERO
+from station.domain.trade import Cause, Trade
+from station.protection.directives import (
+    Holding,
+    LateMode,
+    Memory,
+    ProtectionSettings,
+    RaiseAlert,
+)
+
+HUNDRED: Final = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An open holding at `now_ns`, inside `session`. `bid` is None unless fresh and sane (FAULTS 39–41, 44)."""
+
+    holding: Holding
+    now_ns: int
+    session: SessionSpan
+    settings: ProtectionSettings
+    memory: Memory
+    entry: Decimal
+    bid: Decimal | None
+
+    @property
+    def trade(self) -> Trade:
+        return self.holding.trade
+
+    @property
+    def held_ns(self) -> int:
+        return self.now_ns - self.trade.filled_ns
+
+    @property
+    def before_close_ns(self) -> int:
+        return self.session.close_ns - self.now_ns
+
+    @property
+    def late(self) -> bool:
+        return self.before_close_ns <= self.settings.late_before_close_s * SECOND
+
+    @property
+    def closing(self) -> bool:
+        """At or past close − 5 min, or held over from an earlier session."""
+        last_call = self.before_close_ns <= self.settings.flatten_before_close_s * SECOND
+        return last_call or self.trade.filled_ns < self.session.open_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lower:
+    cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    alert: RaiseAlert
+
+
+Verdict = Out | Lower | Tell
+Rule = Callable[[View], Verdict | None]
+
+
+def usable_bid(holding: Holding, now_ns: int, settings: ProtectionSettings) -> Decimal | None:
+    """The bid that a price rule may act on: present, not stale, not crossed or locked, not in a halt."""
+    quote = holding.quote
+    if quote is None or holding.halted or quote.crossed or is_stale(holding, now_ns, settings):
+        return None
+    return quote.bid
+
+
+def is_stale(holding: Holding, now_ns: int, settings: ProtectionSettings) -> bool:
+    """A quote older than the limit; an absent one is not stale but absent."""
+    return holding.quote is not None and now_ns - holding.quote.at_ns > settings.stale_after_s * SECOND
+
+
+def has_no_price(holding: Holding) -> bool:
+    """Zero or absent price, as rule 6 counts it."""
+    return holding.quote is None or holding.quote.bid is None
+
+
+def target_limit(trade: Trade, entry: Decimal, holding: Holding, settings: ProtectionSettings) -> Decimal:
+    """Rule 1: entry × (1 + target %), up to a legal tick, never under one tick."""
+    pct = trade.target_pct or settings.target_pct
+    return _legal_up(entry * (1 + pct / HUNDRED), holding)
+
+
+def break_even_limit(trade: Trade, entry: Decimal, holding: Holding) -> Decimal:
+    """Entry plus both sides' fees a unit (the fees so far, twice an average execution's), up to a tick."""
+    traded = trade.entry_filled + trade.exit_filled
+    multiplier = trade.contract.multiplier if trade.contract is not None else 1
+    fees = 2 * trade.commission / (traded * multiplier) if traded else ZERO
+    return _legal_up(entry + max(fees, ZERO), holding)
+
+
+def shield_level(entry: Decimal, settings: ProtectionSettings) -> Decimal:
+    """The bid at or under which the rapid shield goes off, unrounded."""
+    return entry * (1 - settings.rapid_shield_pct / HUNDRED)
+
+
+def trail_level(view: View) -> Decimal | None:
+    """The trailing stop, down to a legal tick; None while it is off, in the grace period or below entry."""
+    pct, high = view.settings.trail_pct, view.memory.high_bid
+    if pct is None or high is None or view.held_ns < view.settings.grace_s * SECOND:
+        return None
+    level = high - view.entry * pct / HUNDRED
+    return view.holding.tick_rule.down(level) if level > view.entry else None
+
+
+def _legal_up(price: Decimal, holding: Holding) -> Decimal:
+    return max(holding.tick_rule.up(price), holding.tick_rule.increment(ZERO))
+
+
+def kill(view: View) -> Verdict | None:
+    return Out(Cause.KILL, "kill switch: flatten") if view.holding.kill_flatten else None
+
+
+def end_of_day(view: View) -> Verdict | None:
+    """Rule 5. A position from an earlier session is overdue and leaves at once."""
+    if not view.closing:
+        return None
+    return Out(Cause.END_OF_DAY, f"{view.settings.flatten_before_close_s} s before the close")
+
+
+def emergency(view: View) -> Verdict | None:
+    """Rule 6."""
+    checks = view.memory.absent_checks
+    if checks < view.settings.emergency_checks:
+        return None
+    return Out(Cause.EMERGENCY, f"no price in {checks} checks of {view.settings.check_s} s")
+
+
+def rapid_shield(view: View) -> Verdict | None:
+    level = shield_level(view.entry, view.settings)
+    if view.trade.shield != "rapid_shield" or view.bid is None or view.bid > level:
+        return None
+    return Out(Cause.SHIELD, f"bid {view.bid} at or under {level} (-{view.settings.rapid_shield_pct} %)")
+
+
+def day_shield(view: View) -> Verdict | None:
+    if view.trade.shield != "day_shield" or not view.holding.day_shield_hit:
+        return None
+    return Out(Cause.SHIELD, f"{view.trade.strategy} reached its daily loss ceiling")
+
+
+def late(view: View) -> Verdict | None:
+    """Rule 4."""
+    if not view.late:
+        return None
+    match view.settings.late_mode:
+        case LateMode.FORCE_CLOSE:
+            return Out(Cause.LATE, f"{view.settings.late_before_close_s} s before the close: force_close")
+        case LateMode.MODIFY_TO_ENTRY:
+            return _lowered(view, Cause.LATE)
+        case LateMode.ALERT_ONLY:
+            minutes = view.settings.late_before_close_s // 60
+            text = f"{_name(view.trade)} is open {minutes} min before the close"
+            return Tell(RaiseAlert("warning", text, f"late:{view.trade.id}"))
+
+
+def trail(view: View) -> Verdict | None:
+    """Rule 2, where a trailing distance is set: over break-even the stop follows the best bid."""
+    level = trail_level(view)
+    if level is None or view.bid is None or view.bid > level:
+        return None
+    return Out(Cause.BREAK_EVEN, f"bid {view.bid} fell to the trailing stop {level}")
+
+
+def break_even(view: View) -> Verdict | None:
+    """Rule 2: the grace period leaves the sell alone; after it, a losing trade asks its money back."""
+    grace_over = view.held_ns >= view.settings.grace_s * SECOND
+    return _lowered(view, Cause.BREAK_EVEN) if grace_over else None
+
+
+def _lowered(view: View, cause: Cause) -> Lower | None:
+    if view.bid is None or view.bid >= view.entry:
+        return None
+    return Lower(cause, f"bid under entry, sell at entry + fees ({cause.value})")
+
+
+def unclosed(view: View) -> Verdict | None:
+    """Rule 3."""
+    times = view.held_ns // (view.settings.unclosed_alert_s * SECOND)
+    if times < 1:
+        return None
+    minutes = view.held_ns // (60 * SECOND)
+    text = f"{_name(view.trade)} still open after {minutes} min"
+    return Tell(RaiseAlert("critical", text, f"unclosed:{view.trade.id}:{times}"))
+
+
+def stale_feed(view: View) -> Verdict | None:
+    """FAULTS 39: price rules rest on the order at the broker and on the timers until quotes are back."""
+    if not is_stale(view.holding, view.now_ns, view.settings):
+        return None
+    text = f"quote of {_name(view.trade)} is older than {view.settings.stale_after_s} s: shield not acting"
+    return Tell(RaiseAlert("warning", text, f"stale:{view.trade.id}"))
+
+
+def no_bid_at_close(view: View) -> Verdict | None:
+    if not view.closing or not has_no_price(view.holding):
+        return None
+    text = f"{_name(view.trade)} has no bid at the close: unsold, it waits for settlement"
+    return Tell(RaiseAlert("critical", text, f"no-bid:{view.trade.id}"))
+
+
+def _name(trade: Trade) -> str:
+    label = trade.contract.label if trade.contract is not None else trade.symbol
+    return f"{trade.id} {label}"
+
+
+RULES: Final[tuple[tuple[str, Rule], ...]] = (
+    ("kill", kill),
+    ("end_of_day", end_of_day),
+    ("emergency", emergency),
+    ("rapid_shield", rapid_shield),
+    ("day_shield", day_shield),
+    ("late", late),
+    ("trail", trail),
+    ("break_even", break_even),
+    ("unclosed", unclosed),
+    ("stale_feed", stale_feed),
+    ("no_bid_at_close", no_bid_at_close),
+)
+"""In order of precedence; the target (rule 1) is what holds when none of them speaks."""
+
+
+def verdicts(view: View) -> Iterator[Verdict]:
+    """What the enabled rules say, in order of precedence."""
+    for name, rule in RULES:
+        if name in view.settings.off:
+            continue
+        verdict = rule(view)
+        if verdict is not None:
+            yield verdict

@@ -1,7 +1,8 @@
-"""Wealth plans (SPEC §11): 52 weeks of start and target, and the contracts of each ladder level.
+"""Wealth plans (SPEC §11): 52 weeks of start and target, and the ladder of each week.
 
-A plan file is CSV with the columns `week,start,target` and, where given, `trade_start,T1,T2,T3`: the
-contracts of each level, which must be what the sizing rule says. Dollars; the plan's name is the file's.
+A plan file is CSV with the columns `week,start,target` and, for each level of trade_start, T1, T2 and T3,
+`<level>_capital` (dollars from which it holds, inside the week) and `<level>_contracts`, which must be what
+the sizing rule says of that capital. The plan's name is the file's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ LEVELS: Final = ("trade_start", "T1", "T2", "T3")
 WEEKS: Final = 52
 RISK_SHARE: Final = Decimal("0.05")
 DOLLARS_A_CONTRACT: Final = Decimal(500)
-_REQUIRED: Final = ("week", "start", "target")
+COLUMNS: Final = (
+    "week", "start", "target", *(f"{level}_{what}" for level in LEVELS for what in ("capital", "contracts")),
+)  # fmt: skip
 
 
 def contracts_of(level_capital: Decimal) -> int:
@@ -29,24 +32,30 @@ def contracts_of(level_capital: Decimal) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """One level of a week's ladder: it holds from `capital` dollars on."""
+
+    level: str
+    capital: Decimal
+
+    @property
+    def contracts(self) -> int:
+        return contracts_of(self.capital)
+
+
+@dataclass(frozen=True, slots=True)
 class Week:
-    """One week of a plan; the ladder's levels are its quarters, so that all four come before the target."""
+    """One week of a plan; `rungs` ascend from trade_start at the week's start to T3 under its target."""
 
     number: int
     start: Decimal
     target: Decimal
+    rungs: tuple[Rung, ...]
 
-    def level_capital(self, level: str) -> Decimal:
-        """The capital at which `level` begins: the start plus 0, 1, 2 or 3 quarters of the way."""
-        return self.start + (self.target - self.start) * LEVELS.index(level) / len(LEVELS)
-
-    def level_at(self, capital: Decimal) -> str:
-        """The highest level that `capital` has reached; trade_start below the week's start too."""
-        reached = [level for level in LEVELS if capital >= self.level_capital(level)]
-        return reached[-1] if reached else LEVELS[0]
-
-    def contracts(self, level: str) -> int:
-        return contracts_of(self.level_capital(level))
+    def rung_at(self, capital: Decimal) -> Rung:
+        """The highest rung that `capital` has reached; trade_start below the week's start too."""
+        reached = [rung for rung in self.rungs if capital >= rung.capital]
+        return reached[-1] if reached else self.rungs[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,47 +96,41 @@ def parse_plan(name: str, rows: Iterable[Mapping[str, str]]) -> Plan:
             _refuse(name, week.number, "start", week.start, f"must be week {weeks[-1].number}'s target")
         weeks.append(week)
     if len(weeks) != WEEKS:
-        raise BadInput(
-            f"wealth plan {name}: it has {len(weeks)} weeks, it must have {WEEKS}: complete the file"
-        )
+        raise BadInput(f"wealth plan {name}: {len(weeks)} weeks, there must be {WEEKS}: complete the file")
     return Plan(name, tuple(weeks))
 
 
-def plan_rows(plan: Plan) -> tuple[dict[str, str], ...]:
-    """The plan as CSV rows, contracts included; parsing them gives the plan again."""
-    return tuple(
-        {"week": str(week.number), "start": str(week.start), "target": str(week.target)}
-        | {level: str(week.contracts(level)) for level in LEVELS}
-        for week in plan.weeks
-    )
-
-
-def steady_plan(name: str, start: Decimal, goal: Decimal) -> Plan:
-    """A plan that grows by the same factor each week from `start` to exactly `goal`, whole dollars."""
-    edges = [
-        (start * (goal / start) ** (Decimal(n) / WEEKS)).to_integral_value(rounding=ROUND_FLOOR)
-        for n in range(WEEKS)
-    ]
-    edges.append(goal)
-    return Plan(name, tuple(Week(n + 1, edges[n], edges[n + 1]) for n in range(WEEKS)))
-
-
 def _week(name: str, number: int, row: Mapping[str, str]) -> Week:
-    missing = [column for column in _REQUIRED if not row.get(column)]
+    missing = [column for column in COLUMNS if not row.get(column)]
     if missing:
-        raise BadInput(f"wealth plan {name}: row {number} has no {missing[0]}: give {', '.join(_REQUIRED)}")
+        raise BadInput(f"wealth plan {name}: row {number} has no {missing[0]}: give {', '.join(COLUMNS)}")
     if row["week"].strip() != str(number):
         _refuse(name, number, "week", row["week"], f"must be {number}: weeks count from 1 without a gap")
     start = _dollars(name, number, "start", row["start"])
     target = _dollars(name, number, "target", row["target"])
     if target <= start:
         _refuse(name, number, "target", target, f"must be over the week's start {start}")
-    week = Week(number, start, target)
-    for level in LEVELS:
-        given = (row.get(level) or "").strip()
-        if given and given != str(week.contracts(level)):
-            _refuse(name, number, level, given, f"must be {week.contracts(level)} contracts by the sizing rule")
+    rungs = tuple(Rung(level, _dollars(name, number, f"{level}_capital", row[f"{level}_capital"]))
+                  for level in LEVELS)  # fmt: skip
+    week = Week(number, start, target, rungs)
+    _check_ladder(name, week, row)
     return week
+
+
+def _check_ladder(name: str, week: Week, row: Mapping[str, str]) -> None:
+    floor = week.start
+    for rung in week.rungs:
+        if not floor <= rung.capital <= week.target:
+            _refuse(
+                name, week.number, f"{rung.level}_capital", rung.capital, f"must be {floor} to {week.target}"
+            )
+        floor = rung.capital
+        given = row[f"{rung.level}_contracts"].strip()
+        if given != str(rung.contracts):
+            limit = f"must be {rung.contracts}: max(1, floor(0.05 × {rung.capital} / 500))"
+            _refuse(name, week.number, f"{rung.level}_contracts", given, limit)
+    if week.rungs[0].capital != week.start:
+        _refuse(name, week.number, "trade_start_capital", week.rungs[0].capital, f"must be {week.start}")
 
 
 def _dollars(name: str, number: int, column: str, text: str) -> Decimal:

@@ -33,7 +33,9 @@ def apply_result(
     reached = capital >= plan.week(state.week).target
     advances = reached and state.week == made_week and state.week < len(plan.weeks)
     week = state.week + 1 if advances else state.week
-    after = WealthState(plan.name, capital, week, plan.week(week).level_at(capital), state.pnl_to_date + change)
+    after = WealthState(
+        plan.name, capital, week, plan.week(week).rung_at(capital).level, state.pnl_to_date + change
+    )
     row = _row(trade, trade.net_pnl, state, capital)
     if old is not None:
         row = replace(row, week=old.week, level=old.level, capital_after=old.capital_after + change)

@@ -11,16 +11,6 @@ from station.wealth.plans import LEVELS, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """One rung of the week's ladder for display: reached from `capital` on, worth `contracts`."""
-
-    level: str
-    capital: Decimal
-    contracts: int
-    reached: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Sizing:
     """`qty` contracts, and the ladder that said so."""
 
@@ -42,18 +32,10 @@ def size(plan: Plan, state: WealthState, at_ns: int, trade_id: str = "") -> Sizi
     if state.plan != plan.name:
         raise ValueError(f"state of plan {state.plan} cannot be sized by plan {plan.name}")
     week = plan.week(state.week)
-    level = week.level_at(state.capital)
-    qty = week.contracts(level)
+    rung = week.rung_at(state.capital)
     decision = Decision(
-        trade_id, "size", "pass", f"{plan.name} week {week.number}, level {level}", at_ns,
-        value=f"{qty} contracts at capital {state.capital}",
-        limit=f"floor(0.05 × {week.level_capital(level)} / 500), at least 1",
+        trade_id, "size", "pass", f"{plan.name} week {week.number}, level {rung.level}", at_ns,
+        value=f"{rung.contracts} contracts at capital {state.capital}",
+        limit=f"floor(0.05 × {rung.capital} / 500), at least 1",
     )  # fmt: skip
-    return Sizing(Decimal(qty), plan.name, week.number, level, state.capital, (decision,))
-
-
-def ladder(plan: Plan, state: WealthState) -> tuple[Rung, ...]:
-    """The current week's four rungs, lowest first."""
-    week = plan.week(state.week)
-    edges = [(level, week.level_capital(level)) for level in LEVELS]
-    return tuple(Rung(level, edge, week.contracts(level), state.capital >= edge) for level, edge in edges)
+    return Sizing(Decimal(rung.contracts), plan.name, week.number, rung.level, state.capital, (decision,))

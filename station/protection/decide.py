@@ -48,6 +48,7 @@ _MARKET_CAUSES: Final = frozenset(
     {Cause.SHIELD, Cause.END_OF_DAY, Cause.EMERGENCY, Cause.MANUAL, Cause.STRATEGY, Cause.KILL}
 )
 _STUBBORN_ASKS: Final = 3
+_CANCEL_PATIENCE: Final = 3
 _FORGET_ASKED_S: Final = 60
 
 
@@ -267,13 +268,17 @@ def _unresolved(holding: Holding, now_ns: int, settings: ProtectionSettings) -> 
         if order.state is OrderState.UNKNOWN:
             return (RequestReconcile(f"exit {order.ref} is UNKNOWN: no second exit until the broker answers"),)
         overdue = now_ns - order.updated_ns >= settings.ack_timeout_s * SECOND
-        if _outstanding(order) and overdue:
+        if _outstanding(order, now_ns, settings) and overdue:
             return (RequestReconcile(f"exit {order.ref} is unanswered for {settings.ack_timeout_s} s"),)
     return ()
 
 
-def _outstanding(order: Order) -> bool:
-    return order.state is OrderState.PENDING or bool(order.cancel_cause)
+def _outstanding(order: Order, now_ns: int, settings: ProtectionSettings) -> bool:
+    """The broker owes an answer to it. A cancel without effect is given up: the order works, so it is used."""
+    if order.state is OrderState.PENDING:
+        return True
+    patience_ns = _CANCEL_PATIENCE * settings.ack_timeout_s * SECOND
+    return bool(order.cancel_cause) and now_ns - order.updated_ns < patience_ns
 
 
 def _enforced(
@@ -288,7 +293,7 @@ def _enforced(
     if extra:
         wrong = (CancelExit(order.ref, "one exit a trade") for order in extra if not order.cancel_cause)
         return (*wrong, *entry_off)
-    if kept is not None and _outstanding(kept):
+    if kept is not None and _outstanding(kept, now_ns, settings):
         return entry_off
     return (*_brought(kept, abs(holding.trade.open_qty), wish), *entry_off)
 

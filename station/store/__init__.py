@@ -1,0 +1,26 @@
+"""The databases: connection, migrations, one repository per aggregate, verification and replay of the log."""
+
+from station.store.archive import ArchiveRepository, LogFilter, LogLine, PositionSnapshot
+from station.store.config import ConfigRepository
+from station.store.ids import SequentialIds
+from station.store.lifecycle import LifecycleRepository
+from station.store.opening import Stores, open_stores
+from station.store.reading import LifecycleReader, Logged, TradeFilter
+from station.store.wealth import WealthRepository, WeekSummary
+
+__all__ = [
+    "ArchiveRepository",
+    "ConfigRepository",
+    "LifecycleReader",
+    "LifecycleRepository",
+    "LogFilter",
+    "LogLine",
+    "Logged",
+    "PositionSnapshot",
+    "SequentialIds",
+    "Stores",
+    "TradeFilter",
+    "WealthRepository",
+    "WeekSummary",
+    "open_stores",
+]

@@ -1,0 +1,200 @@
+"""One SQLite file behind one thread: a transaction is one hop, durable when it returns.
+
+Every operation counts as activity, so that lockstep waits for it; a commit outlives the cancellation of whoever
+asked for it, since half of "write before you act" is worse than either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import aiosqlite
+
+from station.clock import Activity
+from station.domain.clock import Clock
+from station.domain.errors import Fatal, StorageUnavailable, VigilError
+from station.store.files import CorruptDatabase, prepare_file
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+Probe = Callable[[str], None]
+
+BUSY_TIMEOUT_MS: Final = 40
+"""How long SQLite itself waits for a lock, on the connection's thread."""
+RETRY_PAUSES_S: Final = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Pauses between tries at a locked database: bounded, under a second in all (FAULTS 54)."""
+
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_REASONS: Final = {
+    sqlite3.SQLITE_BUSY: "it stays locked by another process",
+    sqlite3.SQLITE_LOCKED: "it stays locked by another process",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk fails",
+    sqlite3.SQLITE_CANTOPEN: "it can no longer be opened",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+}
+
+
+def silent(_point: str) -> None:
+    """The probe of a run that nobody kills."""
+
+
+class StoreConnection(aiosqlite.Connection):
+    """aiosqlite, plus whole functions on the connection's thread: one hop instead of one a statement."""
+
+    async def transact(self, work: Work[T]) -> T:
+        """Run `work` between BEGIN IMMEDIATE and COMMIT; any exception rolls back and is raised here."""
+        return await self._execute(_transact, self._conn, work)
+
+    async def inquire(self, work: Work[T]) -> T:
+        """Run `work` outside a transaction."""
+        return await self._execute(work, self._conn)
+
+
+def _transact(connection: sqlite3.Connection, work: Work[T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def connect(path: Path, synchronous: str) -> sqlite3.Connection:
+    """A WAL connection in autocommit with its pragmas set; call it on the thread that will use it."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL").fetchall()
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA temp_store=MEMORY")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class Database:
+    """A database file and its one writer. `commit` and `read` raise StorageUnavailable where it may work later
+    (locked, disk full, disk fault), Fatal where the file is broken; other errors of `work` come as they are."""
+
+    def __init__(
+        self, path: Path, connection: StoreConnection, clock: Clock, activity: Activity, probe: Probe
+    ) -> None:
+        self.path = path
+        self._connection = connection
+        self._clock = clock
+        self._activity = activity
+        self._probe = probe
+        self._line = asyncio.Lock()
+        self._pending: set[asyncio.Task[object]] = set()
+
+    async def commit(self, work: Work[T], label: str = "other") -> T:
+        """Run `work` in one transaction; when this returns it is as durable as the file's pragma says.
+
+        Cancelling the caller does not cancel the commit. Commits keep the order in which they were asked for,
+        also through retries.
+        """
+        task = asyncio.get_running_loop().create_task(self._commit(work, label))
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+        return await asyncio.shield(task)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run a read on the same thread."""
+        return await self._tried(lambda: self._connection.inquire(work))
+
+    async def close(self) -> None:
+        """Let outstanding commits finish, then close; the WAL is folded into the file."""
+        if self._pending:
+            await asyncio.gather(*self._pending, return_exceptions=True)
+        async with self._activity.op():
+            await self._connection.close()
+
+    async def _commit(self, work: Work[T], label: str) -> T:
+        async def once() -> T:
+            self._probe(f"commit.before:{label}")
+            result = await self._connection.transact(work)
+            self._probe(f"commit.after:{label}")
+            return result
+
+        async with self._line:
+            return await self._tried(once)
+
+    async def _tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        for pause_s in RETRY_PAUSES_S:
+            try:
+                async with self._activity.op():
+                    return await attempt()
+            except sqlite3.Error as error:
+                if _code(error) not in _BUSY:
+                    raise _named(self.path, error) from error
+            # Outside the operation: a virtual clock moves only while nothing is outstanding.
+            await self._clock.sleep(pause_s)
+        try:
+            async with self._activity.op():
+                return await attempt()
+        except sqlite3.Error as error:
+            raise _named(self.path, error) from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary SQLite code, extended bits dropped; 0 for errors of the module itself."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return 0 if code is None else code & 0xFF
+
+
+def _named(path: Path, error: sqlite3.Error) -> VigilError | sqlite3.Error:
+    code = _code(error)
+    if code in _BROKEN:
+        return CorruptDatabase(path, str(error))
+    if code in _REASONS:
+        return StorageUnavailable(
+            f"{path.name} did not take a commit: {_REASONS[code]} ({error}); nothing was written"
+        )
+    return error
+
+
+async def open_database(
+    path: Path,
+    *,
+    synchronous: str,
+    prepare: Work[None],
+    clock: Clock,
+    activity: Activity,
+    probe: Probe = silent,
+) -> Database:
+    """Open `path` (0600), run `prepare` on it (migrations, checks) and hand it over.
+
+    Raises Fatal for a corrupt, locked or unwritable file, and whatever Fatal `prepare` raises.
+    """
+    prepare_file(path)
+
+    def opened() -> sqlite3.Connection:
+        connection = connect(path, synchronous)
+        try:
+            prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    connection = StoreConnection(opened, iter_chunk_size=64)
+    try:
+        async with activity.op():
+            await connection
+    except sqlite3.Error as error:
+        named = _named(path, error)
+        if isinstance(named, StorageUnavailable):
+            reason = _REASONS[_code(error)]
+            raise Fatal(f"{path} cannot be opened: {reason} ({error}); mend that and start again") from error
+        raise named from error
+    prepare_file(path)
+    return Database(path, connection, clock, activity, probe)

@@ -1,0 +1,149 @@
+"""The lifecycle repository: one atomic, durable commit for everything that a step of a trade changes."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from station.domain.errors import BadInput
+from station.domain.events import ExecutionBooked
+from station.domain.orders import OrderState, trade_of
+from station.domain.ports import Changes, Snapshot
+from station.domain.signals import SIGNAL_STEPS
+from station.domain.trade import TradeState
+from station.store.chain import Entry, append
+from station.store.codec import canonical
+from station.store.connection import Database
+from station.store.reading import LifecycleReader
+from station.store.rows import DECISIONS, FILLS, ORDERS, SIGNALS, TRADES
+
+_MARK: Final = (
+    "INSERT INTO scanner_marks (scanner, account, environment, bar_start_ns) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (scanner) DO UPDATE SET bar_start_ns = excluded.bar_start_ns"
+)
+_CONTROL: Final = (
+    "INSERT INTO controls (name, account, environment, value) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+_FAILURE: Final = (
+    "INSERT INTO order_failures (account, environment, order_ref, code, root, derived, at_ns) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_CANCEL: Final = (
+    "INSERT INTO cancel_registry (account, environment, order_ref, cause, at_ns) VALUES (?, ?, ?, ?, ?)"
+)
+
+
+class Owner(NamedTuple):
+    """Whose rows these are, where a value does not say so itself."""
+
+    account: str
+    environment: str
+
+
+class LifecycleRepository(LifecycleReader):
+    """Fulfils `domain.ports.LifecycleStore`, and answers the journal's questions (`LifecycleReader`)."""
+
+    def __init__(self, database: Database, owner: Owner) -> None:
+        super().__init__(database.read)
+        self._database = database
+        self._owner = owner
+
+    async def commit(self, changes: Changes) -> None:
+        """Append and upsert in one transaction, durable on return. An empty `changes` does nothing.
+
+        Raises StorageUnavailable (nothing was written), Fatal for a broken file, BadInput for a NaN.
+        """
+        entries = tuple(
+            Entry(r.at_ns, r.trade_id, r.event.type, r.event.v, canonical(r.event)) for r in changes.events
+        )
+        upserts = _upserts(changes, self._owner)
+        if not entries and not upserts:
+            return
+        label = entries[0].type if entries else "other"
+        await self._database.commit(partial(_write, self._owner, entries, upserts), label)
+
+    async def load(self, since_ns: int) -> Snapshot:
+        """All that is not terminal and everything updated at or after `since_ns`, with every order and fill
+        of those trades, so that a correction finds what it corrects."""
+        return await self._database.read(partial(_load, since_ns))
+
+
+_Upsert = tuple[str, list[tuple[Any, ...]]]
+
+
+def _upserts(changes: Changes, owner: Owner) -> tuple[_Upsert, ...]:
+    account, environment = owner
+    booked = {
+        r.event.exec_id: r.trade_id for r in changes.events if isinstance(r.event, ExecutionBooked)
+    }  # fmt: skip
+    every: tuple[_Upsert, ...] = (
+        (TRADES.upsert, [TRADES.encode(t) for t in changes.trades]),
+        (ORDERS.upsert, [ORDERS.encode(o, environment) for o in changes.orders]),
+        (FILLS.upsert, [
+            FILLS.encode(e, e.root_id, booked.get(e.exec_id) or trade_of(e.order_ref) or "", environment)
+            for e in changes.executions
+        ]),
+        (SIGNALS.upsert, [SIGNALS.encode(s, account, environment) for s in changes.signals]),
+        (DECISIONS.upsert, [DECISIONS.encode(d, account, environment) for d in changes.decisions]),
+        (_FAILURE, [
+            (account, environment, f.order_ref, f.code, f.root, f.derived, f.at_ns) for f in changes.failures
+        ]),
+        (_CANCEL, [(account, environment, *cancel) for cancel in changes.cancels]),
+        (_MARK, [(name, account, environment, at) for name, at in changes.scanner_marks.items()]),
+        (_CONTROL, [(name, account, environment, text) for name, text in changes.controls.items()]),
+    )  # fmt: skip
+    return tuple(upsert for upsert in every if upsert[1])
+
+
+def _write(
+    owner: Owner, entries: tuple[Entry, ...], upserts: tuple[_Upsert, ...], connection: sqlite3.Connection
+) -> None:
+    if entries:
+        append(connection, owner.account, owner.environment, entries)
+    for sql, rows in upserts:
+        try:
+            connection.executemany(sql, rows)
+        except sqlite3.IntegrityError as error:
+            raise BadInput(f"a row was refused by the lifecycle database: {error} ({rows[0][0]})") from error
+
+
+def _quoted(states: tuple[str, ...]) -> str:
+    return ", ".join(f"'{state}'" for state in states)
+
+
+_ENDED_TRADES: Final = _quoted(tuple(s.value for s in TradeState if s.is_terminal))
+_ENDED_ORDERS: Final = _quoted(tuple(s.value for s in OrderState if s.is_terminal))
+_ENDED_SIGNALS: Final = _quoted(tuple(s.value for s, steps in SIGNAL_STEPS.items() if not steps))
+
+_LIVE_TRADES: Final = f"state NOT IN ({_ENDED_TRADES}) OR updated_ns >= :since"
+_TRADE_IDS: Final = f"SELECT id FROM trades WHERE {_LIVE_TRADES}"
+_LIVE_ORDERS: Final = f"state NOT IN ({_ENDED_ORDERS}) OR updated_ns >= :since OR trade_id IN ({_TRADE_IDS})"
+_ORDER_REFS: Final = f"SELECT order_ref FROM orders WHERE {_LIVE_ORDERS}"
+
+
+def _load(since_ns: int, connection: sqlite3.Connection) -> Snapshot:
+    since = {"since": since_ns}
+
+    def rows(sql: str) -> list[tuple[Any, ...]]:
+        return connection.execute(sql, since).fetchall()
+
+    trades = rows(f"{TRADES.select} WHERE {_LIVE_TRADES} ORDER BY opened_ns, id")
+    orders = rows(f"{ORDERS.select} WHERE {_LIVE_ORDERS} ORDER BY created_ns, order_ref")
+    fills = rows(
+        f"{FILLS.select} WHERE at_ns >= :since OR trade_id IN ({_TRADE_IDS}) OR order_ref IN ({_ORDER_REFS}) "
+        "ORDER BY at_ns, exec_id"
+    )
+    signals = rows(
+        f"{SIGNALS.select} WHERE published_ns >= :since OR state NOT IN ({_ENDED_SIGNALS}) "
+        "ORDER BY published_ns, id"
+    )
+    marks = connection.execute("SELECT scanner, bar_start_ns FROM scanner_marks ORDER BY scanner").fetchall()
+    controls = connection.execute("SELECT name, value FROM controls ORDER BY name").fetchall()
+    (last_ns,) = connection.execute("SELECT COALESCE(MAX(at_ns), 0) FROM trade_events").fetchone()
+    return Snapshot(
+        tuple(map(TRADES.decode, trades)), tuple(map(ORDERS.decode, orders)),
+        tuple(map(FILLS.decode, fills)), tuple(map(SIGNALS.decode, signals)), dict(marks), dict(controls),
+        int(last_ns),
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""Domain dataclasses as table rows: one column a field, nested values flattened or kept as canonical JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Final, Generic, TypeVar, get_type_hints
+
+import msgspec
+
+from station.domain.errors import BadInput
+from station.domain.orders import Execution, Order
+from station.domain.signals import Decision, Signal
+from station.domain.trade import Trade
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """Where a column's value lives in the dataclass; `json` for lists and nested values."""
+
+    name: str
+    path: tuple[str, ...]
+    json: bool
+
+
+class RowMap(Generic[T]):
+    """How values of `kind` are written to and read from `table`.
+
+    `extra` are columns beside the fields, given at `encode` in that order; `keep` says, by column, the SQL
+    that merges with what an upsert finds (default: the new value).
+    """
+
+    def __init__(
+        self, kind: type[T], table: str, key: str, *, inline: frozenset[str] = frozenset(),
+        json: frozenset[str] = frozenset(), rename: Mapping[str, str] | None = None,
+        extra: tuple[str, ...] = (), keep: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.kind = kind
+        self.table = table
+        self.columns = _columns(kind, (), inline, json, rename or {})
+        self._extra = extra
+        names = [*(column.name for column in self.columns), *extra]
+        merge = keep or {}
+        updates = ", ".join(f"{n} = {merge.get(n, f'excluded.{n}')}" for n in names if n != key)
+        marks = ", ".join("?" * len(names))
+        insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
+        self.upsert = f"{insert} ON CONFLICT ({key}) DO UPDATE SET {updates}" if key else insert
+        self.select = f"SELECT {', '.join(column.name for column in self.columns)} FROM {table}"
+
+    def encode(self, value: T, *extra: object) -> tuple[object, ...]:
+        """The row. Raises BadInput for a NaN or an infinity."""
+        body: dict[str, Any] = msgspec.to_builtins(value)
+        row: list[object] = []
+        for column in self.columns:
+            found: Any = body
+            for part in column.path:
+                found = found[part]
+            if type(found) is float and not math.isfinite(found):
+                raise BadInput(f"{self.table}.{column.name} cannot be {found}: {value!r}")
+            if column.json and found is not None:
+                found = msgspec.json.encode(found, order="sorted").decode()
+            row.append(found)
+        return (*row, *extra)
+
+    def decode(self, row: tuple[Any, ...]) -> T:
+        """The value of a `select` row. Raises BadInput where a column does not fit its field."""
+        body: dict[str, Any] = {}
+        for column, found in zip(self.columns, row, strict=True):
+            into = body
+            for part in column.path[:-1]:
+                into = into.setdefault(part, {})
+            into[column.path[-1]] = msgspec.json.decode(found) if column.json and found is not None else found
+        try:
+            return msgspec.convert(body, self.kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise BadInput(f"{self.table} row {row[0]!r} cannot be read: {error}") from error
+
+
+def _columns(
+    kind: type[Any], path: tuple[str, ...], inline: frozenset[str], json: frozenset[str],
+    rename: Mapping[str, str],
+) -> tuple[Column, ...]:  # fmt: skip
+    hints = get_type_hints(kind)
+    found: list[Column] = []
+    for field in dataclasses.fields(kind):
+        here = (*path, field.name)
+        if field.name in inline:
+            found.extend(_columns(hints[field.name], here, inline, json, rename))
+        else:
+            found.append(Column(rename.get(field.name, field.name), here, field.name in json))
+    return tuple(found)
+
+
+TRADES: Final = RowMap(Trade, "trades", "id", json=frozenset({"contract", "scanners", "exits"}))
+ORDERS: Final = RowMap(
+    Order, "orders", "order_ref", inline=frozenset({"ticket"}), json=frozenset({"contract"}),
+    rename={"limit": "limit_price", "stop": "stop_price"}, extra=("environment",),
+)  # fmt: skip
+FILLS: Final = RowMap(
+    Execution, "order_fills", "exec_id", json=frozenset({"contract"}),
+    extra=("root_id", "trade_id", "environment"),
+    # A fee once known stays known, and a fill stays with its trade.
+    keep={
+        "commission": "COALESCE(excluded.commission, commission)",
+        "trade_id": "CASE excluded.trade_id WHEN '' THEN trade_id ELSE excluded.trade_id END",
+    },
+)  # fmt: skip
+SIGNALS: Final = RowMap(
+    Signal, "signals", "id", inline=frozenset({"firing"}), json=frozenset({"warnings"}),
+    extra=("account", "environment"),
+)  # fmt: skip
+DECISIONS: Final = RowMap(
+    Decision, "decisions", "", rename={"limit": "limit_value"}, extra=("account", "environment")
+)

@@ -1,0 +1,102 @@
+"""lifecycle.db: the log of record, and the projections that replaying it must give."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from station.store.migrations import Migration
+
+_EVENTS: Final = Migration(
+    "the append-only log",
+    (
+        """CREATE TABLE trade_events (
+            seq INTEGER PRIMARY KEY,
+            at_ns INTEGER NOT NULL,
+            account TEXT NOT NULL,
+            environment TEXT NOT NULL,
+            trade_id TEXT NOT NULL,
+            type TEXT NOT NULL,
+            v INTEGER NOT NULL,
+            data TEXT NOT NULL,
+            prev_hash TEXT NOT NULL,
+            hash TEXT NOT NULL)""",
+        "CREATE INDEX trade_events_of_trade ON trade_events (trade_id, seq) WHERE trade_id <> ''",
+        """CREATE TRIGGER trade_events_no_update BEFORE UPDATE ON trade_events
+            BEGIN SELECT RAISE(ABORT, 'trade_events is append-only'); END""",
+        """CREATE TRIGGER trade_events_no_delete BEFORE DELETE ON trade_events
+            BEGIN SELECT RAISE(ABORT, 'trade_events is append-only'); END""",
+    ),
+)
+
+_TRADES: Final = Migration(
+    "trades, orders and their fills",
+    (
+        """CREATE TABLE trades (
+            id TEXT PRIMARY KEY, state TEXT NOT NULL, account TEXT NOT NULL, environment TEXT NOT NULL,
+            strategy TEXT NOT NULL, strategy_version INTEGER NOT NULL, origin TEXT NOT NULL,
+            symbol TEXT NOT NULL, side TEXT NOT NULL, contract TEXT, scanners TEXT NOT NULL,
+            signal_key TEXT NOT NULL, fired_ns INTEGER NOT NULL, target_pct TEXT NOT NULL,
+            shield TEXT NOT NULL, wealth_plan TEXT NOT NULL, underlying_price REAL NOT NULL,
+            selected_bid TEXT NOT NULL, selected_ask TEXT NOT NULL, delta REAL NOT NULL, qty TEXT NOT NULL,
+            entry_ref TEXT NOT NULL, entry_valid_until_ns INTEGER NOT NULL, entry_done INTEGER NOT NULL,
+            entry_filled TEXT NOT NULL, entry_value TEXT NOT NULL, exit_filled TEXT NOT NULL,
+            exit_value TEXT NOT NULL, commission TEXT NOT NULL, fees_owed INTEGER NOT NULL,
+            exits TEXT NOT NULL, last_exit_ref TEXT NOT NULL, settled TEXT NOT NULL, cause TEXT NOT NULL,
+            reason TEXT NOT NULL, net_pnl TEXT, opened_ns INTEGER NOT NULL, filled_ns INTEGER NOT NULL,
+            closed_ns INTEGER NOT NULL, updated_ns INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX trades_by_update ON trades (updated_ns)",
+        """CREATE TABLE orders (
+            order_ref TEXT PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL,
+            contract TEXT NOT NULL, action TEXT NOT NULL, qty TEXT NOT NULL, kind TEXT NOT NULL,
+            purpose TEXT NOT NULL, limit_price TEXT, stop_price TEXT, tif TEXT NOT NULL,
+            oca_group TEXT NOT NULL, oca_type INTEGER NOT NULL, parent_ref TEXT NOT NULL,
+            outside_rth INTEGER NOT NULL, trade_id TEXT NOT NULL, state TEXT NOT NULL,
+            created_ns INTEGER NOT NULL, updated_ns INTEGER NOT NULL, filled TEXT NOT NULL,
+            avg_price TEXT NOT NULL, broker_id INTEGER NOT NULL, perm_id INTEGER NOT NULL,
+            cancel_cause TEXT NOT NULL, reason TEXT NOT NULL, decision_price TEXT, decision_mid TEXT,
+            ack_synthesised INTEGER NOT NULL, side TEXT) WITHOUT ROWID""",
+        "CREATE INDEX orders_of_trade ON orders (trade_id)",
+        "CREATE INDEX orders_by_update ON orders (updated_ns)",
+        """CREATE TABLE order_fills (
+            exec_id TEXT PRIMARY KEY, root_id TEXT NOT NULL, order_ref TEXT NOT NULL, trade_id TEXT NOT NULL,
+            account TEXT NOT NULL, environment TEXT NOT NULL, contract TEXT NOT NULL, action TEXT NOT NULL,
+            qty TEXT NOT NULL, price TEXT NOT NULL, at_ns INTEGER NOT NULL, perm_id INTEGER NOT NULL,
+            commission TEXT, inferred INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX order_fills_of_order ON order_fills (order_ref)",
+        "CREATE INDEX order_fills_by_time ON order_fills (at_ns)",
+    ),
+)
+
+_AROUND: Final = Migration(
+    "signals, decisions, switches and the registries of execution",
+    (
+        """CREATE TABLE signals (
+            id TEXT PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL, scanner TEXT NOT NULL,
+            instrument TEXT NOT NULL, timeframe TEXT NOT NULL, side TEXT NOT NULL, score INTEGER NOT NULL,
+            bar_start_ns INTEGER NOT NULL, bar_close_ns INTEGER NOT NULL, price REAL NOT NULL,
+            provenance TEXT NOT NULL, confidence INTEGER NOT NULL, priority INTEGER NOT NULL,
+            published_ns INTEGER NOT NULL, valid_until_ns INTEGER NOT NULL, state TEXT NOT NULL,
+            trade_id TEXT NOT NULL, rationale TEXT NOT NULL, warnings TEXT NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX signals_by_time ON signals (published_ns)",
+        """CREATE TABLE decisions (
+            seq INTEGER PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL,
+            trade_id TEXT NOT NULL, stage TEXT NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL,
+            at_ns INTEGER NOT NULL, value TEXT NOT NULL, limit_value TEXT NOT NULL)""",
+        "CREATE INDEX decisions_of_trade ON decisions (trade_id)",
+        """CREATE TABLE scanner_marks (
+            scanner TEXT PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL,
+            bar_start_ns INTEGER NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE controls (
+            name TEXT PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL,
+            value TEXT NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE order_failures (
+            seq INTEGER PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL,
+            order_ref TEXT NOT NULL, code INTEGER NOT NULL, root TEXT NOT NULL, derived TEXT NOT NULL,
+            at_ns INTEGER NOT NULL)""",
+        """CREATE TABLE cancel_registry (
+            seq INTEGER PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL,
+            order_ref TEXT NOT NULL, cause TEXT NOT NULL, at_ns INTEGER NOT NULL)""",
+    ),
+)
+
+LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND)

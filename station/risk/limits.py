@@ -1,0 +1,82 @@
+"""The limits of SPEC §7, with its defaults; all are settings, per environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class EntryWindow:
+    """When a new entry may be sent: from `after_open_s` into the session to `before_close_s` from its end
+    (09:35–15:30 ET on a full day, and as far from an early close on a half day)."""
+
+    after_open_s: int = 300
+    before_close_s: int = 1800
+
+
+GAMMA_CEILINGS: Final = (("ES", 0.15), ("QQQ", 0.60), ("SPX", 0.15), ("SPY", 0.60))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Percents are of 100; `_usd` dollars; `_s` seconds.
+
+    Two readings the specification leaves open. *Position size* is what the order pays (price × contracts ×
+    multiplier) against equity: five percent buys seven contracts at $2.50 from $35,000, or three at $5.80,
+    and it meets the wealth ladder exactly at the $500 a contract that the ladder assumes. *Notional* is the
+    market value of all that would then be held, against equity. A bought option's whole premium is at risk,
+    so *capital at risk* adds the premium to the open risk of what is held.
+    """
+
+    quote_age_s: float = 5.0
+    feed_age_s: float = 15.0
+    min_quality: int = 70
+    max_spread_pct: Decimal = Decimal(5)
+    max_volume_pct: Decimal = Decimal(10)
+    day_loss_pct: Decimal = Decimal(2)
+    day_loss_usd: Decimal = Decimal(500)
+    flatten_factor: Decimal = Decimal("1.5")
+    month_loss_pct: Decimal = Decimal(6)
+    drawdown_pct: Decimal = Decimal(10)
+    vix_ceiling: float = 35.0
+    volatility_ceiling_pct: float = 50.0
+    max_positions: int = 3
+    one_per_instrument: bool = True
+    portfolio_delta: float = 100.0
+    portfolio_vega: float = 50_000.0
+    portfolio_theta: float = -2_000.0
+    gamma_ceilings: tuple[tuple[str, float], ...] = GAMMA_CEILINGS
+    position_size_pct: Decimal = Decimal(5)
+    notional_pct: Decimal = Decimal(95)
+    sector_pct: Decimal = Decimal(25)
+    max_beta: float = 2.0
+    capital_at_risk_usd: Decimal = Decimal(10_000)
+    stop_distance_pct: tuple[Decimal, Decimal] = (Decimal(1), Decimal(15))
+    orders_a_day: int = 50
+    orders_a_minute: int = 10
+    contracts_an_order: int = 20
+    leverage: Decimal = Decimal(4)
+    day_trades: int = 3
+    day_trade_equity_usd: Decimal = Decimal(25_000)
+    min_confidence: int = 50
+    cooling_losses: int = 3
+    cooling_s: int = 1800
+    manual_overrides: int = 3
+    open_risk_share: Decimal = Decimal("0.20")
+    window: EntryWindow = EntryWindow()
+    windows: tuple[tuple[str, EntryWindow], ...] = ()
+
+    def window_of(self, symbol: str) -> EntryWindow:
+        """The entry window of an instrument: its own, else the common one."""
+        return next((window for name, window in self.windows if name == symbol), self.window)
+
+    def day_loss(self, baseline: Decimal) -> Decimal:
+        """Dollars of loss at which the day is over: the nearer of the percent of `baseline` (equity at the
+        session's start) and the dollar limit."""
+        return min(baseline * self.day_loss_pct / 100, self.day_loss_usd)
+
+    def gamma_ceiling(self, symbol: str) -> float | None:
+        """The most gamma a unit a contract on `symbol` may carry; None where there is no limit."""
+        return next((most for name, most in self.gamma_ceilings if name == symbol), None)

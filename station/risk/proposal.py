@@ -1,0 +1,94 @@
+"""What preflight judges: the proposed order, and everything measured that the rules look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from station.domain.instruments import Contract
+from station.domain.market import FeedMode, Greeks, Quote
+from station.domain.orders import Action
+from station.risk.controls import Controls
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A sized order before it is sent. `limit` is its limit price, None for a market order.
+
+    `opens_risk` is False for whatever can only shrink exposure; `protective` marks those of them that
+    protection or the kill switch's flatten asks for, which pass every gate. `confidence` is None for a
+    manual order. `origin` is STRATEGY, MANUAL or ADOPTED.
+    """
+
+    symbol: str
+    contract: Contract
+    action: Action
+    qty: Decimal
+    limit: Decimal | None = None
+    opens_risk: bool = True
+    protective: bool = False
+    origin: str = "STRATEGY"
+    strategy: str = ""
+    confidence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A position or a working entry, as risk sees it, ours or foreign. `qty` signed; `value` dollars of
+    market value (of its limit for a working entry); `open_risk` dollars to its stop, None where it has none."""
+
+    symbol: str
+    contract: Contract
+    qty: Decimal
+    value: Decimal
+    open_risk: Decimal | None = None
+    delta: float = 0.0
+    gamma: float = 0.0
+    vega: float = 0.0
+    theta: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A working order of any origin."""
+
+    contract: Contract
+    action: Action
+    opens_risk: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RiskView:
+    """The station at one instant. What could not be measured is None, and a rule that needs it says so.
+
+    `session_open_ns`/`session_close_ns` bound the proposed contract's session that holds `now_ns`, None
+    outside one. `feed_*` are of the underlying. `positions` are open positions and `working` working orders;
+    `held` covers positions and working entries. `reconciled` is that the books agreed with the broker since
+    the last start or reconnect. `avg_volume` is contracts a day.
+    """
+
+    now_ns: int
+    controls: Controls
+    session_open_ns: int | None = None
+    session_close_ns: int | None = None
+    link_up: bool = True
+    reconciled: bool = True
+    instrument_enabled: bool = True
+    halted: bool = False
+    quote: Quote | None = None
+    greeks: Greeks | None = None
+    feed_mode: FeedMode = FeedMode.LIVE
+    feed_age_s: float = 0.0
+    feed_score: int = 100
+    vix: float | None = None
+    avg_volume: float | None = None
+    equity: Decimal = ZERO
+    buying_power: Decimal = ZERO
+    day_pnl: Decimal = ZERO
+    month_pnl: Decimal = ZERO
+    held: tuple[Held, ...] = ()
+    working: tuple[Working, ...] = ()
+    orders_today: int = 0
+    orders_last_minute: int = 0

@@ -1,0 +1,113 @@
+"""Rules about how much: positions, premium against equity, capital at risk, buying power."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from station.risk.finding import Finding, failed, judged, passed
+from station.risk.limits import Limits
+from station.risk.proposal import Held, Proposal, RiskView
+
+
+def unit_price(proposal: Proposal, view: RiskView) -> Decimal | None:
+    """Dollars a unit the order may pay: its limit, else the ask; None where neither is known."""
+    if proposal.limit is not None:
+        return proposal.limit
+    return None if view.quote is None else view.quote.ask
+
+
+def outlay(proposal: Proposal, view: RiskView) -> Decimal | None:
+    """Dollars the whole order may pay; None where its price is not known."""
+    price = unit_price(proposal, view)
+    return None if price is None else price * proposal.qty * proposal.contract.multiplier
+
+
+def open_risk(held: Held, limits: Limits) -> Decimal:
+    """Dollars to the position's stop; a share of its value (20 %) where it has none."""
+    return abs(held.value) * limits.open_risk_share if held.open_risk is None else held.open_risk
+
+
+def max_positions(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
+    contracts = {held.contract for held in view.held}
+    after = len(contracts | {proposal.contract})
+    value, limit = f"{len(contracts)} open", f"{limits.max_positions}"
+    ok = after <= limits.max_positions
+    return judged("open positions", "MAX_POSITIONS", ok, value, limit, "the positions allowed are all taken")
+
+
+def one_per_instrument(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
+    same = [held for held in view.held if held.symbol == proposal.symbol]
+    ok = not same or not limits.one_per_instrument
+    limit = "0 before it" if limits.one_per_instrument else "any"
+    reason = f"{proposal.symbol} has a position or a working entry already"
+    return judged("one per instrument", "ONE_PER_INSTRUMENT", ok, f"{len(same)} open", limit, reason)
+
+
+def position_size(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
+    """Premium outlay against equity."""
+    return _against_equity(
+        "position size", "POSITION_SIZE", outlay(proposal, view), view.equity, limits.position_size_pct
+    )
+
+
+def notional(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
+    """Market value of all that would be held, against equity."""
+    paid = outlay(proposal, view)
+    total = None if paid is None else paid + sum((abs(held.value) for held in view.held), Decimal(0))
+    return _against_equity("notional", "NOTIONAL", total, view.equity, limits.notional_pct)
+
+
+def capital_at_risk(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
+    """The premium, all of which can be lost, and the open risk of what is held."""
+    limit = f"${limits.capital_at_risk_usd}"
+    paid = outlay(proposal, view)
+    if paid is None:
+        return _no_price("capital at risk", "CAPITAL_AT_RISK", limit)
+    total = paid + sum((open_risk(held, limits) for held in view.held), Decimal(0))
+    ok = total <= limits.capital_at_risk_usd
+    return judged("capital at risk", "CAPITAL_AT_RISK", ok, f"${total:.2f}", limit, "too much could be lost")
+
+
+def contracts(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
+    """The fat-finger limit; also that there is a whole number of contracts, at least one."""
+    most = limits.contracts_an_order
+    value, limit = f"{proposal.qty}", f"1 to {most}, whole"
+    ok = 1 <= proposal.qty <= most and proposal.qty == proposal.qty.to_integral_value()
+    return judged("contracts an order", "CONTRACTS", ok, value, limit, "the quantity is outside the limit")
+
+
+def buying_power(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
+    limit = f"${view.buying_power:.2f}"
+    paid = outlay(proposal, view)
+    if paid is None:
+        return _no_price("buying power", "BUYING_POWER", limit)
+    ok = paid <= view.buying_power
+    return judged("buying power", "BUYING_POWER", ok, f"${paid:.2f}", limit, "the account cannot pay for it")
+
+
+def only_shrinks(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
+    """An order said to shrink exposure may not be larger than what it shrinks."""
+    if proposal.opens_risk:
+        return passed("reduces only", "opens", "any", "not asked of an entry")
+    held = sum((each.qty for each in view.held if each.contract == proposal.contract), Decimal(0))
+    closable = -proposal.action.sign * held
+    ok = proposal.qty <= closable
+    value, limit = f"{proposal.action.value} {proposal.qty}", f"{max(closable, Decimal(0))} open"
+    return judged("reduces only", "NOT_REDUCING", ok, value, limit, "it would open a position the other way")
+
+
+def _against_equity(
+    rule: str, code: str, dollars: Decimal | None, equity: Decimal, limit_pct: Decimal
+) -> Finding:
+    limit = f"{limit_pct} % of equity"
+    if dollars is None:
+        return _no_price(rule, code, limit)
+    if equity <= 0:
+        return failed(rule, code, f"${dollars:.2f}", limit, f"equity is ${equity:.2f}")
+    ok = dollars * 100 <= equity * limit_pct
+    value = f"{dollars * 100 / equity:.2f} % (${dollars:.2f})"
+    return judged(rule, code, ok, value, limit, f"too large for an equity of ${equity:.2f}")
+
+
+def _no_price(rule: str, code: str, limit: str) -> Finding:
+    return failed(rule, code, "unknown", limit, "the order has no price to measure")

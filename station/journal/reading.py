@@ -1,0 +1,90 @@
+"""The journal over a lifecycle database: the engine's own, or a runtime directory's, read-only."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from station.domain.errors import BadInput, Fatal
+from station.journal.figures import Figures, digest, figures
+from station.journal.shapes import Json, story_shape, trades_shape
+from station.store import LifecycleReader, TradeFilter
+from station.store.files import LIFECYCLE
+
+T = TypeVar("T")
+
+
+class Journal:
+    """What happened, in the shapes that the command line promises."""
+
+    def __init__(self, reader: LifecycleReader) -> None:
+        self._reader = reader
+
+    async def trades(self, wanted: TradeFilter | None = None) -> Json:
+        """`{v, trades: [...]}` in order of opening."""
+        return trades_shape(await self._reader.trades(wanted))
+
+    async def story(self, trade_id: str) -> Json:
+        """`{v, trade, transitions, events, decision}` of one trade. Raises BadInput for an unknown id."""
+        trade = await self._reader.trade(trade_id)
+        if trade is None:
+            known = len(await self._reader.trades())
+            raise BadInput(f"no trade {trade_id!r} among the {known} in this journal: `trades` lists their ids")
+        events = await self._reader.events(trade_id)
+        return story_shape(trade, events, await self._reader.decisions(trade_id))
+
+    async def figures(self, since_ns: int = 0) -> Figures:
+        """The numbers of all trades opened and signals published at or after `since_ns`."""
+        trades = await self._reader.trades(TradeFilter(since_ns=since_ns))
+        wanted = {trade.id for trade in trades}
+        events = [e for e in await self._reader.events() if e.recorded.trade_id in wanted]
+        return figures(len(await self._reader.signals(since_ns)), trades, events)
+
+    async def digest(self) -> str:
+        """The run's digest (SPEC §23), over everything this database holds."""
+        return digest(
+            await self._reader.signals(),
+            await self._reader.events(),
+            await self._reader.orders(),
+            await self._reader.fills(),
+        )
+
+
+@contextmanager
+def open_journal(runtime_dir: Path) -> Generator[Journal]:
+    """The journal of a runtime directory, as it stands now, whether an engine runs there or not.
+
+    One read transaction, so that all answers are of one instant; nothing is ever written. Raises BadInput
+    where there is no lifecycle database, Fatal where it cannot be read.
+    """
+    path = runtime_dir / LIFECYCLE
+    if not path.is_file():
+        raise BadInput(f"{runtime_dir} holds no {LIFECYCLE}: give the --runtime of a run that has started")
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    except sqlite3.Error as error:
+        raise _unreadable(path, error) from error
+    try:
+        connection.execute("BEGIN")
+        yield Journal(LifecycleReader(_Inline(connection)))
+    except sqlite3.Error as error:
+        raise _unreadable(path, error) from error
+    finally:
+        connection.close()
+
+
+class _Inline:
+    """Answers on the calling thread: the verbs that use it have no loop to keep free."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    async def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> T:
+        return work(self._connection)
+
+
+def _unreadable(path: Path, error: sqlite3.Error) -> Fatal:
+    return Fatal(f"{path} cannot be read: {error}; stop what holds it, or see `doctor`")

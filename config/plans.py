@@ -1,9 +1,9 @@
 """Wealth plans: 52 weeks of geometric growth, and the contracts each level of the ladder trades.
 
-With `r` = goal / start, week w (1 to 52) starts at start · r^((w − 1) / 52) and targets start · r^(w / 52). Inside a
-week the ladder climbs the same curve in quarters: `trade_start` at its start, `T1`, `T2` and `T3` after one, two and
-three quarters. Capitals are whole dollars, rounded half up. A level trades max(1, floor(0.05 · capital / 500))
-contracts (SPEC §11): five percent of the level's capital in contracts of $500.
+With `r` = goal / start, week w (1 to 52) starts at start · r^((w − 1) / 52) and targets start · r^(w / 52).
+Inside a week the ladder climbs the same curve: `trade_start` at its start, `T1`, `T2` and `T3` after one, two
+and three quarters. Capitals are whole dollars, rounded half up. A level trades
+max(1, floor(0.05 · capital / 500)) contracts (SPEC §11): five percent of its capital in contracts of $500.
 
 `python -m config.plans` writes the shipped files anew.
 """
@@ -48,9 +48,7 @@ def generate_plan(start: Decimal, goal: Decimal) -> list[dict[str, str]]:
     Raises ConfigError unless 0 < start < goal.
     """
     if not 0 < start < goal:
-        raise ConfigError(
-            f"wealth plan from {start} to {goal}: needs 0 < start < goal; give a goal above the start"
-        )
+        raise ConfigError(f"wealth plan from {start} to {goal}: needs 0 < start < goal: raise the goal")
     with localcontext(Context(prec=40)):
         growth = (goal / start).ln() / (WEEKS * len(LEVELS))
         curve = [

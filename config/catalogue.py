@@ -1,0 +1,154 @@
+"""The shipped rows: scanners, strategies and keys, as plain dicts checked for shape.
+
+What a value may be is the station's to judge when it seeds its database; here a row has the columns it needs,
+each of its kind, and no other, and a complaint names file, line and key.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, cast
+
+from config.files import CONFIG_DIR, ConfigError, line_of, read_text, read_toml
+
+SCANNERS_FILE: Final = CONFIG_DIR / "scanners.toml"
+STRATEGIES_FILE: Final = CONFIG_DIR / "strategies.toml"
+KEYS_FILE: Final = CONFIG_DIR / "keys.toml"
+
+TAKEN_KEYS: Final = {
+    "f12": "is the kill switch and cannot be moved or shared",
+    "ctrl+m": "arrives as enter in a terminal",
+    "ctrl+i": "arrives as tab in a terminal",
+    "ctrl+h": "arrives as backspace in a terminal",
+    "ctrl+q": "would end the screen unasked",
+    "ctrl+z": "would suspend the screen",
+}
+
+_TEXT, _TEXTS, _FLAG, _WHOLE, _NUMBER, _NUMBERS = (
+    "a text",
+    "a list of texts",
+    "true or false",
+    "a whole number",
+    "a number",
+    "a table of numbers",
+)
+
+_SCANNER: Final = {
+    "name": _TEXT, "family": _TEXT, "instrument": _TEXT, "timeframe": _TEXT, "side": _TEXT, "params": _NUMBERS,
+    "cooldown_s": _WHOLE, "enabled": _FLAG, "email": _FLAG, "telegram": _FLAG,
+}  # fmt: skip
+_SCANNER_NEEDS: Final = ("name", "family", "instrument", "timeframe", "side")
+
+_STRATEGY: Final = {
+    "strategy_id": _TEXT, "symbol": _TEXT, "call_patterns": _TEXTS, "put_patterns": _TEXTS,
+    "context_patterns": _TEXTS, "window_s": _WHOLE, "veera": _TEXTS, "target_pct": _NUMBER, "shield": _TEXT,
+    "wealth_plan": _TEXT, "hunter": _TEXT, "priority": _WHOLE, "enabled": _FLAG, "version": _WHOLE,
+    "autonomy": _TEXT, "min_confidence": _WHOLE, "max_signals_day": _WHOLE, "entry_policy": _TEXT,
+    "entry_cap_pct": _NUMBER, "entry_timeout_s": _WHOLE, "expiry": _TEXT, "delta_call": _NUMBER,
+    "delta_put": _NUMBER, "opposite_exit": _FLAG, "schedule": _TEXT,
+}  # fmt: skip
+_STRATEGY_NEEDS: Final = ("strategy_id", "symbol", "call_patterns", "put_patterns")
+
+_SWITCHES: Final = {"es_only_mode": _FLAG, "email_all": _FLAG, "telegram_all": _FLAG}
+
+
+def load_scanners(file: Path = SCANNERS_FILE) -> tuple[dict[str, Any], ...]:
+    """The rows of a scanner catalogue, in its order, keyed by ScannerSpec's field names.
+
+    Raises ConfigError with one line naming file, line and key.
+    """
+    return _rows(file, "scanner", "name", _SCANNER, _SCANNER_NEEDS, {"switches"})
+
+
+def load_switches(file: Path = SCANNERS_FILE) -> dict[str, bool]:
+    """The scanner master switches that the file sets. Raises ConfigError."""
+    table = read_toml(file).get("switches", {})
+    _check_row(file, "switches", table, _SWITCHES, ())
+    return cast("dict[str, bool]", table)
+
+
+def load_strategies(file: Path = STRATEGIES_FILE) -> tuple[dict[str, Any], ...]:
+    """The rows of a strategy file, in its order, keyed by StrategySpec's field names. Raises ConfigError."""
+    return _rows(file, "strategy", "strategy_id", _STRATEGY, _STRATEGY_NEEDS, set())
+
+
+def load_keys(file: Path = KEYS_FILE) -> dict[str, str]:
+    """Key by action. Raises ConfigError for a key given twice or one that must stay free."""
+    keys = _texts(file, "keys")
+    owners: dict[str, str] = {}
+    for action, key in keys.items():
+        place = f"{file}:{line_of(read_text(file), '[keys]', action)}: keys.{action} = {key!r}"
+        if key.lower() in TAKEN_KEYS:
+            raise ConfigError(f"{place} {TAKEN_KEYS[key.lower()]}: choose another key")
+        if key in owners:
+            raise ConfigError(f"{place} already means {owners[key]}: choose another key")
+        owners[key] = action
+    return keys
+
+
+def load_timeframe_keys(file: Path = KEYS_FILE) -> dict[str, str]:
+    """Timeframe by digit key. Raises ConfigError."""
+    return _texts(file, "timeframes")
+
+
+def _texts(file: Path, table: str) -> dict[str, str]:
+    content = read_toml(file)
+    for other in content.keys() - {"keys", "timeframes"}:
+        raise ConfigError(f"{file}:{line_of(read_text(file), other)}: table {other} is not known: remove it")
+    found = content.get(table, {})
+    _check_row(file, table, found, dict.fromkeys(cast("dict[str, Any]", found), _TEXT), ())
+    return cast("dict[str, str]", found)
+
+
+def _rows(
+    file: Path, kind: str, identity: str, columns: dict[str, str], needs: tuple[str, ...], others: set[str]
+) -> tuple[dict[str, Any], ...]:
+    content = read_toml(file)
+    for other in sorted(content.keys() - others - {kind}):
+        raise ConfigError(
+            f"{file}:{line_of(read_text(file), other)}: {other} is not known: write [[{kind}]] tables"
+        )
+    rows = content.get(kind, [])
+    if not isinstance(rows, list):
+        raise ConfigError(f"{file}:{line_of(read_text(file), kind)}: {kind} is one table: write [[{kind}]]")
+    seen: set[str] = set()
+    for row in cast("list[dict[str, Any]]", rows):
+        name = str(row.get(identity, ""))
+        _check_row(file, f"{kind} {name}".rstrip(), row, columns, needs)
+        if name in seen:
+            lines = read_text(file).splitlines()
+            again = max(number for number, line in enumerate(lines, 1) if f'"{name}"' in line)
+            raise ConfigError(f"{file}:{again}: {identity} = {name!r} is there twice: rename or remove one")
+        seen.add(name)
+    return tuple(cast("list[dict[str, Any]]", rows))
+
+
+def _check_row(file: Path, title: str, row: Any, columns: dict[str, str], needs: tuple[str, ...]) -> None:
+    name = title.split(" ")[-1]
+    if not isinstance(row, dict):
+        raise ConfigError(f"{file}:{line_of(read_text(file), name)}: {title} is no table: write [{title}]")
+    for key, value in cast("dict[str, Any]", row).items():
+        place = f"{file}:{line_of(read_text(file), name, key)}: {title}: {key}"
+        if key not in columns:
+            raise ConfigError(f"{place} is no setting: use one of {', '.join(columns)}")
+        if not _is(columns[key], value):
+            raise ConfigError(f"{place} = {value!r} must be {columns[key]}: correct it")
+    for key in needs:
+        if key not in row:
+            raise ConfigError(f"{file}:{line_of(read_text(file), name)}: {title}: {key} is missing: add it")
+
+
+def _is(kind: str, value: Any) -> bool:
+    if kind == _TEXT:
+        return isinstance(value, str)
+    if kind == _TEXTS:
+        return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value))
+    if kind == _FLAG:
+        return isinstance(value, bool)
+    if kind == _WHOLE:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind == _NUMBER:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, dict) and all(
+        _is(_NUMBER, item) for item in cast("dict[str, Any]", value).values()
+    )

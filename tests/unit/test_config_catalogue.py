@@ -1,0 +1,151 @@
+"""The shipped rows fit the station's own types, and a bad file says where it is bad."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config import catalogue
+from config.catalogue import load_keys, load_scanners, load_strategies, load_switches, load_timeframe_keys
+from config.files import ConfigError
+from config.plans import SHIPPED
+from station.domain.instruments import INSTRUMENTS, Timeframe
+from station.domain.specs import ScannerSpec, StrategySpec, Switches
+from station.domain.specs_parse import parse_scanner, parse_strategy
+
+FAMILIES = {
+    "v3": {"fast": 9, "slow": 21, "trend": 200},
+    "macd": {"fast": 12, "slow": 26, "signal": 9},
+    "cross_21_200": {"fast": 21, "slow": 200},
+}
+
+NAMED = {
+    "SPX_V3_CALL": ("SPX", "5m", "CALL"), "SPX_V3_PUT": ("SPX", "5m", "PUT"),
+    "ES_CALL_V3": ("ES", "5m", "CALL"), "ES_PUT_V3": ("ES", "5m", "PUT"),
+    "SPX_10MIN_MACD_UP": ("SPX", "10m", "CALL"), "SPX_10MIN_MACD_DOWN": ("SPX", "10m", "PUT"),
+    "SPX_1HR_MACD_UP": ("SPX", "1h", "CALL"), "SPX_1HR_MACD_DOWN": ("SPX", "1h", "PUT"),
+    "SPY_21_200_CALL": ("SPY", "5m", "CALL"), "SPY_21_200_PUT": ("SPY", "5m", "PUT"),
+    "VIX_21_200_CALL": ("VIX", "5m", "CALL"), "VIX_21_200_PUT": ("VIX", "5m", "PUT"),
+}  # fmt: skip
+
+
+def columns(kind: type) -> set[str]:
+    return {each.name for each in fields(kind)}
+
+
+def test_rows_have_the_columns_of_the_stations_specs() -> None:
+    assert set(catalogue._SCANNER) == columns(ScannerSpec)
+    assert set(catalogue._STRATEGY) == columns(StrategySpec)
+    assert set(load_switches()) == columns(Switches)
+
+
+def test_every_shipped_scanner_is_a_good_row_of_a_known_family() -> None:
+    rows = load_scanners()
+    specs = [parse_scanner(row) for row in rows]
+    assert len(specs) >= 28 and len({spec.name for spec in specs}) == len(specs)
+    for spec in specs:
+        assert spec.instrument in INSTRUMENTS
+        wanted = FAMILIES[spec.family] | ({"inverse": 1} if spec.instrument == "VIX" else {})
+        assert dict(spec.params) == wanted
+        up = spec.name.replace("_V3", "").endswith(("_CALL", "_UP"))
+        assert spec.side == ("CALL" if up else "PUT")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_catalogue_holds_the_names_of_the_specification(name: str) -> None:
+    (spec,) = [parse_scanner(row) for row in load_scanners() if row["name"] == name]
+    assert (spec.instrument, spec.timeframe.value, spec.side) == NAMED[name]
+
+
+def test_scanners_come_in_pairs_that_differ_in_side_alone() -> None:
+    specs = [parse_scanner(row) for row in load_scanners()]
+    for call, put in zip(specs[::2], specs[1::2], strict=True):
+        assert (call.side, put.side) == ("CALL", "PUT")
+        assert (call.family, call.instrument, call.timeframe, call.params) == (
+            put.family, put.instrument, put.timeframe, put.params,
+        )  # fmt: skip
+
+
+def test_every_shipped_strategy_is_good_and_its_patterns_meet_scanners_of_their_side() -> None:
+    scanners = [parse_scanner(row) for row in load_scanners()]
+    strategies = [parse_strategy(row) for row in load_strategies()]
+    assert [spec.priority for spec in strategies] == sorted({spec.priority for spec in strategies})
+    assert "rapid_shield" in {spec.shield for spec in strategies}
+    for spec in strategies:
+        assert INSTRUMENTS[spec.symbol].has_options and spec.wealth_plan in SHIPPED
+        for side, patterns in (("CALL", spec.call_patterns), ("PUT", spec.put_patterns)):
+            for glob in patterns:
+                met = [scanner for scanner in scanners if fnmatchcase(scanner.name, glob)]
+                assert met and {scanner.side for scanner in met} == {side}, f"{spec.strategy_id}: {glob}"
+        for glob in spec.context_patterns:
+            assert {scanner.side for scanner in scanners if fnmatchcase(scanner.name, glob)} == {"CALL", "PUT"}
+
+
+def test_the_keys_are_free_unique_and_spare_the_kill_key() -> None:
+    keys = load_keys()
+    assert len(set(keys.values())) == len(keys)
+    assert not {key.lower() for key in keys.values()} & set(catalogue.TAKEN_KEYS)
+    assert keys["buy"] == "b" and keys["close"] == "x" and keys["gate"] == "g"
+    assert not set(keys.values()) & set(load_timeframe_keys())
+
+
+def test_the_digits_stand_for_the_timeframes() -> None:
+    assert list(load_timeframe_keys().values()) == [frame.value for frame in Timeframe]
+
+
+GOOD = '[[scanner]]\nname = "A"\nfamily = "v3"\ninstrument = "SPX"\ntimeframe = "5m"\nside = "CALL"\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "words"),
+    [
+        (GOOD + "perid = 3\n", 7, "scanner A: perid is no setting"),
+        (GOOD + 'params = { fast = "x" }\n', 7, "scanner A: params = {'fast': 'x'} must be a table of numbers"),
+        (GOOD + "cooldown_s = 2.5\n", 7, "scanner A: cooldown_s = 2.5 must be a whole number"),
+        (GOOD + "cooldown_s = true\n", 7, "scanner A: cooldown_s = True must be a whole number"),
+        (GOOD + "enabled = 1\n", 7, "scanner A: enabled = 1 must be true or false"),
+        (GOOD + "\n" + GOOD, 9, "name = 'A' is there twice"),
+        (GOOD.replace('side = "CALL"\n', ""), 2, "scanner A: side is missing"),
+        (GOOD + "[scaner]\n", 7, "scaner is not known"),
+        ('[scanner]\nname = "A"\n', 1, "scanner is one table: write [[scanner]]"),
+        (GOOD + "fast = \n", 7, "fast: "),
+    ],
+    ids=lambda value: str(value)[:48],
+)
+def test_a_bad_scanner_file_names_file_line_and_key(
+    tmp_path: Path, content: str, line: int, words: str
+) -> None:
+    path = tmp_path / "scanners.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load_scanners(path)
+    assert str(caught.value).startswith(f"{path}:{line}: {words}") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("load", "content", "words"),
+    [
+        (load_strategies, '[[strategy]]\nstrategy_id = "T"\nsymbol = "SPX"\ncall_patterns = "A*"\n',
+         ":4: strategy T: call_patterns = 'A*' must be a list of texts"),
+        (load_strategies, '[[strategy]]\nstrategy_id = "T"\nsymbol = "SPX"\ncall_patterns = []\n',
+         ":2: strategy T: put_patterns is missing"),
+        (load_switches, "[switches]\nemail_all = 1\n", ":2: switches: email_all = 1 must be true or false"),
+        (load_switches, "switches = 1\n", ":1: switches is no table"),
+        (load_keys, '[keys]\nbuy = "b"\nsell = "b"\n', ":3: keys.sell = 'b' already means buy"),
+        (load_keys, '[keys]\nbuy = "F12"\n', ":2: keys.buy = 'F12' is the kill switch"),
+        (load_keys, '[keys]\nbuy = "ctrl+i"\n', ":2: keys.buy = 'ctrl+i' arrives as tab"),
+        (load_keys, "[keys]\nbuy = 1\n", ":2: keys: buy = 1 must be a text"),
+        (load_keys, "[kees]\n", ":1: table kees is not known"),
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_every_other_file_complains_likewise(tmp_path: Path, load: Any, content: str, words: str) -> None:
+    path = tmp_path / "rows.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}{words}") and "\n" not in str(caught.value)

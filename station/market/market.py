@@ -1,0 +1,315 @@
+"""The market as the station knows it: every instrument's stream, series, quotes and health."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from station.calendars import Calendar
+from station.domain.broker import (
+    Broker,
+    FarmReport,
+    GreeksReport,
+    HaltReport,
+    LinkReport,
+    NoticeReport,
+    QuoteReport,
+    Report,
+    TickReport,
+)
+from station.domain.clock import Clock
+from station.domain.errors import BadInput, Refused, Retryable
+from station.domain.instruments import Contract, Instrument, Timeframe
+from station.domain.market import Bar, FeedHealth, Grade, Greeks, Quote
+from station.market.backfill import Backfill
+from station.market.feed import ClosedBar, Feed
+from station.market.health import farm_serves, judge
+from station.market.quality import Latency
+from station.market.series import Series
+
+_ORDER: Final = {timeframe: order for order, timeframe in enumerate(Timeframe)}
+_COMPETING_SESSION: Final = 10197
+_HISTORY_ERRORS: Final = frozenset({162, 366})
+
+
+class Market:
+    """Streams in, closed bars out.
+
+    `instruments` in catalogue order; `wanted` names the timeframes of each symbol whose series are kept. The
+    engine feeds `on_report`, calls `close_due` at every `next_boundary`, and `recover` whenever
+    `wants_recovery` says so, before the scanners see what closed.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        calendar: Calendar,
+        instruments: Mapping[str, Instrument],
+        wanted: Mapping[str, Sequence[Timeframe]],
+    ) -> None:
+        unknown = sorted(set(wanted) - set(instruments))
+        if unknown:
+            raise BadInput(
+                f"series wanted of unknown instruments {', '.join(unknown)}: add them to the catalogue"
+            )
+        self._clock = clock
+        self._calendar = calendar
+        self._feeds = {
+            symbol: Feed(instrument, wanted[symbol], calendar, "")
+            for symbol, instrument in instruments.items()
+            if symbol in wanted
+        }
+        self._rank = {symbol: order for order, symbol in enumerate(self._feeds)}
+        self._quotes: dict[Contract, Quote] = {}
+        self._greeks: dict[Contract, Greeks] = {}
+        self._backfill = Backfill(clock, calendar)
+        self._link_up = True
+        self._unwatched: set[str] = set(self._feeds)
+        self._notes: dict[str, str] = {}
+        self.latency = Latency()
+        self._routes: dict[type, Callable[[Any], None]] = {
+            TickReport: self._on_tick,
+            QuoteReport: self._on_quote,
+            GreeksReport: self._on_greeks,
+            HaltReport: self._on_halt,
+            LinkReport: self._on_link,
+            FarmReport: self._on_farm,
+            NoticeReport: self._on_notice,
+        }
+
+    # --- reports -------------------------------------------------------------------------------------
+
+    def on_report(self, report: Report) -> None:
+        """Take in a broker report; those that are not about the market pass by."""
+        route = self._routes.get(type(report))
+        if route is not None:
+            route(report)
+
+    def _on_tick(self, report: TickReport) -> None:
+        tick = report.tick
+        feed = self._feeds.get(tick.symbol)
+        if feed is None:
+            return
+        if feed.competing:
+            feed.competing = False
+            feed.outages.up(tick.at_ns)
+        feed.on_tick(tick)
+
+    def _on_quote(self, report: QuoteReport) -> None:
+        quote = report.quote
+        contract = quote.contract
+        self._quotes[contract] = quote
+        if quote.venue_ns:
+            self.latency.note(quote.venue_ns, quote.at_ns)
+        if contract.right is None and (feed := self._feeds.get(contract.symbol)) is not None:
+            feed.grade = quote.grade
+            feed.quality.quoted(quote)
+            if quote.grade is Grade.LIVE:
+                feed.last_update_ns = max(feed.last_update_ns, quote.at_ns)
+
+    def _on_greeks(self, report: GreeksReport) -> None:
+        self._greeks[report.greeks.contract] = report.greeks
+
+    def _on_halt(self, report: HaltReport) -> None:
+        if (feed := self._feeds.get(report.symbol)) is not None:
+            feed.halted = report.halted
+
+    def _on_link(self, report: LinkReport) -> None:
+        self._link_up = report.up
+        if report.up and not report.data_kept:
+            self._unwatched = set(self._feeds)
+        for symbol, feed in self._feeds.items():
+            if not report.up:
+                feed.outages.down(report.at_ns)
+            elif symbol not in self._unwatched:
+                feed.outages.up(report.at_ns)
+            feed.settle(report.at_ns)
+
+    def _on_farm(self, report: FarmReport) -> None:
+        for feed in self._feeds.values():
+            if farm_serves(report.farm, feed.instrument):
+                (feed.outages.up if report.up else feed.outages.down)(report.at_ns)
+                feed.settle(report.at_ns)
+
+    def _on_notice(self, report: NoticeReport) -> None:
+        for symbol, feed in self._feeds.items():
+            if report.symbol not in ("", symbol):
+                continue
+            if report.code == _COMPETING_SESSION:
+                feed.competing = True
+                feed.outages.down(report.at_ns)
+                feed.settle(report.at_ns)
+            elif report.code in _HISTORY_ERRORS:
+                self._notes[symbol] = f"history error {report.code}: {report.text}"
+
+    # --- the clock -----------------------------------------------------------------------------------
+
+    def next_boundary(self, at_ns: int) -> int:
+        """The next instant after `at_ns` at which a bar may close."""
+        boundaries: list[int] = []
+        for hours in dict.fromkeys(feed.hours for feed in self._feeds.values()):
+            span = self._calendar.at(hours, at_ns)
+            if span is None:
+                span = self._calendar.next_after(hours, at_ns)
+            passed = max(at_ns - span.open_ns, 0) // Timeframe.M1.ns
+            boundaries.append(min(span.open_ns + (passed + 1) * Timeframe.M1.ns, span.close_ns))
+        return min(boundaries)
+
+    def close_due(self, at_ns: int) -> tuple[ClosedBar, ...]:
+        """Close every bar due by the clock: earlier closes first, then shorter timeframes, then catalogue order."""
+        closed: list[ClosedBar] = []
+        for feed in self._feeds.values():
+            closed.extend(feed.close_due(at_ns))
+            feed.settle(at_ns)
+        closed.sort(key=lambda bar: (bar.close_ns, _ORDER[bar.timeframe], self._rank[bar.symbol]))
+        return tuple(closed)
+
+    # --- history -------------------------------------------------------------------------------------
+
+    @property
+    def wants_recovery(self) -> bool:
+        """Whether bars are missing that `recover` could bring now."""
+        if not self._link_up:
+            return False
+        return any(
+            symbol in self._unwatched or (feed.outages.down_since_ns is None and feed.owes_history)
+            for symbol, feed in self._feeds.items()
+        )
+
+    async def warm(self, broker: Broker) -> tuple[str, ...]:
+        """Watch every instrument, then fetch the history of every wanted series, several at a time.
+
+        Returns one line for each series that got none; those stay unready and are asked for again by `recover`.
+        """
+        return await self.recover(broker)
+
+    async def recover(self, broker: Broker) -> tuple[str, ...]:
+        """Watch again what a lost link dropped, and bring every bar that is missing. Lines as `warm`."""
+        for symbol, feed in self._feeds.items():
+            if symbol in self._unwatched:
+                await self._watch(broker, symbol, feed)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._mend(broker, feed))
+                for feed in self._feeds.values()
+                if feed.owes_history and feed.outages.down_since_ns is None
+            ]
+        return tuple(line for task in tasks for line in task.result())
+
+    async def chart(self, broker: Broker, symbol: str, timeframe: Timeframe) -> Series:
+        """The series for a chart, made and filled on first sight; from then on it lives like the others.
+
+        Raises what the broker raises, and BadInput for an unknown symbol.
+        """
+        feed = self._feed(symbol)
+        series = feed.series.get(timeframe) or feed.adopt(timeframe, self._clock.now())
+        if not series.warm:
+            await self._fill(broker, feed, series)
+            feed.settle(self._clock.now())
+        return series
+
+    async def _watch(self, broker: Broker, symbol: str, feed: Feed) -> None:
+        try:
+            contract = await broker.resolve(feed.instrument)
+            await broker.watch(contract)
+            feed.grade = await broker.market_data_grade(contract)
+        except (Retryable, Refused) as error:
+            self._notes[symbol] = str(error)
+            return
+        now_ns = self._clock.now()
+        self._unwatched.discard(symbol)
+        feed.source = broker.name
+        if feed.outages.down_since_ns is None:
+            feed.begin(now_ns)
+        feed.outages.up(now_ns)
+
+    async def _mend(self, broker: Broker, feed: Feed) -> list[str]:
+        asked_ns = self._clock.now()
+        owed = [series for series in feed.series.values() if not series.ready or series is feed.minutes]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._try_fill(broker, feed, series)) for series in owed]
+        failures = [line for task in tasks if (line := task.result())]
+        if not failures:
+            forming_ns = self._calendar.bar_start(feed.hours, asked_ns, Timeframe.M1)
+            feed.outages.filled_through(asked_ns if forming_ns is None else forming_ns)
+            self._notes.pop(feed.instrument.symbol, None)
+        now_ns = self._clock.now()
+        feed.resume(asked_ns)
+        feed.settle(now_ns)
+        return failures
+
+    async def _try_fill(self, broker: Broker, feed: Feed, series: Series) -> str:
+        try:
+            await self._fill(broker, feed, series)
+        except (Retryable, Refused) as error:
+            series.trouble = str(error)
+            return f"{series.symbol} {series.timeframe.value}: no history: {error}"
+        series.trouble = ""
+        return ""
+
+    async def _fill(self, broker: Broker, feed: Feed, series: Series) -> None:
+        hole_ns = min((feed.outages.earliest_ns or series.newest_start_ns, *series.partial_starts))
+        if not series.warm and series.wanted:
+            count = self._backfill.full_count(feed.hours, series.timeframe)
+        else:
+            since_ns = (
+                hole_ns if series.warm else self._calendar.last_opened(feed.hours, self._clock.now()).open_ns
+            )
+            count = self._backfill.count_since(feed.hours, series.timeframe, since_ns)
+        bars, faults = await self._backfill.fetch(broker, feed.instrument, series.timeframe, count)
+        feed.quality.row_faults(faults)
+        series.absorb(bars, self._clock.now(), f"{broker.name} history")
+        series.warm = True
+
+    # --- reading -------------------------------------------------------------------------------------
+
+    def _feed(self, symbol: str) -> Feed:
+        feed = self._feeds.get(symbol)
+        if feed is None:
+            raise BadInput(f"{symbol} is not watched: choose one of {', '.join(self._feeds)}")
+        return feed
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The watched instruments, in catalogue order."""
+        return tuple(self._feeds)
+
+    def series(self, symbol: str, timeframe: Timeframe) -> Series:
+        """The series kept. Raises BadInput where it is not among the wanted."""
+        found = self._feed(symbol).series.get(timeframe)
+        if found is None:
+            raise BadInput(f"{symbol} {timeframe.value} is not kept: add it to the wanted series")
+        return found
+
+    def forming(self, symbol: str, timeframe: Timeframe) -> Bar | None:
+        """The bar under way; None before its first trade."""
+        return self._feed(symbol).forming(timeframe)
+
+    def quote(self, contract: Contract) -> Quote | None:
+        return self._quotes.get(contract)
+
+    def greeks(self, contract: Contract) -> Greeks | None:
+        return self._greeks.get(contract)
+
+    def forget(self, contract: Contract) -> None:
+        """Drop what is known of a contract that nobody watches any more."""
+        self._quotes.pop(contract, None)
+        self._greeks.pop(contract, None)
+
+    def last_price(self, symbol: str) -> float | None:
+        """The last good tick, whatever the session; None before the first."""
+        return self._feed(symbol).last_price
+
+    def last_update_ns(self, symbol: str) -> int:
+        """When live data last came, UTC ns, 0 before the first; delayed and frozen data does not count."""
+        return self._feed(symbol).last_update_ns
+
+    def halted(self, symbol: str) -> bool:
+        return self._feed(symbol).halted
+
+    def health(self, symbol: str) -> FeedHealth:
+        """How far the instrument's data can be trusted now."""
+        feed = self._feed(symbol)
+        busy = self._backfill.in_flight.get(symbol, 0) > 0
+        return judge(feed, self._calendar, self._clock.now(), busy, self._notes.get(symbol, ""))

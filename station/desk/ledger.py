@@ -7,12 +7,13 @@ only then do the memory images move. A commit that fails leaves both disk and me
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast, get_args
 
+from station.desk.spool import ExitSpool
 from station.domain.clock import Clock
-from station.domain.events import Event, Recorded, TradeEvent
+from station.domain.errors import StorageUnavailable
+from station.domain.events import Event, ExitModified, ExitSubmitted, Recorded, TradeEvent
 from station.domain.orders import Execution, Order
 from station.domain.ports import Changes, LifecycleStore, Snapshot
 from station.domain.projection import order_ref_of, project_order
@@ -20,23 +21,21 @@ from station.domain.trade import Trade, TradeState, evolve
 from station.execution import OrderBook
 
 _TRADE_EVENTS = get_args(TradeEvent)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one record call asks to be made durable beside its events."""
-
-    events: tuple[tuple[str, Event], ...] = ()
-    extra: Changes = field(default_factory=Changes)
+Listener = Callable[[Recorded], None]
 
 
 class Ledger:
     """Trades and orders in memory, always equal to what the lifecycle database holds."""
 
-    def __init__(self, store: LifecycleStore, book: OrderBook, clock: Clock) -> None:
+    def __init__(
+        self, store: LifecycleStore, book: OrderBook, clock: Clock, spool: ExitSpool | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._spool = spool
+        self._backlog = Changes()
         self._line = asyncio.Lock()
+        self.listeners: list[Listener] = []
         self.book = book
         self.trades: dict[str, Trade] = {}
         self._live: dict[str, None] = {}
@@ -47,6 +46,9 @@ class Ledger:
         for trade in snapshot.trades:
             self._remember(trade)
 
+    def now(self) -> int:
+        return self._clock.now()
+
     def live(self) -> tuple[Trade, ...]:
         """Trades that are not over, oldest first."""
         return tuple(self.trades[trade_id] for trade_id in self._live)
@@ -55,16 +57,41 @@ class Ledger:
         """Trades that hold or may hold a position."""
         return tuple(trade for trade in self.live() if trade.state.is_open)
 
-    async def record(self, trade_id: str, *events: Event, extra: Changes | None = None) -> Trade | None:
+    @property
+    def degraded(self) -> bool:
+        """Exits are spooled, not committed: no entries until the database takes the backlog."""
+        return bool(self._backlog.events)
+
+    async def recover_spool(self) -> tuple[Recorded, ...]:
+        """Carry what an earlier process spooled into the database. Returns what that was."""
+        if self._spool is None or not self._spool.pending:
+            return ()
+        fresh = [item for item in self._spool.pending if not self._is_known(item)]
+        if fresh:
+            await self.record_all([(item.trade_id, item.event) for item in fresh])
+        self._spool.clear()
+        return tuple(fresh)
+
+    def _is_known(self, item: Recorded) -> bool:
+        if isinstance(item.event, ExitSubmitted):
+            return item.event.ticket.order_ref in self.book.orders
+        if isinstance(item.event, ExitModified):
+            order = self.book.orders.get(item.event.ticket.order_ref)
+            return order is not None and order.ticket == item.event.ticket
+        return False
+
+    async def record(
+        self, trade_id: str, *events: Event, extra: Changes | None = None, urgent: bool = False
+    ) -> Trade | None:
         """Append events of one trade (or of the station, with an empty id) and everything in `extra`.
 
         Returns the trade after them. Raises IllegalTransition before anything changed, StorageUnavailable
-        when the commit did not happen.
+        when the commit did not happen; an `urgent` exit goes to the reserved spool instead.
         """
-        return await self.record_all([(trade_id, event) for event in events], extra)
+        return await self.record_all([(trade_id, event) for event in events], extra, urgent=urgent)
 
     async def record_all(
-        self, events: Sequence[tuple[str, Event]], extra: Changes | None = None
+        self, events: Sequence[tuple[str, Event]], extra: Changes | None = None, *, urgent: bool = False
     ) -> Trade | None:
         async with self._line:
             at_ns = self._clock.now()
@@ -74,11 +101,28 @@ class Ledger:
             changes = Changes(events=recorded, trades=tuple(trades.values()), orders=tuple(orders.values()))
             if extra is not None:
                 changes = changes + extra
-            await self._store.commit(changes)
-            self.commits += 1
+            await self._persist(changes, recorded, urgent=urgent)
             self._adopt(trades.values(), orders.values(), changes.executions)
+        for item in recorded:
+            for listener in self.listeners:
+                listener(item)
         last = events[-1][0] if events else ""
         return self.trades.get(last)
+
+    async def _persist(self, changes: Changes, recorded: Sequence[Recorded], *, urgent: bool) -> None:
+        merged = self._backlog + changes
+        try:
+            await self._store.commit(merged)
+        except StorageUnavailable:
+            if not urgent or self._spool is None:
+                raise
+            self._spool.append(recorded)
+            self._backlog = merged
+            return
+        self.commits += 1
+        if self._backlog.events and self._spool is not None:
+            self._backlog = Changes()
+            self._spool.clear()
 
     def _evolved(self, recorded: Iterable[Recorded]) -> dict[str, Trade]:
         after: dict[str, Trade] = {}
@@ -94,7 +138,7 @@ class Ledger:
         after: dict[str, Order] = {}
         for item in recorded:
             ref = order_ref_of(item.event)
-            if ref is None:
+            if not ref:
                 continue
             order = project_order(after.get(ref, self.book.orders.get(ref)), item)
             if order is not None:

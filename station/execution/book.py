@@ -51,7 +51,7 @@ class Interpretation:
 
     trade_id: str = ""
     events: tuple[Event, ...] = ()
-    execution: Execution | None = None
+    executions: tuple[Execution, ...] = ()
     query: bool = False
     foreign: bool = False
     failure: tuple[int, str] | None = None
@@ -73,6 +73,7 @@ class OrderBook:
         self._by_id: dict[str, Execution] = {}
         self._early_fees: dict[str, Decimal] = {}
         self._before_modify: dict[str, Ticket] = {}
+        self.claims: dict[str, OrderStatus] = {}
 
     def restore(self, orders: Iterable[Order], executions: Iterable[Execution]) -> None:
         for order in orders:
@@ -142,6 +143,7 @@ class OrderBook:
         if status.filled > order.filled or (
             status.state is OrderState.FILLED and order.state is not OrderState.FILLED
         ):
+            self.claims[order.ref] = status
             return Interpretation(order.trade_id, query=True)
         if moved(order, status.state, status.at_ns) is None:
             return self._ignore("backwards" if order.state.is_terminal else "repeated")
@@ -192,30 +194,59 @@ class OrderBook:
     def _execution(self, execution: Execution) -> Interpretation:
         order = self.orders.get(execution.order_ref)
         if order is None:
-            return Interpretation(foreign=True, execution=execution)
+            return Interpretation(foreign=True, executions=(execution,))
         held = self._by_root.get(execution.root_id)
         if held is not None and held.revision >= execution.revision:
             return self._late_fee(order, held, execution)
+        replaced = held or self._stand_in(execution)
         early = self._early_fees.pop(execution.exec_id, None)
         reported = execution.commission if execution.commission is not None else early
-        provisional = self._provisional_fee * execution.qty
-        booked = ExecutionBooked(
-            execution.exec_id, order.ref, order.ticket.purpose, execution.qty, execution.price,
-            execution.contract.multiplier, provisional, *_slippage(order, execution),
-            inferred=execution.inferred,
-            replaces_qty=held.qty if held else ZERO,
-            replaces_price=held.price if held else ZERO,
-            replaces_fee=_fee_of(held, self._provisional_fee),
-            buys_back=order.ticket.purpose.is_exit and order.ticket.action is Action.BUY,
-        )  # fmt: skip
+        booked = self._booked(order, execution, replaced)
         events: list[Event] = [booked]
         if reported is not None:
-            events.append(CommissionBooked(execution.exec_id, order.ref, reported, provisional))
+            fee = CommissionBooked(execution.exec_id, order.ref, reported, booked.provisional_fee)
+            events.append(fee)
         filled = order.filled + execution.qty - booked.replaces_qty
         if filled >= order.ticket.qty:
             events.extend(self._ended(order, OrderState.FILLED))
-        row = replace(execution, commission=reported)
-        return Interpretation(order.trade_id, tuple(events), row)
+        rows = [replace(execution, commission=reported)]
+        if replaced is not None and replaced.inferred:
+            rows.append(replace(replaced, qty=replaced.qty - booked.replaces_qty))
+        return Interpretation(order.trade_id, tuple(events), tuple(rows))
+
+    def _booked(self, order: Order, execution: Execution, replaced: Execution | None) -> ExecutionBooked:
+        withdrawn = ZERO
+        if replaced is not None:
+            withdrawn = min(replaced.qty, execution.qty) if replaced.inferred else replaced.qty
+        return ExecutionBooked(
+            execution.exec_id, order.ref, order.ticket.purpose, execution.qty, execution.price,
+            execution.contract.multiplier, self._provisional_fee * execution.qty,
+            *_slippage(order, execution),
+            inferred=execution.inferred,
+            replaces_qty=withdrawn,
+            replaces_price=replaced.price if replaced else ZERO,
+            replaces_fee=_fee_of(replaced, withdrawn, self._provisional_fee),
+            buys_back=order.ticket.purpose.is_exit and order.ticket.action is Action.BUY,
+        )  # fmt: skip
+
+    def _stand_in(self, execution: Execution) -> Execution | None:
+        """The execution we inferred for this order while the broker's own was missing (FAULTS 10)."""
+        if execution.inferred:
+            return None
+        booked = self._executions.get(execution.order_ref, {}).values()
+        return next((e for e in booked if e.inferred and e.qty > 0), None)
+
+    def inferred(self, order: Order, at_ns: int) -> Execution | None:
+        """The fill the broker claims without ever having reported it: deterministic id, claimed price."""
+        claim = self.claims.get(order.ref)
+        if claim is None or claim.state is not OrderState.FILLED or order.filled >= order.ticket.qty:
+            return None
+        price = claim.avg_price or order.ticket.limit or order.decision_price or order.avg_price
+        return Execution(
+            f"inferred:{order.ref}:{order.ticket.qty}", order.ref, order.ticket.account,
+            order.ticket.contract, order.ticket.action, order.ticket.qty - order.filled, price, at_ns,
+            order.perm_id, inferred=True,
+        )  # fmt: skip
 
     def _late_fee(self, order: Order, held: Execution, execution: Execution) -> Interpretation:
         """The same execution again is no change (FAULTS 1); but a query's copy may carry the owed fee."""
@@ -233,8 +264,9 @@ class OrderBook:
         return self._fee(self.orders[held.order_ref], held, report.commission)
 
     def _fee(self, order: Order, held: Execution, amount: Decimal) -> Interpretation:
-        booked = CommissionBooked(held.exec_id, order.ref, amount, _fee_of(held, self._provisional_fee))
-        return Interpretation(order.trade_id, (booked,), replace(held, commission=amount))
+        in_books = _fee_of(held, held.qty, self._provisional_fee)
+        booked = CommissionBooked(held.exec_id, order.ref, amount, in_books)
+        return Interpretation(order.trade_id, (booked,), (replace(held, commission=amount),))
 
     def _ended(self, order: Order, state: OrderState) -> tuple[EntryEnded, ...]:
         entry = order.ticket.purpose is Purpose.ENTRY
@@ -245,11 +277,11 @@ class OrderBook:
         return NOTHING
 
 
-def _fee_of(execution: Execution | None, provisional: Decimal) -> Decimal:
-    """The fee in the books for an execution: the reported one, else the provisional one."""
+def _fee_of(execution: Execution | None, qty: Decimal, provisional: Decimal) -> Decimal:
+    """The fee in the books for `qty` of an execution: the reported one, else the provisional one."""
     if execution is None:
         return ZERO
-    return provisional * execution.qty if execution.commission is None else execution.commission
+    return provisional * qty if execution.commission is None else execution.commission
 
 
 def _slippage(order: Order, execution: Execution) -> tuple[Decimal, Decimal]:

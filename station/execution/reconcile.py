@@ -27,6 +27,7 @@ from station.execution.book import OrderBook, OrderReport
 class Kind(Enum):
     MISSED_EXECUTION = "missed execution"
     MISSED_STATUS = "missed status"
+    INFERRED = "filled at the broker without an execution"
     NEVER_SENT = "never sent"
     GONE_AT_BROKER = "gone at broker"
     STRAY_ORDER = "stray order of ours"
@@ -81,6 +82,9 @@ def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
             _feed_status(order, held, truth, reports, findings)
         elif executed[order.ref] >= order.ticket.qty:
             continue
+        elif (stand_in := book.inferred(order, truth.at_ns)) is not None:
+            findings.append(Finding(Kind.INFERRED, order.ref, f"{stand_in.qty} @ {stand_in.price}"))
+            reports.append(ExecutionReport(stand_in))
         elif order.broker_id == 0 and order.perm_id == 0 and executed[order.ref] == 0:
             unsent.append(order)
             findings.append(Finding(Kind.NEVER_SENT, order.ref, "no order and no execution at the broker"))

@@ -1,0 +1,227 @@
+"""Vigil's command line: opens the screen, starts or finds the engine, and every headless verb.
+
+Exit codes: 0 success, 1 failure, 2 bad usage; never a traceback. JSON is one object on stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).resolve().parent
+BAD_USAGE = 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with one clear line instead of a usage dump."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _clock_time(text: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HH:MM")
+    return text
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not YYYY-MM-DD") from None
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor max") from None
+    if not 0 < speed <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 100000")
+    return speed
+
+
+def _natural(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is negative")
+    return number
+
+
+def _session_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--broker", choices=("paper", "replay", "ibkr"), default=None)
+    parser.add_argument("--runtime", type=Path, default=ROOT / "runtime", metavar="DIR")
+    parser.add_argument("--seed", type=_natural, default=None, metavar="N")
+    parser.add_argument("--speed", type=_speed, default=1.0, metavar="X|max", help="simulated seconds a second")
+    parser.add_argument("--date", type=_day, default=None, metavar="YYYY-MM-DD")
+    parser.add_argument("--start", type=_clock_time, default=None, metavar="HH:MM", help="ET")
+    parser.add_argument("--until", type=_clock_time, default=None, metavar="HH:MM", help="ET")
+    parser.add_argument("--bars", type=Path, action="append", default=[], metavar="FILE")
+    parser.add_argument("--symbol", default=None, metavar="S")
+    parser.add_argument(
+        "--away", type=_natural, default=0, metavar="S", help="seconds that pass before a resume"
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=_natural, default=None, metavar="N")
+    parser.add_argument("--client-id", type=_natural, default=None, metavar="N")
+    parser.add_argument("--clock", choices=("wall", "broker"), default="wall")
+    parser.add_argument("--in-process", action="store_true", help="screen and engine in one process")
+
+
+def _runtime_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runtime", type=Path, default=ROOT / "runtime", metavar="DIR")
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb answers: a document for --json, lines for people, and the exit code."""
+
+    document: dict[str, Any]
+    text: str
+    code: int = 0
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="python app.py", description="Vigil, a trading station for the terminal.")
+    _session_options(parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="verb", parser_class=_Parser)
+
+    run = verbs.add_parser("run", help="the engine headless in the foreground")
+    _session_options(run)
+    run.add_argument("--summary", type=Path, default=None, metavar="FILE", help="write JSON at the end")
+    _simple(verbs, "status", "what the running engine says of itself")
+    kill = _simple(verbs, "kill", "kill switch on: cancel, refuse; --flatten closes, --release ends it")
+    kill.add_argument("--flatten", action="store_true")
+    kill.add_argument("--release", action="store_true")
+    kill.add_argument("--confirm", default=None, metavar="WORD", help="the word a release asks for")
+    _simple(verbs, "flatten", "close every position at market")
+    _simple(verbs, "gate", "set the market gate").add_argument("state", choices=("open", "closed", "reducing"))
+    _simple(verbs, "stop", "stop the running engine in order")
+    _simple(verbs, "takeover", "make the running engine give up its lease")
+    _simple(verbs, "trades", "the trades of a runtime directory")
+    _simple(verbs, "story", "one trade from signal to wealth").add_argument("id", metavar="ID")
+    _simple(verbs, "scanners", "the scanner catalogue")
+    _simple(verbs, "verify", "check every book against every other")
+    _simple(verbs, "replay-log", "rebuild the state from the event log and compare")
+
+    scan = _simple(verbs, "scan", "every firing of a scanner over a bar file, ungated")
+    scan.add_argument("--bars", type=Path, required=True, metavar="FILE")
+    scan.add_argument("--symbol", default=None, metavar="S")
+    scan.add_argument("--timeframe", default=None, metavar="TF")
+    scan.add_argument("--scanner", required=True, metavar="NAME")
+
+    bench = _simple(verbs, "bench", "the budgets, measured here and now")
+    bench.add_argument("--wire", action="store_true", help="also over the TWS wire")
+    bench.add_argument("--trials", type=_natural, default=200, metavar="N")
+    _simple(verbs, "doctor", "is everything ready before the open")
+
+    emulator = verbs.add_parser("emulator", help="the TWS wire emulator on a loopback port")
+    _runtime_option(emulator)
+    emulator.add_argument("--port", type=_natural, required=True, metavar="N")
+    emulator.add_argument("--seed", type=_natural, required=True, metavar="N")
+    emulator.add_argument("--speed", type=_speed, default=1.0, metavar="X")
+    emulator.add_argument("--date", type=_day, default=None, metavar="YYYY-MM-DD")
+    emulator.add_argument("--fault", action="append", default=[], metavar="NAME[@HH:MM:SS]")
+    return parser
+
+
+def _simple(verbs: argparse._SubParsersAction[_Parser], name: str, text: str) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text, description=text)
+    _runtime_option(verb)
+    _json_option(verb)
+    return verb
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns its exit code."""
+    from station.domain.errors import BadInput, VigilError
+
+    arguments = _parser().parse_args(argv)
+    verb = arguments.verb or "floor"
+    try:
+        return _dispatch(verb)(arguments)
+    except BadInput as error:
+        print(f"vigil: {error}", file=sys.stderr)
+        return int(getattr(error, "exit_code", BAD_USAGE))
+    except VigilError as error:
+        print(f"vigil: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+def _dispatch(verb: str) -> Callable[[argparse.Namespace], int]:
+    if verb == "floor":
+        return _floor
+    if verb == "run":
+        return _run
+    if verb == "emulator":
+        return _emulator
+    return lambda arguments: _answer(verb, arguments)
+
+
+def _floor(arguments: argparse.Namespace) -> int:
+    from station.engine.launch import open_floor
+
+    return open_floor(_options(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from station.engine.launch import run_headless
+
+    return run_headless(_options(arguments), arguments.summary, lambda line: print(line, flush=True))
+
+
+def _emulator(arguments: argparse.Namespace) -> int:
+    from station.engine.launch import run_emulator
+
+    return run_emulator(
+        runtime=arguments.runtime, port=arguments.port, seed=arguments.seed, speed=arguments.speed,
+        day=arguments.date, faults=tuple(arguments.fault), say=lambda line: print(line, flush=True),
+    )  # fmt: skip
+
+
+def _answer(verb: str, arguments: argparse.Namespace) -> int:
+    from station.engine.verbs import VERBS
+
+    outcome = VERBS[verb](arguments)
+    if arguments.json:
+        print(json.dumps(outcome.document, ensure_ascii=False))
+    elif outcome.text:
+        print(outcome.text)
+    return outcome.code
+
+
+def _options(arguments: argparse.Namespace) -> Any:
+    from station.engine.options import RunOptions
+
+    return RunOptions(
+        runtime=arguments.runtime.resolve(), broker=arguments.broker, seed=arguments.seed,
+        speed=arguments.speed, day=arguments.date, start=arguments.start, until=arguments.until,
+        bars=tuple(arguments.bars), symbol=arguments.symbol, away_s=arguments.away, host=arguments.host,
+        port=arguments.port, client_id=arguments.client_id, broker_clock=arguments.clock == "broker",
+        in_process=arguments.in_process,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

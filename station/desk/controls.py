@@ -1,0 +1,130 @@
+"""Gate, kill switch, quarantine and day baselines: each step committed with its events, then enforced."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+
+from station.desk.exits import ExitHands
+from station.desk.ledger import Ledger
+from station.domain.clock import Clock
+from station.domain.errors import StorageUnavailable
+from station.domain.orders import OrderState
+from station.domain.ports import Changes
+from station.domain.trade import Cause, Trade, TradeState
+from station.risk import (
+    Controls,
+    Gate,
+    Limits,
+    apply_day_loss,
+    begin_session,
+    engage_kill,
+    from_rows,
+    lift_quarantine,
+    note_equity,
+    note_result,
+    quarantine,
+    release_kill,
+    set_gate,
+    to_rows,
+)
+from station.risk.controls import Step
+
+
+class ControlDesk:
+    """The one holder of the station's switches."""
+
+    def __init__(
+        self, ledger: Ledger, hands: ExitHands, clock: Clock, limits: Callable[[], Limits],
+        protect_all: Callable[[], None], close: Callable[[str, Cause, str], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        self._ledger = ledger
+        self._hands = hands
+        self._clock = clock
+        self._limits = limits
+        self._protect_all = protect_all
+        self._close = close
+        self._line = asyncio.Lock()
+        self.controls = Controls()
+
+    def restore(self, stored: Mapping[str, str]) -> None:
+        self.controls = from_rows(stored)
+
+    async def set_gate(self, state: Gate, by: str, reason: str) -> None:
+        await self._take(lambda held: set_gate(held, state, by, reason))
+
+    async def kill(self, by: str, reason: str, *, flatten: bool = False) -> None:
+        """On at once in memory, then on disk; then what works to open exposure is cancelled, and with
+        `flatten` every position is closed. Repeating it repeats only what is still undone."""
+        now = self._clock.now()
+        await self._take(lambda held: engage_kill(held, by, reason, now, flatten=flatten), at_once=True)
+        await self.cancel_entries("kill")
+        self._protect_all()
+
+    async def release(self, word: str, by: str, *, clean: bool) -> None:
+        await self._take(lambda held: release_kill(held, word, by, reconciled_clean=clean))
+
+    async def quarantine(self, symbol: str, reason: str) -> None:
+        await self._take(lambda held: quarantine(held, symbol, reason), at_once=True)
+
+    async def lift_quarantine(self, symbol: str, reason: str) -> None:
+        await self._take(lambda held: lift_quarantine(held, symbol, reason))
+
+    async def begin_session(self, session: str, equity: Decimal) -> None:
+        await self._take(lambda held: begin_session(held, session, equity))
+
+    async def note_result(self, trade: Trade) -> None:
+        if trade.net_pnl is not None:
+            net, now = trade.net_pnl, self._clock.now()
+            await self._take(lambda held: note_result(held, net, now, self._limits()))
+
+    async def watch_day(self, day_pnl: Decimal, equity: Decimal) -> None:
+        """Follow the day's P&L: the peak quietly, the limits with everything they entail."""
+        before = self.controls.kill
+        self.controls = note_equity(self.controls, equity)
+        now = self._clock.now()
+        await self._take(lambda held: apply_day_loss(held, day_pnl, now, self._limits()), at_once=True)
+        if self.controls.kill != before:
+            await self.cancel_entries("kill")
+            self._protect_all()
+
+    async def flatten(self, by: str) -> int:
+        """Close every position of ours at market, and cancel what could add to one. The gate closes, so that
+        nothing opens behind its back. Returns how many trades it concerns."""
+        await self.set_gate(Gate.CLOSED, by, "flatten")
+        await self.cancel_entries("manual")
+        concerned = [trade for trade in self._ledger.open_trades() if trade.open_qty != 0]
+        for trade in concerned:
+            await self._close(trade.id, Cause.MANUAL, f"flatten by {by}")
+        return len(concerned)
+
+    async def cancel_entries(self, cause: str) -> int:
+        """Cancel every working order that could open or increase exposure."""
+        cancelled = 0
+        for trade in self._ledger.open_trades():
+            order = self._ledger.book.orders.get(trade.entry_ref)
+            if order is None or order.state.is_terminal:
+                continue
+            if order.state is OrderState.UNKNOWN and trade.state is not TradeState.BUY_SUBMITTED:
+                continue
+            await self._hands.cancel_entry(trade, cause)
+            cancelled += 1
+        return cancelled
+
+    async def _take(self, step: Callable[[Controls], Step], *, at_once: bool = False) -> None:
+        """Commit a step with its events. `at_once` steps take effect even where the disk cannot follow yet:
+        stopping must not wait for storage."""
+        async with self._line:
+            after, events = step(self.controls)
+            if after == self.controls:
+                return
+            if at_once:
+                self.controls = after
+            stored = Changes(controls=to_rows(after))
+            try:
+                await self._ledger.record_all([("", event) for event in events], stored, urgent=at_once)
+            except StorageUnavailable:
+                if not at_once:
+                    raise
+            self.controls = after

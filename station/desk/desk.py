@@ -1,0 +1,301 @@
+"""The desk: who answers for trades. It leads the inbox, resolves what reconciliation finds, and is
+protection's port; the way of a trade, the hands and the switches are its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from station.calendars import Calendar, SessionSpan, et_date
+from station.desk.controls import ControlDesk
+from station.desk.exits import ExitHands
+from station.desk.inbox import OrderInbox
+from station.desk.judgement import Judgement
+from station.desk.ledger import Ledger
+from station.desk.reconciler import Reconciler
+from station.desk.stopwatch import FILL_TO_PROTECT, Stopwatch
+from station.desk.way import TradeWay
+from station.domain.broker import (
+    CommissionReport,
+    ExecutionReport,
+    LinkReport,
+    OrderNotice,
+    OrderStatus,
+    QuoteReport,
+    Report,
+)
+from station.domain.clock import Clock
+from station.domain.errors import BadInput
+from station.domain.events import Alerted, CancelRequested, LinkChanged, OrderMoved, SettledAtExpiry
+from station.domain.instruments import Contract, Hours, Right
+from station.domain.orders import Order, OrderState
+from station.domain.trade import Cause, Trade, TradeState
+from station.execution import Finding, Interpretation
+from station.execution.book import OrderReport
+from station.market import Market
+from station.protection import Directive, Holding
+
+_CENT = Decimal("0.01")
+
+
+class Protector(Protocol):
+    def notify(self, trade_id: str) -> None: ...
+
+    def notify_all(self) -> None: ...
+
+    def quote_moved(self, trade_id: str) -> None: ...
+
+    def request_out(self, trade_id: str, cause: Cause, reason: str) -> None: ...
+
+
+class Desk:
+    """Composed by the engine; every method here is short because its parts do the work."""
+
+    def __init__(
+        self, *, clock: Clock, calendar: Calendar, ledger: Ledger, inbox: OrderInbox, market: Market,
+        way: TradeWay, hands: ExitHands, controls: ControlDesk, reconciler: Reconciler,
+        judgement: Judgement, kill_on_break: Callable[[str], None],
+        on_link: Callable[[LinkReport], None], stopwatch: Stopwatch,
+    ) -> None:  # fmt: skip
+        self._clock = clock
+        self._calendar = calendar
+        self._ledger = ledger
+        self._inbox = inbox
+        self._market = market
+        self._way = way
+        self._hands = hands
+        self._controls = controls
+        self._reconciler = reconciler
+        self._judgement = judgement
+        self._kill_on_break = kill_on_break
+        self._on_link = on_link
+        self._stopwatch = stopwatch
+        self._held: dict[Contract, list[str]] = {}
+        self._loud: set[str] = set()
+        self.protector: Protector | None = None
+        inbox.leader = self
+        reconciler.resolver = self
+
+    # --- the broker's reports -----------------------------------------------------------------------
+
+    def on_report(self, report: Report) -> None:
+        """The sink: market data is taken at once, order reports are queued. Never awaits, never raises."""
+        match report:
+            case QuoteReport():
+                self._market.on_report(report)
+                for trade_id in self._held.get(report.quote.contract, ()):
+                    self._guard().quote_moved(trade_id)
+            case LinkReport():
+                self._market.on_report(report)
+                self._link(report)
+            case ExecutionReport():
+                self._time_fill(report)
+                self._inbox.offer(report)
+            case OrderStatus() | OrderNotice() | CommissionReport():
+                self._inbox.offer(report)
+            case _:
+                self._market.on_report(report)
+
+    def _time_fill(self, report: ExecutionReport) -> None:
+        order = self._ledger.book.orders.get(report.execution.order_ref)
+        if order is not None and not order.ticket.purpose.is_exit and order.filled == 0:
+            self._stopwatch.start(FILL_TO_PROTECT, order.trade_id)
+
+    def _link(self, report: LinkReport) -> None:
+        self._reconciler.ready = False
+        if report.up:
+            self._reconciler.ask("the link is back")
+        self._on_link(report)
+
+    async def record_link(self, report: LinkReport) -> None:
+        """A lost link makes every order that was in flight UNKNOWN (FAULTS 22)."""
+        await self._ledger.record("", LinkChanged(report.up, report.data_kept, report.reason))
+        if report.up:
+            return
+        for order in self._ledger.book.working():
+            if order.state is OrderState.PENDING or order.cancel_cause:
+                doubt = OrderMoved(order.ref, OrderState.UNKNOWN, 0, 0, "the link went down")
+                await self._ledger.record(order.trade_id, doubt)
+
+    # --- Leader -------------------------------------------------------------------------------------
+
+    async def booked(self, trade: Trade, found: Interpretation) -> None:
+        """A report is in the books: protect first, then go on with the trade."""
+        self._follow(trade)
+        self._guard().notify(trade.id)
+        await self._excess(trade)
+        if trade.state is TradeState.WEALTH_UPDATED:
+            await self._way.record_wealth(trade)
+            return
+        await self.advance(trade.id)
+
+    async def _excess(self, trade: Trade) -> None:
+        """More than was asked, or anything after the end, is booked as it is and locks the symbol."""
+        order = self._ledger.book.orders.get(trade.entry_ref)
+        if order is not None and order.overfilled:
+            await self.quarantine(
+                trade.symbol, f"overfill: {order.filled} of {order.ticket.qty} on {order.ref}"
+            )
+        ended = trade.state in (TradeState.CLOSED, TradeState.WEALTH_UPDATED, TradeState.FAILED)
+        if trade.open_qty < 0 or (ended and trade.open_qty != 0):
+            await self.quarantine(trade.symbol, f"{trade.id} holds {trade.open_qty} in {trade.state.value}")
+
+    async def nudged(self, trade_id: str) -> None:
+        await self.advance(trade_id)
+
+    async def advance(self, trade_id: str) -> None:
+        before = self._ledger.trades[trade_id].state
+        await self._way.advance(trade_id)
+        trade = self._ledger.trades[trade_id]
+        self._follow(trade)
+        if trade.state is TradeState.WEALTH_UPDATED and before is not trade.state:
+            await self._controls.note_result(trade)
+
+    async def foreign(self, report: OrderReport) -> None:
+        """Orders and fills that are not ours: seen once, told once, never managed (FAULTS 29, 36)."""
+        if isinstance(report, CommissionReport):
+            return
+        subject = report.execution.exec_id if isinstance(report, ExecutionReport) else report.order_ref
+        await self.alert("warning", f"not ours: {type(report).__name__} {subject}", key=f"foreign {subject}")
+
+    async def quarantine(self, symbol: str, reason: str) -> None:
+        await self._controls.quarantine(symbol, reason)
+
+    def ask_reconcile(self, reason: str) -> None:
+        self._reconciler.ask(reason)
+
+    # --- Resolver -----------------------------------------------------------------------------------
+
+    def may_resend(self, order: Order) -> bool:
+        """A proven-absent exit always, if it still fits; an entry only in its time, with the gates open."""
+        trade = self._ledger.trades[order.trade_id]
+        if order.ticket.purpose.is_exit:
+            return trade.open_qty == order.ticket.qty - order.filled
+        young = self._clock.now() < trade.entry_valid_until_ns
+        return young and not order.cancel_cause and self._judgement.entries_open(trade.symbol)
+
+    async def resend(self, order: Order) -> None:
+        await self._way.resend(order.ticket)
+
+    async def resolve_break(self, finding: Finding) -> bool:
+        """A position the books cannot explain locks its symbol and stops new trades; nothing is guessed."""
+        contract = next(
+            (
+                o.ticket.contract
+                for o in self._ledger.book.orders.values()
+                if o.ticket.contract.label == finding.subject
+            ),
+            None,
+        )
+        if contract is not None and self._is_expired(contract):
+            await self.settle_expired()
+            return True
+        symbol = contract.symbol if contract is not None else finding.subject
+        await self.quarantine(symbol, finding.text)
+        self._kill_on_break(finding.text)
+        return False
+
+    async def settled(self) -> None:
+        """The books agree again: go on with every trade, and look at every position."""
+        self._guard().notify_all()
+        for trade in self._ledger.live():
+            self._follow(trade)
+            await self.advance(trade.id)
+
+    # --- settlement ---------------------------------------------------------------------------------
+
+    def _is_expired(self, contract: Contract) -> bool:
+        span = self._expiry_session(contract)
+        return span is not None and self._clock.now() >= span.close_ns
+
+    def _expiry_session(self, contract: Contract) -> SessionSpan | None:
+        if not contract.expiry or not contract.is_option:
+            return None
+        day = et_date(self._clock.now())
+        span = self._calendar.on(Hours.REGULAR, day)
+        return span if span is not None and f"{day:%Y%m%d}" >= contract.expiry else None
+
+    async def settle_expired(self) -> int:
+        """Close at settlement what expired with no bid (SPEC §10 rule 5): intrinsic value at the session's
+        last price. Returns how many trades it closed."""
+        settled = 0
+        for trade in self._ledger.open_trades():
+            if trade.contract is None or trade.open_qty <= 0 or not self._is_expired(trade.contract):
+                continue
+            for order in self._ledger.book.working_exits(trade.id):
+                gone = OrderMoved(order.ref, OrderState.EXPIRED, 0, 0, "expired with its contract")
+                await self._ledger.record(trade.id, CancelRequested(order.ref, "expiry"), gone)
+            price = self._settlement_price(trade.contract)
+            event = SettledAtExpiry(trade.open_qty, price, trade.contract.multiplier, Cause.EXPIRY.value)
+            await self._ledger.record(trade.id, event)
+            await self.advance(trade.id)
+            settled += 1
+        return settled
+
+    def _settlement_price(self, contract: Contract) -> Decimal:
+        last = self._market.last_price(contract.symbol)
+        if last is None:
+            raise BadInput(f"{contract.label} expired without a settlement price for {contract.symbol}")
+        spot = Decimal(str(last)).quantize(_CENT)
+        intrinsic = spot - contract.strike if contract.right is Right.CALL else contract.strike - spot
+        return max(intrinsic, Decimal(0))
+
+    # --- ExitPort -----------------------------------------------------------------------------------
+
+    def holdings(self) -> Sequence[Holding]:
+        found = (self.holding(trade.id) for trade in self._ledger.open_trades())
+        return [holding for holding in found if holding is not None]
+
+    def holding(self, trade_id: str) -> Holding | None:
+        trade = self._ledger.trades.get(trade_id)
+        if trade is None or trade.contract is None or not trade.state.is_open:
+            return None
+        entry = self._ledger.book.orders.get(trade.entry_ref)
+        entry_working = entry is not None and entry.state.is_working and not trade.entry_done
+        exits = self._ledger.book.working_exits(trade_id)
+        if trade.open_qty == 0 and not exits and not entry_working:
+            return None
+        return Holding(
+            trade, exits, self._market.quote(trade.contract), self._judgement.tick_rule(trade.contract),
+            entry_working=entry_working,
+            kill_flatten=self._controls.controls.kill.on and self._controls.controls.kill.flatten,
+            halted=self._market.halted(trade.symbol),
+        )  # fmt: skip
+
+    async def carry_out(self, trade_id: str, directive: Directive) -> None:
+        await self._hands.carry_out(trade_id, directive)
+
+    # --- the rest -----------------------------------------------------------------------------------
+
+    async def close_trade(self, trade_id: str, cause: Cause, reason: str) -> None:
+        """Take one trade out at market. Raises BadInput for a trade that holds nothing."""
+        trade = self._ledger.trades.get(trade_id)
+        if trade is None or not trade.state.is_open:
+            raise BadInput(f"trade {trade_id!r} holds no position: `trades` lists those that do")
+        self._guard().request_out(trade_id, cause, reason)
+
+    async def alert(self, severity: str, text: str, trade_id: str = "", *, key: str = "") -> None:
+        """Record an alert; one `key` is told once a session."""
+        if key and key in self._loud:
+            return
+        if key:
+            self._loud.add(key)
+        await self._ledger.record(trade_id, Alerted(severity, text))
+
+    def _follow(self, trade: Trade) -> None:
+        """Keep the index from contract to the trades that hold it."""
+        if trade.contract is None:
+            return
+        holders = self._held.setdefault(trade.contract, [])
+        if trade.state.is_open and trade.id not in holders:
+            holders.append(trade.id)
+        elif not trade.state.is_open and trade.id in holders:
+            holders.remove(trade.id)
+
+    def held_contracts(self) -> tuple[Contract, ...]:
+        return tuple(contract for contract, holders in self._held.items() if holders)
+
+    def _guard(self) -> Protector:
+        assert self.protector is not None, "the desk has no protection"
+        return self.protector

@@ -1,0 +1,163 @@
+"""From a closed bar to a strategy's case: close bars by the clock, scan, gate, publish, hunt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
+
+from station.desk.ledger import Ledger
+from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
+from station.domain.clock import Clock, Ids
+from station.domain.instruments import Timeframe
+from station.domain.ports import Changes, LifecycleStore
+from station.domain.signals import Firing, Gate, Signal, SignalState
+from station.domain.specs import Desired
+from station.domain.trade import TradeState
+from station.market import ClosedBar, Market
+from station.scanners import ScannerRoom
+from station.strategy import Counts, Hunter, Pass, Pool, Verdict, make_signal
+
+FiringListener = Callable[[Firing, Gate | None], None]
+
+
+class BarCloser:
+    """The task that closes bars at their boundary and turns them into published signals.
+
+    At one instant: shortest timeframe first, instruments in catalogue order, and all of it before any
+    strategy runs (SPEC §2).
+    """
+
+    def __init__(
+        self, clock: Clock, market: Market, scanners: ScannerRoom, store: LifecycleStore, pool: Pool,
+        ids: Ids, session: Callable[[], date], desired: Callable[[], Desired], stopwatch: Stopwatch,
+    ) -> None:  # fmt: skip
+        self._clock = clock
+        self._stopwatch = stopwatch
+        self._market = market
+        self._scanners = scanners
+        self._store = store
+        self._pool = pool
+        self._ids = ids
+        self._session = session
+        self._desired = desired
+        self.listeners: list[FiringListener] = []
+        self.bar_listeners: list[Callable[[Sequence[ClosedBar]], None]] = []
+        self.published = 0
+
+    async def run(self) -> None:
+        while True:
+            boundary = self._market.next_boundary(self._clock.now())
+            await self._clock.sleep_until(boundary)
+            await self.close(boundary)
+
+    async def close(self, boundary_ns: int) -> None:
+        """Close what is due at the boundary, scan it, and publish what passes the gates."""
+        closed = self._market.close_due(boundary_ns)
+        if not closed:
+            return
+        for listener in self.bar_listeners:
+            listener(closed)
+        accepted = self._gated(self._scanners.on_closed(closed))
+        if accepted:
+            await self._publish(accepted)
+
+    def _gated(self, firings: Sequence[Firing]) -> list[Firing]:
+        accepted: list[Firing] = []
+        for firing in firings:
+            refused = self._scanners.judge(firing, self._clock.now())
+            for listener in self.listeners:
+                listener(firing, refused)
+            if refused is None:
+                accepted.append(firing)
+        return accepted
+
+    async def _publish(self, firings: Sequence[Firing]) -> None:
+        now = self._clock.now()
+        specs = {spec.name: spec for spec in self._desired().scanners}
+        signals = tuple(
+            make_signal(firing, specs[firing.scanner], self._ids.signal_id(self._session()), now)
+            for firing in firings
+        )
+        marks = {firing.scanner: firing.bar_start_ns for firing in firings}
+        await self._store.commit(Changes(signals=signals, scanner_marks=marks))
+        for firing, signal in zip(firings, signals, strict=True):
+            self._scanners.published(firing)
+            self._stopwatch.start(SIGNAL_TO_WIRE, signal.id)
+            self._pool.publish(signal)
+            self.published += 1
+
+
+class Hunt:
+    """The task that wakes with every publish, asks the strategies, and hands passing cases to the desk."""
+
+    def __init__(
+        self, clock: Clock, hunter: Hunter, ledger: Ledger, store: LifecycleStore,
+        desired: Callable[[], Desired], begin: Callable[[Pass], Awaitable[None]],
+        session: Callable[[], date], day_start: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._clock = clock
+        self._hunter = hunter
+        self._ledger = ledger
+        self._store = store
+        self._desired = desired
+        self._begin = begin
+        self._session = session
+        self._day_start = day_start
+        self.last: tuple[Verdict, ...] = ()
+        self.hunts = 0
+        self.stopped = False
+
+    async def run(self) -> None:
+        while True:
+            await self._hunter.pool.changed()
+            await self._expire()
+            if not self.stopped:
+                await self.cycle()
+
+    async def cycle(self) -> None:
+        """One turn of every strategy over the pool as it is now."""
+        self.last = self._hunter.hunt(self._clock.now(), self._desired().strategies, self.used(), self.counts())
+        self.hunts += 1
+        for verdict in self.last:
+            if isinstance(verdict, Pass):
+                await self._begin(verdict)
+
+    def used(self) -> set[tuple[str, str]]:
+        """(strategy, firings) of every trade in memory: a stop-out never re-enters on its own firing."""
+        return {(trade.strategy, trade.signal_key) for trade in self._ledger.trades.values()}
+
+    def counts(self) -> Counts:
+        """What the session has used, from the trades themselves, so that no restart begins anew."""
+        today = [t for t in self._ledger.trades.values() if t.opened_ns >= self._day_start()]
+        by_strategy: dict[str, int] = {}
+        for trade in today:
+            by_strategy[trade.strategy] = by_strategy.get(trade.strategy, 0) + 1
+        positions = sum(t.state is not TradeState.FAILED for t in today)
+        return Counts(len(today), positions, by_strategy)
+
+    async def _expire(self) -> None:
+        gone = self._hunter.pool.expire(self._clock.now())
+        if gone:
+            await self._store.commit(Changes(signals=gone))
+
+    def restore(self, signals: Sequence[Signal]) -> None:
+        """Put signals that were live before a restart back into the pool, oldest first."""
+        now = self._clock.now()
+        for signal in sorted(signals, key=lambda s: (s.published_ns, s.id)):
+            waiting = signal.state in (SignalState.GENERATED, SignalState.VALIDATED)
+            if waiting and signal.valid_until_ns > now:
+                self._hunter.pool.publish(signal)
+
+
+def wanted_series(desired: Desired, charts: Sequence[str]) -> dict[str, tuple[Timeframe, ...]]:
+    """Which timeframes each instrument needs: what its scanners read, what veera rules read, and the chart's
+    5 minutes. In catalogue and timeframe order."""
+    wanted: dict[str, set[Timeframe]] = {symbol: {Timeframe.M5} for symbol in charts}
+    for scanner in desired.scanners:
+        wanted.setdefault(scanner.instrument, set()).add(scanner.timeframe)
+    for strategy in desired.strategies:
+        if strategy.veera:
+            for symbol in wanted:
+                wanted[symbol] |= {Timeframe.M5, Timeframe.M10}
+    order = list(Timeframe)
+    return {symbol: tuple(sorted(frames, key=order.index)) for symbol, frames in wanted.items()}

@@ -1,0 +1,90 @@
+"""The account's money as the desk follows it: the broker's equity, and the day's P&L from our own books."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+from station.desk.ledger import Ledger
+from station.domain.broker import Account, Broker
+from station.domain.clock import Clock
+from station.domain.errors import BrokerUnavailable
+from station.domain.orders import ZERO
+from station.domain.trade import Trade
+from station.market import Market
+
+OPEN_BEAT_S = 5.0
+IDLE_BEAT_S = 60.0
+
+
+class MoneyDesk:
+    """Refreshes the account on a beat and tells `on_money(day_pnl, equity)`.
+
+    The day's P&L comes from the trades themselves, so that a broker that does not answer cannot hide a loss.
+    """
+
+    def __init__(
+        self, clock: Clock, broker: Broker, ledger: Ledger, market: Market,
+        day_start: Callable[[], int], on_money: Callable[[Decimal, Decimal], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        self._clock = clock
+        self._broker = broker
+        self._ledger = ledger
+        self._market = market
+        self._day_start = day_start
+        self._on_money = on_money
+        self.account: Account | None = None
+
+    async def run(self) -> None:
+        while True:
+            await self._clock.sleep(OPEN_BEAT_S if self._ledger.open_trades() else IDLE_BEAT_S)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Ask the broker, then judge the day by whichever figures there are."""
+        try:
+            if self._broker.connected:
+                self.account = await self._broker.account()
+        except BrokerUnavailable:
+            pass
+        if self.account is not None:
+            await self._on_money(self.day_pnl(), self.account.net_liquidation)
+
+    @property
+    def equity(self) -> Decimal:
+        return self.account.net_liquidation if self.account is not None else ZERO
+
+    @property
+    def buying_power(self) -> Decimal:
+        return self.account.buying_power if self.account is not None else ZERO
+
+    def day_pnl(self) -> Decimal:
+        """Dollars since the session began: realised, fees, and what is open at its mark."""
+        return sum((self.pnl_of(trade) for trade in self._today()), ZERO)
+
+    def realised_today(self) -> Decimal:
+        return sum((trade.net_pnl or ZERO for trade in self._today()), ZERO)
+
+    def _today(self) -> tuple[Trade, ...]:
+        start = self._day_start()
+        return tuple(t for t in self._ledger.trades.values() if t.updated_ns >= start and t.filled_ns)
+
+    def pnl_of(self, trade: Trade) -> Decimal:
+        """Dollars of one trade: its cash flows plus its open quantity at the mark, at cost where none is."""
+        return trade.realised + self.value_of(trade)
+
+    def value_of(self, trade: Trade) -> Decimal:
+        """Dollars of market value of the open quantity."""
+        if trade.contract is None or trade.open_qty == 0:
+            return ZERO
+        mark = self.mark_of(trade)
+        if mark is None:
+            mark = trade.entry_price or ZERO
+        return mark * trade.open_qty * trade.contract.multiplier
+
+    def mark_of(self, trade: Trade) -> Decimal | None:
+        """Dollars a unit: the mid, else the bid, else None."""
+        quote = self._market.quote(trade.contract) if trade.contract is not None else None
+        if quote is None:
+            return None
+        return quote.mid if quote.mid is not None else quote.bid

@@ -1,0 +1,179 @@
+"""Reconciliation with the broker: fetch everything, feed what we missed, resolve by rule, compare positions.
+
+At start, after every reconnect, on request and on a beat. No trading until the first has succeeded (FAULTS 32);
+a query that fails decides nothing and is asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Protocol
+
+from station.desk.inbox import OrderInbox
+from station.desk.ledger import Ledger
+from station.domain.broker import Broker
+from station.domain.clock import Clock
+from station.domain.errors import BrokerUnavailable
+from station.domain.events import EntryEnded, Event, OrderMoved, Reconciled
+from station.domain.instruments import Contract
+from station.domain.orders import ZERO, Order, OrderState
+from station.execution import BrokerTruth, Finding, plan_reconciliation
+from station.execution.reconcile import Kind, position_findings
+
+RETRY_S = 2.0
+SETTLE_S = 1.0
+BEAT_S = 60.0
+
+
+class Resolver(Protocol):
+    """What the desk decides about what was found."""
+
+    def may_resend(self, order: Order) -> bool: ...
+
+    async def resend(self, order: Order) -> None: ...
+
+    async def resolve_break(self, finding: Finding) -> bool: ...
+
+    async def settled(self) -> None: ...
+
+
+class Reconciler:
+    """One reconciliation at a time. `ready` is set once the books have agreed since the last link."""
+
+    def __init__(
+        self, ledger: Ledger, inbox: OrderInbox, broker: Broker, clock: Clock,
+        alert: Callable[[str, str, str], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        self._ledger = ledger
+        self._inbox = inbox
+        self._broker = broker
+        self._clock = clock
+        self._alert = alert
+        self._wanted = asyncio.Event()
+        self._reasons: list[str] = []
+        self._line = asyncio.Lock()
+        self.resolver: Resolver | None = None
+        self.ready = False
+        self.clean = False
+        self.last_ns = 0
+        self.unresolved: tuple[str, ...] = ()
+
+    def ask(self, reason: str) -> None:
+        """Reconcile soon; entries wait until it is done."""
+        self.ready = False
+        if reason not in self._reasons:
+            self._reasons.append(reason)
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """The supervised task: what was asked for, and a beat that records only what it finds."""
+        while True:
+            await self._wanted.wait()
+            if not self._broker.connected:
+                self._wanted.clear()
+                continue
+            reason = "; ".join(self._reasons[:3])
+            self._wanted.clear()
+            self._reasons.clear()
+            try:
+                await self.reconcile(reason)
+            except BrokerUnavailable as error:
+                await self._alert("warning", f"reconciliation has no answer yet: {error}", "")
+                await self._clock.sleep(RETRY_S)
+                self.ask(reason)
+
+    async def beat(self) -> None:
+        """The continuous check: quiet unless something is found."""
+        while True:
+            await self._clock.sleep(BEAT_S)
+            if self._broker.connected and self.ready:
+                try:
+                    await self.reconcile("beat", quiet=True)
+                except BrokerUnavailable as error:
+                    self.ask(f"beat: {error}")
+
+    async def reconcile(self, reason: str, *, quiet: bool = False) -> bool:
+        """True when the books agree. Raises BrokerUnavailable when a query had no complete answer."""
+        async with self._line:
+            truth = await self._truth()
+            findings = await self._feed(truth)
+            breaks = await self._positions(truth)
+            left = [finding for finding in breaks if not await self._resolve(finding)]
+            self.unresolved = tuple(finding.text for finding in left)
+            self.clean = not left
+            self.ready = True
+            self.last_ns = self._clock.now()
+            texts = tuple(finding.text for finding in (*findings, *breaks))
+            if texts or not quiet:
+                await self._ledger.record(
+                    "", Reconciled(
+                        reason, len(truth.open_orders), len(truth.executions), len(truth.positions), texts,
+                        self.clean,
+                    ),
+                )  # fmt: skip
+            await self._resolve_rest()
+            return self.clean
+
+    async def _resolve_rest(self) -> None:
+        if self.resolver is not None:
+            await self.resolver.settled()
+
+    async def _truth(self) -> BrokerTruth:
+        """Executions last, so that none can hide between the answers."""
+        positions = await self._broker.positions()
+        orders = await self._broker.open_orders()
+        executions = await self._broker.executions()
+        return BrokerTruth(orders, executions, positions, self._clock.now())
+
+    async def _feed(self, truth: BrokerTruth) -> tuple[Finding, ...]:
+        plan = plan_reconciliation(self._ledger.book, truth)
+        for report in plan.reports:
+            await self._inbox.apply(report)
+        for order in plan.unsent:
+            await self._absent(order)
+        for stray in plan.strays:
+            await self._broker.cancel(stray.order_ref)
+            await self._alert("critical", f"cancelled a stray order {stray.order_ref}", "")
+        return plan.findings
+
+    async def _absent(self, order: Order) -> None:
+        """Proof of absence: the same intent may go out again, or is closed as never sent (FAULTS 16)."""
+        current = self._ledger.book.orders[order.ref]
+        if not current.state.is_working or current.broker_id or current.filled:
+            return
+        assert self.resolver is not None
+        if self.resolver.may_resend(current):
+            await self.resolver.resend(current)
+            return
+        events: list[Event] = [OrderMoved(order.ref, OrderState.CANCELLED, 0, 0, "never reached the broker")]
+        if not order.ticket.purpose.is_exit:
+            events.append(EntryEnded(order.ref, OrderState.CANCELLED))
+        await self._ledger.record(order.trade_id, *events)
+
+    async def _positions(self, truth: BrokerTruth) -> tuple[Finding, ...]:
+        """Differences that last: a fill on its way between two answers is not one."""
+        found = self._differences(truth)
+        if not found:
+            return ()
+        await self._clock.sleep(SETTLE_S)
+        again = await self._truth()
+        await self._feed(again)
+        lasting = self._differences(again)
+        return tuple(finding for finding in lasting if finding in found)
+
+    def _differences(self, truth: BrokerTruth) -> tuple[Finding, ...]:
+        expected: dict[Contract, Decimal] = defaultdict(lambda: ZERO)
+        for trade in self._ledger.live():
+            if trade.contract is not None and trade.open_qty != 0:
+                expected[trade.contract] += trade.open_qty
+        ours = frozenset(order.ticket.contract for order in self._ledger.book.orders.values())
+        return position_findings(expected, ours, truth)
+
+    async def _resolve(self, finding: Finding) -> bool:
+        if finding.kind is Kind.FOREIGN_POSITION:
+            return True
+        assert self.resolver is not None
+        return await self.resolver.resolve_break(finding)

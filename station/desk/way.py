@@ -1,0 +1,321 @@
+"""The way of one trade: perform the step its state owes, commit, go on, until it must wait.
+
+Recovery calls `advance` on every live trade after the first reconciliation; there is no other start-up path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from station.desk.exits import ExitHands
+from station.desk.inbox import Nudge, OrderInbox
+from station.desk.judgement import Judgement
+from station.desk.ledger import Ledger
+from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
+from station.domain.clock import SECOND, Clock, Ids
+from station.domain.errors import BrokerUnavailable, IllegalTransition, StorageUnavailable
+from station.domain.events import (
+    EntrySubmitted,
+    OptionSelected,
+    SignalAccepted,
+    StrategyPassed,
+    TradeFailed,
+    TradeSized,
+)
+from station.domain.orders import Action, OrderState, Purpose, Ticket, order_ref
+from station.domain.ports import Changes
+from station.domain.signals import Decision, Signal, SignalState
+from station.domain.specs import Desired, StrategySpec
+from station.domain.trade import Origin, Step, Trade, TradeState, closing, due
+from station.execution import InstrumentLocks, Submitter
+from station.execution.policy import EntryTerms, entry_terms
+from station.options import NoPick, OptionDesk
+from station.strategy import Pass, Pool
+from station.wealth import WealthBook, size
+
+PARTIAL_REST_S: Final = 30
+FEE_GRACE_S: Final = 5
+ACK_TIMEOUT_S: Final = 5
+STORAGE_RETRY_S: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose trades these are."""
+
+    account: str
+    environment: str
+
+
+class TradeWay:
+    """Leads trades. One advance a trade at a time; a call that meets another makes that one look again."""
+
+    def __init__(
+        self, *, clock: Clock, ledger: Ledger, inbox: OrderInbox, submitter: Submitter,
+        locks: InstrumentLocks, hands: ExitHands, options: OptionDesk, wealth: WealthBook,
+        judgement: Judgement, pool: Pool, ids: Ids, identity: Callable[[], Identity],
+        desired: Callable[[], Desired], session: Callable[[], date],
+        protect: Callable[[str], None], ask_reconcile: Callable[[str], None],
+        alert: Callable[[str, str, str], Awaitable[None]], stopwatch: Stopwatch,
+    ) -> None:  # fmt: skip
+        self._clock = clock
+        self._stopwatch = stopwatch
+        self._ledger = ledger
+        self._inbox = inbox
+        self._submitter = submitter
+        self._locks = locks
+        self._hands = hands
+        self._options = options
+        self._wealth = wealth
+        self._judgement = judgement
+        self._pool = pool
+        self._ids = ids
+        self._identity = identity
+        self._desired = desired
+        self._session = session
+        self._protect = protect
+        self._ask_reconcile = ask_reconcile
+        self._alert = alert
+        self._signals: dict[str, tuple[Signal, ...]] = {}
+        self._again: set[str] = set()
+        self._busy: set[str] = set()
+
+    # --- beginnings ---------------------------------------------------------------------------------
+
+    async def begin(self, case: Pass) -> None:
+        """Mint a trade for a strategy's case: SCANNER_SIGNAL and STRATEGY_PASS in one commit."""
+        spec = case.spec
+        trade_id = self._ids.trade_id(self._session())
+        newest = max(case.signals, key=lambda s: s.firing.bar_close_ns)
+        accepted = SignalAccepted(
+            tuple(s.firing.scanner for s in case.signals), tuple(s.id for s in case.signals), case.key,
+            newest.firing.bar_close_ns, newest.firing.price,
+        )  # fmt: skip
+        whose = self._identity()
+        passed = StrategyPassed(
+            whose.account, whose.environment, spec.strategy_id, spec.version, Origin.STRATEGY.value,
+            spec.symbol, case.side, spec.target_pct, spec.shield, spec.wealth_plan,
+        )  # fmt: skip
+        signals = tuple(s.moved(SignalState.VALIDATED, trade_id) for s in case.signals)
+        decisions = tuple(replace(d, trade_id=trade_id) for d in case.decisions)
+        await self._ledger.record(
+            trade_id, accepted, passed, extra=Changes(signals=signals, decisions=decisions)
+        )
+        self._stopwatch.move(SIGNAL_TO_WIRE, newest.id, trade_id)
+        self._signals[trade_id] = signals
+        for signal in signals:
+            self._pool.update(signal)
+        if spec.autonomy != "auto":
+            await self._fail(self._ledger.trades[trade_id], spec.autonomy, f"autonomy is {spec.autonomy}")
+            return
+        await self.advance(trade_id)
+
+    def adopt_signals(self, signals: tuple[Signal, ...]) -> None:
+        """Give trades their signals back after a restart."""
+        for signal in signals:
+            if signal.trade_id:
+                self._signals[signal.trade_id] = (*self._signals.get(signal.trade_id, ()), signal)
+
+    # --- the loop -----------------------------------------------------------------------------------
+
+    async def advance(self, trade_id: str) -> None:
+        """Perform owed steps until the trade waits for the market, the broker or the clock."""
+        if trade_id in self._busy:
+            self._again.add(trade_id)
+            return
+        self._busy.add(trade_id)
+        try:
+            while await self._step(trade_id) or trade_id in self._again:
+                self._again.discard(trade_id)
+        except StorageUnavailable as error:
+            await self._storage_down(trade_id, error)
+        finally:
+            self._busy.discard(trade_id)
+
+    async def _storage_down(self, trade_id: str, error: StorageUnavailable) -> None:
+        self.nudge_at(trade_id, self._clock.now() + STORAGE_RETRY_S * SECOND)
+        self._protect(trade_id)
+        await self._alert("critical", f"database: {error}; entries are off, {trade_id} waits", "")
+
+    def nudge_at(self, trade_id: str, at_ns: int) -> None:
+        self._clock.call_at(at_ns, lambda: self._inbox.offer(Nudge(trade_id)))
+
+    async def _step(self, trade_id: str) -> bool:
+        """One step; True when the state moved on and the next may be due."""
+        trade = self._ledger.trades[trade_id]
+        match due(trade):
+            case Step.SELECT:
+                await self._select(trade)
+            case Step.SIZE:
+                await self._size(trade)
+            case Step.JUDGE:
+                await self._judge(trade)
+            case Step.AWAIT_ENTRY:
+                await self._await_entry(trade)
+            case Step.PROTECT:
+                await self._protected(trade)
+            case Step.CLOSE:
+                await self._close(trade)
+            case Step.RECORD_WEALTH:
+                await self.record_wealth(trade)
+            case Step.NOTHING:
+                return False
+        return self._ledger.trades[trade_id].state is not trade.state
+
+    # --- steps --------------------------------------------------------------------------------------
+
+    async def _select(self, trade: Trade) -> None:
+        spec = self._spec(trade)
+        if spec is None:
+            await self._fail(trade, "strategy gone", f"strategy {trade.strategy} is no longer configured")
+            return
+        if self._is_stale(trade, spec):
+            await self._fail(trade, "stale", f"the firing is older than {spec.window_s} s")
+            return
+        delta = spec.delta_call if trade.side.value == "CALL" else spec.delta_put
+        found = self._options.pick(trade.symbol, trade.side, delta, spec.expiry, self._clock.now())
+        if isinstance(found, NoPick):
+            await self._fail(trade, found.code, found.reason, found.decisions)
+            return
+        quote, greeks = found.quote, found.greeks
+        assert quote.bid is not None
+        assert quote.ask is not None
+        selected = OptionSelected(
+            found.contract, quote.bid, quote.ask, greeks.delta, greeks.iv, greeks.underlying,
+            greeks.source.value,
+        )  # fmt: skip
+        self._judgement.learn_rule(found.contract, found.tick_rule)
+        await self._ledger.record(trade.id, selected, extra=_trace(trade, found.decisions))
+
+    def _is_stale(self, trade: Trade, spec: StrategySpec) -> bool:
+        return self._clock.now() - trade.fired_ns > max(spec.window_s, spec.entry_timeout_s) * SECOND
+
+    async def _size(self, trade: Trade) -> None:
+        plan = self._wealth.plans[trade.wealth_plan]
+        sized = size(plan, await self._wealth.state(plan), self._clock.now(), trade.id)
+        event = TradeSized(sized.qty, sized.plan, sized.week, sized.level, sized.capital)
+        await self._ledger.record(trade.id, event, extra=_trace(trade, sized.decisions))
+
+    async def _judge(self, trade: Trade) -> None:
+        """Judge the sized proposal, and if it stands commit the intent and send it, under the lock."""
+        spec = self._spec(trade)
+        assert trade.contract is not None
+        if spec is None or self._is_stale(trade, spec):
+            await self._fail(trade, "stale", "the firing grew old before the entry")
+            return
+        async with self._locks.hold(trade.symbol):
+            verdict = await self._judgement.judge(trade, spec, self._confidence(trade))
+            if verdict.refused is not None:
+                await self._fail(trade, verdict.refused.code, verdict.refused.reason, verdict.decisions)
+                return
+            quote = self._judgement.quote(trade.contract)
+            rule = self._judgement.tick_rule(trade.contract)
+            terms = entry_terms(spec, quote, rule) if quote else None
+            if terms is None:
+                await self._fail(trade, "quote", "no sane two-sided quote to price the entry")
+                return
+            await self._submit(trade, spec, verdict.qty, terms, verdict.decisions)
+
+    async def _submit(
+        self, trade: Trade, spec: StrategySpec, qty: Decimal, terms: EntryTerms,
+        decisions: tuple[Decision, ...],
+    ) -> None:  # fmt: skip
+        assert trade.contract is not None
+        ref = order_ref(trade.account, trade.id, "E", self._ledger.book.next_leg(trade.id, "E"))
+        ticket = Ticket(
+            ref, trade.account, trade.contract, Action.BUY, qty, terms.kind, Purpose.ENTRY,
+            terms.limit,
+        )  # fmt: skip
+        now = self._clock.now()
+        until = now + spec.entry_timeout_s * SECOND
+        intent = EntrySubmitted(ticket, terms.decision_price, terms.decision_mid, until)
+        signals = self._moved_signals(trade, SignalState.EXECUTING)
+        await self._ledger.record(trade.id, intent, extra=_trace(trade, decisions) + Changes(signals=signals))
+        self.nudge_at(trade.id, until)
+        self.nudge_at(trade.id, now + ACK_TIMEOUT_S * SECOND)
+        await self._send(ticket)
+        self._stopwatch.stop(SIGNAL_TO_WIRE, trade.id)
+
+    async def _send(self, ticket: Ticket) -> None:
+        try:
+            await self._submitter.place([ticket])
+        except BrokerUnavailable as error:
+            self._ask_reconcile(f"entry {ticket.order_ref} was not sent: {error}")
+
+    async def resend(self, ticket: Ticket) -> None:
+        """The same committed intent again, after proof that the broker never had it."""
+        await self._send(ticket)
+
+    async def _await_entry(self, trade: Trade) -> None:
+        order = self._ledger.book.orders[trade.entry_ref]
+        now = self._clock.now()
+        if order.state.is_terminal and order.filled == 0:
+            await self._fail(trade, f"entry {order.state.value.lower()}", order.reason or order.cancel_cause)
+        elif now >= trade.entry_valid_until_ns and not order.cancel_cause:
+            await self._hands.cancel_entry(trade, "expiry")
+        elif order.state is OrderState.PENDING and now >= order.created_ns + ACK_TIMEOUT_S * SECOND:
+            self._ask_reconcile(f"entry {order.ref} has no acknowledgement after {ACK_TIMEOUT_S} s")
+
+    async def _protected(self, trade: Trade) -> None:
+        """Protection works on its own task; here only the rest of a partly filled entry is bounded."""
+        self._protect(trade.id)
+        if trade.entry_done or not trade.entry_ref:
+            return
+        deadline = trade.filled_ns + PARTIAL_REST_S * SECOND
+        order = self._ledger.book.orders[trade.entry_ref]
+        if self._clock.now() < deadline:
+            self.nudge_at(trade.id, deadline)
+        elif not order.cancel_cause:
+            await self._hands.cancel_entry(trade, "expiry")
+
+    async def _close(self, trade: Trade) -> None:
+        event = closing(trade)
+        if event is None:
+            self._protect(trade.id)
+            return
+        grace_until = trade.updated_ns + FEE_GRACE_S * SECOND
+        if event.provisional and self._clock.now() < grace_until:
+            self.nudge_at(trade.id, grace_until)
+            return
+        signals = self._moved_signals(trade, SignalState.EXECUTED)
+        await self._ledger.record(trade.id, event, extra=Changes(signals=signals))
+
+    async def record_wealth(self, trade: Trade) -> None:
+        """The wealth database first, then the lifecycle; repeating either changes nothing."""
+        plan = self._wealth.plans.get(trade.wealth_plan) or next(iter(self._wealth.plans.values()))
+        recorded = await self._wealth.record(plan, trade)
+        await self._ledger.record(trade.id, recorded)
+
+    async def _fail(self, trade: Trade, cause: str, reason: str, decisions: tuple[Decision, ...] = ()) -> None:
+        signals = self._moved_signals(trade, SignalState.REJECTED)
+        if trade.state is TradeState.BUY_SUBMITTED and self._ledger.book.orders[trade.entry_ref].filled:
+            raise IllegalTransition(f"trade {trade.id} has fills and cannot fail")
+        await self._ledger.record(
+            trade.id, TradeFailed(cause, reason), extra=_trace(trade, decisions) + Changes(signals=signals)
+        )
+        self._stopwatch.drop(SIGNAL_TO_WIRE, trade.id)
+
+    def _moved_signals(self, trade: Trade, state: SignalState) -> tuple[Signal, ...]:
+        before = self._signals.get(trade.id, ())
+        after = tuple(signal.moved(state, trade.id) for signal in before)
+        self._signals[trade.id] = after
+        for signal in after:
+            self._pool.update(signal)
+        return tuple(new for old, new in zip(before, after, strict=True) if new is not old)
+
+    def _spec(self, trade: Trade) -> StrategySpec | None:
+        return self.specs().get(trade.strategy)
+
+    def specs(self) -> Mapping[str, StrategySpec]:
+        return {spec.strategy_id: spec for spec in self._desired().strategies}
+
+    def _confidence(self, trade: Trade) -> int:
+        return max((signal.confidence for signal in self._signals.get(trade.id, ())), default=0)
+
+
+def _trace(trade: Trade, decisions: tuple[Decision, ...]) -> Changes:
+    return Changes(decisions=tuple(replace(d, trade_id=trade.id) for d in decisions))

@@ -1,0 +1,95 @@
+"""The configuration in force: shipped rows seeded into the database, read back, parsed, kept fresh."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from config.catalogue import load_scanners, load_strategies, load_switches
+from station.domain.errors import BadInput
+from station.domain.specs import ConfigRow, Desired, ScannerSpec, StrategySpec, Switches
+from station.domain.specs_parse import parse_scanner, parse_strategy
+from station.store import ConfigRepository
+
+SCANNER: Final = "scanner"
+STRATEGY: Final = "strategy"
+SWITCH: Final = "switch"
+
+
+def shipped_rows() -> tuple[tuple[str, str, str], ...]:
+    """The shipped defaults as (kind, key, JSON body)."""
+    return (
+        *((SCANNER, str(row["name"]), _body(row)) for row in load_scanners()),
+        *((STRATEGY, str(row["strategy_id"]), _body(row)) for row in load_strategies()),
+        *((SWITCH, name, _body({"on": on})) for name, on in sorted(load_switches().items())),
+    )
+
+
+def shipped() -> Desired:
+    """The shipped defaults, parsed, for verbs that need no database."""
+    rows = (ConfigRow(kind, key, body, 1, "shipped", 0) for kind, key, body in shipped_rows())
+    return parse(rows)
+
+
+def validate(kind: str, key: str, body: str) -> None:
+    """Raises BadInput, one line, for a body that the station could not run."""
+    try:
+        row = json.loads(body)
+    except ValueError as error:
+        raise BadInput(f"{kind} {key}: the body is no JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise BadInput(f"{kind} {key}: the body is no JSON object")
+    if kind == SCANNER:
+        parse_scanner(row)
+    elif kind == STRATEGY:
+        parse_strategy(row)
+    elif kind == SWITCH and (key not in Switches.__dataclass_fields__ or not isinstance(row.get("on"), bool)):
+        raise BadInput(f'switch {key}: {body} is not {{"on": true}} or {{"on": false}} of a known switch')
+
+
+def parse(rows: Iterable[ConfigRow]) -> Desired:
+    """Rows to values; a strategy's version is its row's, so that each trade records what it ran under."""
+    scanners: list[ScannerSpec] = []
+    strategies: list[StrategySpec] = []
+    switches: dict[str, bool] = {}
+    for row in rows:
+        body: Mapping[str, Any] = json.loads(row.body)
+        if row.kind == SCANNER:
+            scanners.append(parse_scanner(body))
+        elif row.kind == STRATEGY:
+            strategies.append(replace(parse_strategy(body), version=row.version))
+        elif row.kind == SWITCH:
+            switches[row.key] = bool(body["on"])
+    return Desired(tuple(scanners), tuple(strategies), Switches(**switches))
+
+
+class DesiredCache:
+    """What the rooms read on every decision: a plain attribute, refreshed on edits and on a beat."""
+
+    def __init__(self, repository: ConfigRepository, on_change: Callable[[Desired], None]) -> None:
+        self._repository = repository
+        self._on_change = on_change
+        self.value = Desired()
+
+    async def seed(self) -> None:
+        """Bring untouched rows to the shipped defaults, then read everything."""
+        await self._repository.seed(shipped_rows())
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        fresh = parse(await self._repository.rows())
+        if fresh != self.value:
+            self.value = fresh
+            self._on_change(fresh)
+
+    async def edit(self, kind: str, key: str, body: str, version: int, by: str) -> ConfigRow:
+        """A validated, versioned edit, in force on return. Raises Refused; the old value stays."""
+        row = await self._repository.edit(kind, key, body, version=version, by=by)
+        await self.refresh()
+        return row
+
+
+def _body(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,245 @@
+"""The engine: starts, recovers, runs a session and stops. Recovery is the start; there is no other path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from station.calendars import SessionSpan, et_date
+from station.desk.way import Identity
+from station.domain.broker import LinkReport, Session
+from station.domain.clock import DAY, SECOND
+from station.domain.errors import BrokerUnavailable, VigilError
+from station.domain.events import Alerted, HandlerFailed, KillChanged, SessionMarked
+from station.domain.instruments import INSTRUMENTS, Hours, underlying_contract
+from station.domain.ports import Snapshot
+from station.domain.specs import Desired
+from station.engine.desired import DesiredCache
+from station.engine.rooms import Hooks, Outside, Rooms, build_rooms
+from station.engine.supervisor import Supervisor
+
+WARM_BEAT_S: Final = 5.0
+CONNECT_RETRY_S: Final = 2.0
+LOOK_BACK_DAYS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the start has got to, for screens and verbs."""
+
+    phase: str = "starting"
+    detail: str = ""
+
+
+class Engine:
+    """One session of one account. `start` returns when trading may begin; tasks then run until `stop`."""
+
+    def __init__(self, outside: Outside, session: SessionSpan, say: Callable[[str], None]) -> None:
+        self.outside = outside
+        self.session = session
+        self.progress = Progress()
+        self._say = say
+        self._soon: set[asyncio.Task[None]] = set()
+        self._account = outside.settings.paper.account
+        self._resumed = False
+        self.link: Session | None = None
+        self.desired = DesiredCache(outside.stores.config, self._reconfigured)
+        self.rooms: Rooms
+        self.supervisor: Supervisor
+
+    # --- start --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Load, connect, protect, reconcile, warm, resume, trade. Raises Fatal where it must not go on."""
+        await self.desired.seed()
+        self.supervisor = Supervisor(self.outside.clock, self._fault, self._critical)
+        self.rooms = build_rooms(self.outside, self._hooks())
+        snapshot = await self._load()
+        await self._connect()
+        await self._begin_tasks()
+        await self._reconcile_first()
+        await self._warm()
+        await self._open_session(snapshot)
+        self._trade(snapshot)
+        self.progress = Progress("trading")
+
+    async def _load(self) -> Snapshot:
+        self.progress = Progress("loading")
+        since = self.session.open_ns - LOOK_BACK_DAYS * DAY
+        snapshot = await self.outside.stores.lifecycle.load(since)
+        rooms = self.rooms
+        rooms.ledger.restore(snapshot)
+        rooms.controls.restore(snapshot.controls)
+        rooms.scanners.restore(snapshot.scanner_marks)
+        rooms.way.adopt_signals(snapshot.signals)
+        self._resumed = snapshot.last_ns > 0
+        for item in await rooms.ledger.recover_spool():
+            if isinstance(item.event, KillChanged) and item.event.on:
+                await rooms.controls.kill(item.event.by, item.event.reason, flatten=item.event.flatten)
+        return snapshot
+
+    async def _connect(self) -> None:
+        self.progress = Progress("connecting", self.outside.broker.name)
+        while True:
+            try:
+                self.link = await self.outside.broker.connect(self.rooms.desk.on_report)
+                break
+            except BrokerUnavailable as error:
+                self._say(f"broker: {error}; trying again")
+                await self.outside.clock.sleep(CONNECT_RETRY_S)
+        self._account = self.link.accounts[0]
+        for trade in self.rooms.ledger.open_trades():
+            if trade.contract is not None:
+                await self.outside.broker.watch(trade.contract)
+
+    async def _begin_tasks(self) -> None:
+        start, rooms = self.supervisor.start, self.rooms
+        start("orders", rooms.inbox.run, critical=True)
+        start("reconcile", rooms.reconciler.run, critical=True)
+
+    async def _reconcile_first(self) -> None:
+        """Before anything is sent, the books must agree with the broker (FAULTS 32)."""
+        self.progress = Progress("reconciling")
+        self.supervisor.start("protection", self.rooms.protection.run, critical=True)
+        while True:
+            try:
+                await self.rooms.reconciler.reconcile("start")
+                return
+            except BrokerUnavailable as error:
+                self._say(f"reconciliation: {error}; trying again")
+                await self.outside.clock.sleep(CONNECT_RETRY_S)
+
+    async def _warm(self) -> None:
+        self.progress = Progress("warming", "history")
+        for symbol in self.outside.symbols:
+            await self.outside.broker.watch(await self.outside.broker.resolve(INSTRUMENTS[symbol]))
+        await self.rooms.market.warm(self.outside.broker)
+        await self._keep_warm_once()
+
+    async def _open_session(self, snapshot: Snapshot) -> None:
+        await self.rooms.money.refresh()
+        day = self.session.day.isoformat()
+        if self.rooms.money.account is not None:
+            await self.rooms.controls.begin_session(day, self.rooms.money.equity)
+        marked = SessionMarked("resumed" if self._resumed else "started", day, self.outside.broker.name)
+        await self.rooms.ledger.record("", marked)
+        self.rooms.hunt.restore(snapshot.signals)
+
+    def _trade(self, snapshot: Snapshot) -> None:
+        start, rooms = self.supervisor.start, self.rooms
+        start("bars", rooms.bars.run, critical=True)
+        start("hunt", rooms.hunt.run, critical=True)
+        start("money", rooms.money.run, critical=True)
+        start("warm", self._keep_warm)
+        start("beat", rooms.reconciler.beat)
+        start("settlement", self._settlement)
+
+    # --- tasks of the engine's own -------------------------------------------------------------------
+
+    async def _keep_warm(self) -> None:
+        while True:
+            await self.outside.clock.sleep(WARM_BEAT_S)
+            await self._keep_warm_once()
+
+    async def _keep_warm_once(self) -> None:
+        rooms, now = self.rooms, self.outside.clock.now()
+        wanted = sorted({(s.symbol, s.expiry) for s in self.desired.value.strategies if s.enabled})
+        for symbol, expiry in wanted:
+            if symbol in self.outside.symbols and rooms.options.stale(symbol, expiry, now):
+                held = rooms.desk.held_contracts()
+                await rooms.options.keep_warm(self.outside.broker, (symbol,), expiry, held)
+
+    async def _settlement(self) -> None:
+        """After the close: what expired with no bid is closed at settlement."""
+        await self.outside.clock.sleep_until(self.session.close_ns + 10 * SECOND)
+        await self.rooms.desk.settle_expired()
+
+    async def _reconnect(self, report: LinkReport) -> None:
+        await self.rooms.desk.record_link(report)
+        if report.up:
+            await self.rooms.market.recover(self.outside.broker)
+            return
+        while not self.outside.broker.connected:
+            await self.outside.clock.sleep(CONNECT_RETRY_S)
+            try:
+                await self.outside.broker.connect(self.rooms.desk.on_report)
+            except BrokerUnavailable as error:
+                self._say(f"broker: {error}; trying again")
+        self.rooms.options.forget_watches()
+        for symbol in self.outside.symbols:
+            await self.outside.broker.watch(underlying_contract(INSTRUMENTS[symbol]))
+        for contract in self.rooms.desk.held_contracts():
+            await self.outside.broker.watch(contract)
+        self.rooms.reconciler.ask("reconnected")
+        await self.rooms.market.recover(self.outside.broker)
+
+    # --- hooks --------------------------------------------------------------------------------------
+
+    def _hooks(self) -> Hooks:
+        return Hooks(
+            desired=lambda: self.desired.value, session=lambda: self.session.day,
+            day_start=self._day_start, identity=self._identity, on_fault=self._fault,
+            on_fault_soon=lambda where, error: self.soon(self._fault(where, error)),
+            on_link=lambda report: self.soon(self._reconnect(report)),
+            kill_soon=lambda why: self.soon(self.rooms.controls.kill("reconciliation", why)),
+        )  # fmt: skip
+
+    def _identity(self) -> Identity:
+        return Identity(self._account, self.outside.settings.station.environment)
+
+    def _day_start(self) -> int:
+        """The start of the trade date: the futures session that leads into it."""
+        span = self.outside.calendar.on(Hours.FUTURES, self.session.day)
+        return span.open_ns if span is not None else self.session.open_ns - DAY // 2
+
+    def _reconfigured(self, desired: Desired) -> None:
+        if hasattr(self, "rooms"):
+            here = tuple(s for s in desired.scanners if s.instrument in self.outside.symbols)
+            self.rooms.scanners.configure(here, desired.switches)
+
+    def soon(self, work) -> None:  # noqa: ANN001
+        """Run a coroutine that no one waits for; its fault is recorded."""
+        task = asyncio.create_task(self._guarded(work))
+        self._soon.add(task)
+        task.add_done_callback(self._soon.discard)
+
+    async def _guarded(self, work) -> None:  # noqa: ANN001
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the boundary where a fault becomes a record
+            await self._fault("background", error)
+
+    async def _fault(self, where: str, error: BaseException) -> None:
+        """Every fault is an event, a count and a line; nothing fails silently (law 7)."""
+        text = str(error) if isinstance(error, VigilError) else f"{type(error).__name__}: {error}"
+        self._say(f"fault in {where}: {text}")
+        try:
+            await self.rooms.ledger.record("", HandlerFailed(where, text), Alerted("warning", f"{where}: {text}"))
+        except VigilError:
+            self._say(f"the fault in {where} could not be recorded")
+
+    async def _critical(self, name: str) -> None:
+        await self.rooms.controls.kill("supervisor", f"task {name} keeps failing")
+
+    # --- stop ---------------------------------------------------------------------------------------
+
+    async def stop(self, why: str) -> None:
+        """Stop in order: no new work, tasks down, the books closed. Positions stay protected at the broker."""
+        self.progress = Progress("stopping", why)
+        if hasattr(self, "rooms"):
+            await self.rooms.ledger.record("", SessionMarked("stopped", self.session.day.isoformat(), why))
+        if hasattr(self, "supervisor"):
+            await self.supervisor.stop()
+        for task in tuple(self._soon):
+            task.cancel()
+        await asyncio.gather(*self._soon, return_exceptions=True)
+        await self.outside.broker.disconnect()
+        if hasattr(self, "rooms"):
+            self.rooms.spool.close()
+
+
+def trade_date(now_ns: int) -> date:
+    return et_date(now_ns)

@@ -1,0 +1,29 @@
+"""What a command line asks of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """`None` means: as configured. `speed` simulated seconds a wall second, None for as fast as it goes;
+    `start` and `until` are HH:MM in ET, `away_s` simulated seconds that pass before a resumed session."""
+
+    runtime: Path
+    broker: str | None = None
+    seed: int | None = None
+    speed: float | None = 1.0
+    day: date | None = None
+    start: str | None = None
+    until: str | None = None
+    bars: tuple[Path, ...] = ()
+    symbol: str | None = None
+    away_s: int = 0
+    host: str = "127.0.0.1"
+    port: int | None = None
+    client_id: int | None = None
+    broker_clock: bool = False
+    in_process: bool = False

@@ -1,0 +1,184 @@
+"""The composition: every room built and joined, once, from settings and what the outside provides."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from config.plans import plan_path
+from config.settings import Settings
+from station.calendars import Calendar
+from station.desk.controls import ControlDesk
+from station.desk.desk import Desk
+from station.desk.exits import ExitHands
+from station.desk.hunting import BarCloser, Hunt, wanted_series
+from station.desk.inbox import OrderInbox
+from station.desk.judgement import Judgement
+from station.desk.ledger import Ledger
+from station.desk.money import MoneyDesk
+from station.desk.reconciler import Reconciler
+from station.desk.spool import ExitSpool
+from station.desk.stopwatch import Stopwatch
+from station.desk.way import Identity, TradeWay
+from station.domain.broker import Broker, LinkReport
+from station.domain.clock import Clock
+from station.domain.instruments import INSTRUMENTS
+from station.domain.specs import Desired
+from station.engine import mapping
+from station.execution import InstrumentLocks, OrderBook, Submitter
+from station.market import Market
+from station.options import OptionDesk
+from station.protection import ProtectionWorker
+from station.scanners import ScannerRoom
+from station.store import Stores
+from station.strategy import Hunter, Pool
+from station.wealth import WealthBook, read_plan
+
+Fault = Callable[[str, BaseException], Awaitable[None]]
+PROVISIONAL_FEE = Decimal("0.65")
+"""Dollars a contract, IBKR's tiered US option commission, until the broker reports the true one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the engine is built around."""
+
+    settings: Settings
+    runtime: Path
+    clock: Clock
+    calendar: Calendar
+    stores: Stores
+    broker: Broker
+    probe: Callable[[str], None] | None
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the rooms ask of the engine itself; each is O(1) and synchronous unless it says otherwise."""
+
+    desired: Callable[[], Desired]
+    session: Callable[[], date]
+    day_start: Callable[[], int]
+    identity: Callable[[], Identity]
+    on_fault: Fault
+    on_fault_soon: Callable[[str, BaseException], None]
+    on_link: Callable[[LinkReport], None]
+    kill_soon: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything that runs."""
+
+    market: Market
+    scanners: ScannerRoom
+    pool: Pool
+    hunter: Hunter
+    options: OptionDesk
+    wealth: WealthBook
+    ledger: Ledger
+    inbox: OrderInbox
+    submitter: Submitter
+    money: MoneyDesk
+    judgement: Judgement
+    controls: ControlDesk
+    reconciler: Reconciler
+    way: TradeWay
+    desk: Desk
+    protection: ProtectionWorker
+    bars: BarCloser
+    hunt: Hunt
+    stopwatch: Stopwatch
+    spool: ExitSpool
+
+
+class _Late:
+    """Names joined after all rooms exist: a room calls through here what is built after it."""
+
+    desk: Desk
+    protection: ProtectionWorker
+    controls: ControlDesk
+    reconciler: Reconciler
+
+    async def alert(self, severity: str, text: str, trade_id: str) -> None:
+        await self.desk.alert(severity, text, trade_id)
+
+    async def on_money(self, day_pnl: Decimal, equity: Decimal) -> None:
+        await self.controls.watch_day(day_pnl, equity)
+
+
+def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
+    """Join the rooms. Nothing runs yet."""
+    clock, calendar, broker, late = outside.clock, outside.calendar, outside.broker, _Late()
+    desired = hooks.desired()
+    instruments = tuple(INSTRUMENTS[symbol] for symbol in outside.symbols)
+    market = Market(clock, calendar, instruments, _wanted(desired, outside.symbols))
+    scanners = ScannerRoom(market, calendar, _here(desired, outside.symbols), desired.switches)
+    pool, stopwatch = Pool(), Stopwatch(clock)
+    hunter = Hunter(pool, lambda symbol, frame: market.series(symbol, frame).bars, mapping.caps(outside.settings))
+    options = OptionDesk(clock, calendar, market)
+    wealth = WealthBook(outside.stores.wealth, {name: read_plan(plan_path(name)) for name in _plans(desired)})
+    spool = ExitSpool(outside.runtime / "exits.spool")
+    ledger = Ledger(outside.stores.lifecycle, OrderBook(PROVISIONAL_FEE), clock, spool)
+    inbox = OrderInbox(ledger, clock, hooks.on_fault)
+    submitter, locks = Submitter(broker, outside.probe), InstrumentLocks()
+    hands = ExitHands(
+        ledger, inbox, submitter, broker, locks, lambda why: late.reconciler.ask(why), late.alert, stopwatch
+    )
+    limits = mapping.limits(outside.settings)
+    money = MoneyDesk(clock, broker, ledger, market, hooks.day_start, late.on_money)
+    judgement = Judgement(
+        clock=clock, calendar=calendar, market=market, ledger=ledger, money=money,
+        controls=lambda: late.controls.controls, limits=lambda: limits,
+        reconciled=lambda: late.reconciler.ready, link_up=lambda: broker.connected, day_start=hooks.day_start,
+    )  # fmt: skip
+    reconciler = late.reconciler = Reconciler(ledger, inbox, broker, clock, late.alert)
+    way = TradeWay(
+        clock=clock, ledger=ledger, inbox=inbox, submitter=submitter, locks=locks, hands=hands,
+        options=options, wealth=wealth, judgement=judgement, pool=pool, ids=outside.stores.ids,
+        identity=hooks.identity, desired=hooks.desired, session=hooks.session,
+        protect=lambda trade_id: late.protection.notify(trade_id), ask_reconcile=reconciler.ask,
+        alert=late.alert, stopwatch=stopwatch,
+    )  # fmt: skip
+    controls = late.controls = ControlDesk(
+        ledger, hands, clock, lambda: limits, lambda: late.protection.notify_all(),
+        lambda trade_id, cause, reason: late.desk.close_trade(trade_id, cause, reason),
+    )  # fmt: skip
+    desk = late.desk = Desk(
+        clock=clock, calendar=calendar, ledger=ledger, inbox=inbox, market=market, way=way, hands=hands,
+        controls=controls, reconciler=reconciler, judgement=judgement, kill_on_break=hooks.kill_soon,
+        on_link=hooks.on_link, stopwatch=stopwatch,
+    )  # fmt: skip
+    protection = late.protection = ProtectionWorker(
+        desk, clock, calendar, mapping.protection(outside.settings), hooks.on_fault_soon
+    )
+    desk.protector = protection
+    bars = BarCloser(
+        clock, market, scanners, outside.stores.lifecycle, pool, outside.stores.ids, hooks.session,
+        hooks.desired, stopwatch,
+    )  # fmt: skip
+    hunt = Hunt(
+        clock, hunter, ledger, outside.stores.lifecycle, hooks.desired, way.begin, hooks.session,
+        hooks.day_start,
+    )  # fmt: skip
+    return Rooms(
+        market, scanners, pool, hunter, options, wealth, ledger, inbox, submitter, money, judgement,
+        controls, reconciler, way, desk, protection, bars, hunt, stopwatch, spool,
+    )  # fmt: skip
+
+
+def _here(desired: Desired, symbols: tuple[str, ...]) -> tuple:
+    return tuple(spec for spec in desired.scanners if spec.instrument in symbols)
+
+
+def _wanted(desired: Desired, symbols: tuple[str, ...]) -> dict:
+    wanted = wanted_series(desired, symbols)
+    return {symbol: wanted[symbol] for symbol in symbols}
+
+
+def _plans(desired: Desired) -> list[str]:
+    return sorted({spec.wealth_plan for spec in desired.strategies} | {"WM235K"})

@@ -157,7 +157,7 @@ class Market:
         return min(boundaries)
 
     def close_due(self, at_ns: int) -> tuple[ClosedBar, ...]:
-        """Close every bar due by the clock: earlier closes first, then shorter timeframes, then catalogue order."""
+        """Close every bar due by the clock: earlier closes first, then shorter timeframes, catalogue order."""
         closed: list[ClosedBar] = []
         for feed in self._feeds.values():
             closed.extend(feed.close_due(at_ns))
@@ -204,6 +204,8 @@ class Market:
         """
         feed = self._feed(symbol)
         series = feed.series.get(timeframe) or feed.adopt(timeframe, self._clock.now())
+        if not series.wanted:
+            series.wanted, series.warm = True, False
         if not series.warm:
             await self._fill(broker, feed, series)
             feed.settle(self._clock.now())
@@ -249,13 +251,14 @@ class Market:
         return ""
 
     async def _fill(self, broker: Broker, feed: Feed, series: Series) -> None:
-        hole_ns = min((feed.outages.earliest_ns or series.newest_start_ns, *series.partial_starts))
-        if not series.warm and series.wanted:
+        newest_ns = series.newest_start_ns
+        if series.warm and newest_ns >= 0:
+            since_ns = min((feed.outages.earliest_ns or newest_ns, newest_ns, *series.partial_starts))
+            count = self._backfill.count_since(feed.hours, series.timeframe, since_ns)
+        elif series.wanted:
             count = self._backfill.full_count(feed.hours, series.timeframe)
         else:
-            since_ns = (
-                hole_ns if series.warm else self._calendar.last_opened(feed.hours, self._clock.now()).open_ns
-            )
+            since_ns = self._calendar.last_opened(feed.hours, self._clock.now()).open_ns
             count = self._backfill.count_since(feed.hours, series.timeframe, since_ns)
         bars, faults = await self._backfill.fetch(broker, feed.instrument, series.timeframe, count)
         feed.quality.row_faults(faults)

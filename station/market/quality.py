@@ -25,9 +25,9 @@ _BUCKET_NS: Final = 5 * MINUTE
 class JumpGate:
     """The robust outlier test of ticks.
 
-    A price may differ from the last good one by 1 %, or by 15 robust deviations (1.4826 × the median of the last
-    30 absolute one-minute returns) where that is more; from one session to the next by 10 %. A tick beyond is
-    held: three in a row that agree with one another are a real move and all count, else they are bad ticks.
+    A price may differ from the last good one by 1 %, or by 15 robust deviations (1.4826 × the median of the
+    last 30 absolute one-minute returns) where that is more; from one session to the next by 10 %. A tick
+    beyond is held: three in a row that agree are a real move and all count, else they are bad ticks.
     `low` and `high` are the band that needs no further question.
     """
 
@@ -108,7 +108,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Quality:
-    """Counters of one instrument: rows of history by fault code, and ticks and quotes of the last ten minutes."""
+    """Counters of one instrument: rows of history by fault, ticks and quotes of the last ten minutes."""
 
     history: dict[str, int] = field(default_factory=dict[str, int])
     total: Tally = field(default_factory=Tally)

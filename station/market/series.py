@@ -1,4 +1,4 @@
-"""One symbol's finished bars at one timeframe: a window that moves with the session, and where each bar is from."""
+"""One symbol's finished bars at one timeframe: a window that moves with the session, each bar's origin."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ class Series:
         return frozenset(self._partials)
 
     def provenance(self, start_ns: int) -> Provenance:
-        """Where the bar that starts at `start_ns` came from. Raises BadInput where the window has no such bar."""
+        """Where the bar that starts at `start_ns` came from. Raises BadInput where none is kept."""
         row = self._low + self.bars.position(start_ns)
         if row >= self._count or self._bars.start_ns[row] != start_ns:
             raise BadInput(
-                f"{self.symbol} {self.timeframe.value} keeps no bar of {utc_text(start_ns)}: ask within its window"
+                f"{self.symbol} {self.timeframe.value} keeps no bar of {utc_text(start_ns)}: ask in its window"
             )
         link = int(self._link[row])
         origin = Origin(int(self._origin[row]))

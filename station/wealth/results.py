@@ -8,8 +8,8 @@ are those the trade was made in; the week moves on at most once for one trade, a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from station.domain.clock import SECOND
@@ -46,9 +46,10 @@ async def record(store: WealthStore, plan: Plan, trade: Trade) -> WealthRecorded
     """Write the trade's result to the wealth database and say what it then holds. Idempotent: repeating it
     with an equal trade writes nothing. One call at a time a database (`WealthBook` sees to that). Raises
     StorageUnavailable as the store does, ValueError for a trade without a result."""
-    await store.begin(first_state(plan))
     state = await store.state(plan.name)
-    assert state is not None, "a plan that was begun has a state"
+    if state is None:
+        state = first_state(plan)
+        await store.begin(state)
     old = await store.diary_row(trade.id)
     after, row = apply_result(plan, state, old, trade)
     if (after, row) != (state, old):
@@ -72,35 +73,6 @@ class WealthBook:
         """As the function `record`, in turn."""
         async with self._turn:
             return await record(self._store, plan, trade)
-
-
-@dataclass(frozen=True, slots=True)
-class WeekSummary:
-    """A plan week against what was traded in it. `behind` dollars still missing to the target, at least 0."""
-
-    week: int
-    start: Decimal
-    target: Decimal
-    trades: int
-    wins: int
-    net_pnl: Decimal
-    behind: Decimal
-
-
-def weekly_summary(plan: Plan, rows: Iterable[DiaryRow], capital: Decimal) -> tuple[WeekSummary, ...]:
-    """One summary for each plan week that has a diary row, ascending; `capital` is the present one."""
-    by_week: dict[int, list[DiaryRow]] = {}
-    for row in rows:
-        by_week.setdefault(row.week, []).append(row)
-    return tuple(_summary(plan, number, by_week[number], capital) for number in sorted(by_week))
-
-
-def _summary(plan: Plan, number: int, rows: list[DiaryRow], capital: Decimal) -> WeekSummary:
-    week = plan.week(number)
-    return WeekSummary(
-        number, week.start, week.target, len(rows), sum(row.net_pnl > 0 for row in rows),
-        sum((row.net_pnl for row in rows), Decimal(0)), max(week.target - capital, Decimal(0)),
-    )  # fmt: skip
 
 
 def _row(trade: Trade, net_pnl: Decimal, state: WealthState, capital: Decimal) -> DiaryRow:

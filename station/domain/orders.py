@@ -88,9 +88,10 @@ def order_ref(account: str, trade_id: str, leg: str, n: int) -> str:
 
 
 def trade_of(ref: str) -> str | None:
-    """The trade id inside one of our references, or None for a foreign one."""
+    """The trade id inside one of our references, or None for a foreign one. It may hold dashes itself; an
+    account has none."""
     parts = ref.split("-")
-    return parts[2] if len(parts) == 5 and parts[0] == "V1" else None
+    return "-".join(parts[2:-2]) if len(parts) >= 5 and parts[0] == "V1" else None
 
 
 class OrderState(Enum):
@@ -204,9 +205,12 @@ def new_order(ticket: Ticket, trade_id: str, at_ns: int) -> Order:
 
 
 def moved(order: Order, state: OrderState, at_ns: int, reason: str = "") -> Order | None:
-    """The order in `state`, or None where that is not a legal step (late, repeated, backwards)."""
+    """The order in `state`, or None where that is not a legal step (late, repeated, backwards). What is known
+    to have filled in part is never plainly SUBMITTED again."""
     if state not in LEGAL[order.state]:
         return None
+    if state is OrderState.SUBMITTED and order.filled > 0:
+        state = OrderState.PARTIALLY_FILLED
     return replace(order, state=state, updated_ns=at_ns, reason=reason or order.reason)
 
 
@@ -237,7 +241,7 @@ def filled(order: Order, executions: tuple[Execution, ...], at_ns: int) -> Order
     )
     if total >= order.ticket.qty:
         return replace(known, state=OrderState.FILLED)
-    if order.state in (OrderState.PENDING, OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED,
+    if total > 0 and order.state in (OrderState.PENDING, OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED,
                        OrderState.UNKNOWN):  # fmt: skip
         return replace(known, state=OrderState.PARTIALLY_FILLED)
     return known

@@ -276,6 +276,7 @@ def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:
                 qty=event.ticket.qty, entry_valid_until_ns=event.valid_until_ns,
             )  # fmt: skip
         case EntryEnded():
+            _require_ordered(trade, event)
             return _settle_state(replace(trade, entry_done=True))
         case ExitSubmitted() | ExitModified():
             return _exit_set(trade, event)
@@ -286,10 +287,7 @@ def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:
         case SettledAtExpiry():
             return _settled(trade, event)
         case TradeClosed():
-            _require(trade, event, TradeState.SELL_FILLED)
-            return replace(
-                trade, state=TradeState.CLOSED, cause=event.cause, net_pnl=event.net_pnl, closed_ns=at_ns
-            )
+            return _closed(trade, event, at_ns)
         case WealthRecorded():
             _require(trade, event, TradeState.CLOSED, TradeState.WEALTH_UPDATED)
             return replace(trade, state=TradeState.WEALTH_UPDATED)
@@ -310,6 +308,13 @@ def _require(trade: Trade, event: TradeEvent, *states: TradeState) -> None:
         )
 
 
+def _require_ordered(trade: Trade, event: TradeEvent) -> None:
+    """An order of the trade exists, or did, or its position was adopted."""
+    before_order = trade.state.before_fill and trade.state is not TradeState.BUY_SUBMITTED
+    if before_order or (trade.state is TradeState.FAILED and not trade.entry_ref):
+        raise IllegalTransition(f"trade {trade.id}: {event.type} before any order, in {trade.state.value}")
+
+
 def _passed(trade: Trade, event: StrategyPassed) -> Trade:
     _require(trade, event, TradeState.SCANNER_SIGNAL)
     return replace(
@@ -325,6 +330,8 @@ def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
     bought back in SELL_FILLED."""
     _require(trade, event, *_HOLDING, TradeState.SELL_FILLED)
     ref = event.ticket.order_ref
+    if isinstance(event, ExitModified) and all(leg.order_ref != ref for leg in trade.exits):
+        raise IllegalTransition(f"trade {trade.id}: {event.type} of {ref}, which was never submitted")
     others = tuple(leg for leg in trade.exits if leg.order_ref != ref)
     state = TradeState.SELL_SUBMITTED if trade.state is TradeState.BUY_FILLED else trade.state
     return replace(trade, state=state, exits=(*others, ExitLeg(ref, event.cause)))
@@ -332,9 +339,9 @@ def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
 
 def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
     """Executions are the broker's truth: booked in every state that can have sent an order, even after the
-    end (the desk then quarantines). An exit sells; the buy-back of an over-sell counts against it."""
-    if trade.state.before_fill and trade.state is not TradeState.BUY_SUBMITTED:
-        raise IllegalTransition(f"trade {trade.id}: an execution before any order, in {trade.state.value}")
+    end (the desk then quarantines). An exit sells; the buy-back of an over-sell counts against it. An entry
+    that fills after its cancel was believed takes the trade back from FAILED: what is held must be led."""
+    _require_ordered(trade, event)
     sign = -1 if event.buys_back else 1
     qty = (event.qty - event.replaces_qty) * sign
     value = (event.qty * event.price - event.replaces_qty * event.replaces_price) * event.multiplier * sign
@@ -353,10 +360,13 @@ def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
         )  # fmt: skip
         if known.entry_filled >= known.qty:
             known = replace(known, entry_done=True)
+        if known.state is TradeState.FAILED and known.entry_filled > 0:
+            known = replace(known, state=TradeState.BUY_SUBMITTED, cause="", reason="", closed_ns=0)
     return _settle_state(_restated(known))
 
 
 def _fee_booked(trade: Trade, event: CommissionBooked) -> Trade:
+    _require_ordered(trade, event)
     known = replace(
         trade, commission=trade.commission + event.amount - event.replaces,
         fees_owed=max(trade.fees_owed - 1, 0),
@@ -376,16 +386,23 @@ def _settled(trade: Trade, event: SettledAtExpiry) -> Trade:
         trade, exit_filled=trade.exit_filled + event.qty, exit_value=trade.exit_value + value,
         entry_done=True, settled=event.cause, last_exit_ref="",
     )  # fmt: skip
-    if known.state is TradeState.BUY_FILLED:
-        known = replace(known, state=TradeState.SELL_SUBMITTED)
     return _settle_state(known)
 
 
+def _closed(trade: Trade, event: TradeClosed, at_ns: int) -> Trade:
+    """The result is what is in the books now, should a fee have come since the event was made."""
+    _require(trade, event, TradeState.SELL_FILLED)
+    if trade.open_qty != 0:
+        raise IllegalTransition(f"trade {trade.id}: {event.type} with {trade.open_qty} still open")
+    return replace(trade, state=TradeState.CLOSED, cause=event.cause, net_pnl=trade.realised, closed_ns=at_ns)
+
+
 def _settle_state(trade: Trade) -> Trade:
-    """The state that the quantities say: bought on the first fill, sold when nothing is open."""
+    """The state that the quantities say: bought on the first fill, sold when nothing is open, also where the
+    position went without an exit of ours (settled, closed by hand, or the entry's fills withdrawn)."""
     if trade.state is TradeState.BUY_SUBMITTED and trade.entry_filled > 0:
         trade = replace(trade, state=TradeState.BUY_FILLED)
-    if trade.state is TradeState.SELL_SUBMITTED and trade.entry_done and trade.open_qty <= 0:
+    if trade.state in _HOLDING and trade.entry_done and trade.open_qty <= 0:
         trade = replace(trade, state=TradeState.SELL_FILLED)
     return trade
 

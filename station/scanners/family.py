@@ -41,8 +41,8 @@ class Family:
     """One rule.
 
     `defaults` declares every parameter with its shipped value; `periods` names those that are lengths in bars,
-    each a whole number from 2 to 400. `evaluate` must be causal: what it says of a bar does not change, to the last bit,
-    when later bars follow. It need not mind the warm-up, nor the scanner's side.
+    each a whole number from 2 to 400. `evaluate` must be causal: what it says of a bar does not change, to the
+    last bit, when later bars follow. It need not mind the warm-up, nor the scanner's side.
     """
 
     name: str

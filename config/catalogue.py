@@ -22,6 +22,8 @@ TAKEN_KEYS: Final = {
     "ctrl+h": "arrives as backspace in a terminal",
     "ctrl+q": "would end the screen unasked",
     "ctrl+z": "would suspend the screen",
+    "enter": "confirms what is picked",
+    "escape": "leaves a dialog",
 }
 
 _TEXT, _TEXTS, _FLAG, _WHOLE, _NUMBER, _NUMBERS = (
@@ -73,31 +75,22 @@ def load_strategies(file: Path = STRATEGIES_FILE) -> tuple[dict[str, Any], ...]:
 
 
 def load_keys(file: Path = KEYS_FILE) -> dict[str, str]:
-    """Key by action. Raises ConfigError for a key given twice or one that must stay free."""
-    keys = _texts(file, "keys")
-    owners: dict[str, str] = {}
-    for action, key in keys.items():
-        place = f"{file}:{line_of(read_text(file), '[keys]', action)}: keys.{action} = {key!r}"
-        if key.lower() in TAKEN_KEYS:
-            raise ConfigError(f"{place} {TAKEN_KEYS[key.lower()]}: choose another key")
-        if key in owners:
-            raise ConfigError(f"{place} already means {owners[key]}: choose another key")
-        owners[key] = action
-    return keys
-
-
-def load_timeframe_keys(file: Path = KEYS_FILE) -> dict[str, str]:
-    """Timeframe by digit key. Raises ConfigError."""
-    return _texts(file, "timeframes")
-
-
-def _texts(file: Path, table: str) -> dict[str, str]:
+    """Key by action; commas part alternatives. Raises ConfigError for one given twice or not to be given."""
     content = read_toml(file)
-    for other in content.keys() - {"keys", "timeframes"}:
+    for other in content.keys() - {"keys"}:
         raise ConfigError(f"{file}:{line_of(read_text(file), other)}: table {other} is not known: remove it")
-    found = content.get(table, {})
-    _check_row(file, table, found, dict.fromkeys(cast("dict[str, Any]", found), _TEXT), ())
-    return cast("dict[str, str]", found)
+    keys = content.get("keys", {})
+    _check_row(file, "keys", keys, dict.fromkeys(cast("dict[str, Any]", keys), _TEXT), ())
+    owners: dict[str, str] = {}
+    for action, value in cast("dict[str, str]", keys).items():
+        for key in value.split(","):
+            place = f"{file}:{line_of(read_text(file), '[keys]', action)}: keys.{action} = {key!r}"
+            if key.lower() in TAKEN_KEYS or not key:
+                raise ConfigError(f"{place} {TAKEN_KEYS.get(key.lower(), 'is no key')}: choose another key")
+            if key in owners:
+                raise ConfigError(f"{place} already means {owners[key]}: choose another key")
+            owners[key] = action
+    return cast("dict[str, str]", keys)
 
 
 def _rows(

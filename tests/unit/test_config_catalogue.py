@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from config import catalogue
-from config.catalogue import load_keys, load_scanners, load_strategies, load_switches, load_timeframe_keys
+from config.catalogue import load_keys, load_scanners, load_strategies, load_switches
 from config.files import ConfigError
 from config.plans import SHIPPED
-from station.domain.instruments import INSTRUMENTS, Timeframe
+from station.domain.instruments import INSTRUMENTS
 from station.domain.specs import ScannerSpec, StrategySpec, Switches
 from station.domain.specs_parse import parse_scanner, parse_strategy
+from station.scanners import check
+from widgets.actions import ACTIONS, FORBIDDEN, remapped
 
 FAMILIES = {
     "v3": {"fast": 9, "slow": 21, "trend": 200},
@@ -49,8 +51,9 @@ def test_every_shipped_scanner_is_a_good_row_of_a_known_family() -> None:
     assert len(specs) >= 28 and len({spec.name for spec in specs}) == len(specs)
     for spec in specs:
         assert spec.instrument in INSTRUMENTS
-        wanted = FAMILIES[spec.family] | ({"inverse": 1} if spec.instrument == "VIX" else {})
+        wanted = FAMILIES[spec.family] | ({"invert": 1} if spec.instrument == "VIX" else {})
         assert dict(spec.params) == wanted
+        check(spec)
         up = spec.name.replace("_V3", "").endswith(("_CALL", "_UP"))
         assert spec.side == ("CALL" if up else "PUT")
 
@@ -85,16 +88,16 @@ def test_every_shipped_strategy_is_good_and_its_patterns_meet_scanners_of_their_
             assert {scanner.side for scanner in scanners if fnmatchcase(scanner.name, glob)} == {"CALL", "PUT"}
 
 
-def test_the_keys_are_free_unique_and_spare_the_kill_key() -> None:
-    keys = load_keys()
-    assert len(set(keys.values())) == len(keys)
-    assert not {key.lower() for key in keys.values()} & set(catalogue.TAKEN_KEYS)
-    assert keys["buy"] == "b" and keys["close"] == "x" and keys["gate"] == "g"
-    assert not set(keys.values()) & set(load_timeframe_keys())
+def test_the_shipped_keys_are_the_screens_own_and_leave_out_the_kill_key() -> None:
+    assert load_keys() == {action.name: action.keys for action in ACTIONS if not action.fixed}
+    assert set(remapped(load_keys())) == {f"vigil.{name}" for name in load_keys()}
 
 
-def test_the_digits_stand_for_the_timeframes() -> None:
-    assert list(load_timeframe_keys().values()) == [frame.value for frame in Timeframe]
+def test_no_shipped_key_is_one_that_must_stay_free() -> None:
+    given = [key for value in load_keys().values() for key in value.split(",")]
+    assert len(set(given)) == len(given)
+    assert not {key.lower() for key in given} & set(catalogue.TAKEN_KEYS)
+    assert set(catalogue.TAKEN_KEYS) >= FORBIDDEN
 
 
 GOOD = '[[scanner]]\nname = "A"\nfamily = "v3"\ninstrument = "SPX"\ntimeframe = "5m"\nside = "CALL"\n'
@@ -139,6 +142,8 @@ def test_a_bad_scanner_file_names_file_line_and_key(
         (load_keys, '[keys]\nbuy = "F12"\n', ":2: keys.buy = 'F12' is the kill switch"),
         (load_keys, '[keys]\nbuy = "ctrl+i"\n', ":2: keys.buy = 'ctrl+i' arrives as tab"),
         (load_keys, "[keys]\nbuy = 1\n", ":2: keys: buy = 1 must be a text"),
+        (load_keys, '[keys]\nbuy = "b,f12"\n', ":2: keys.buy = 'f12' is the kill switch"),
+        (load_keys, '[keys]\nbuy = ""\n', ":2: keys.buy = '' is no key"),
         (load_keys, "[kees]\n", ":1: table kees is not known"),
     ],
     ids=lambda value: str(value)[:40],

@@ -1,0 +1,120 @@
+"""The one table of what keys do. Bindings, footer, help and palette are all made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from textual.binding import Binding
+
+from station.domain.errors import BadInput
+
+if TYPE_CHECKING:
+    from widgets.app import FloorApp
+
+PROTECT: Final = "Protect"
+LOOK: Final = "Look"
+STATION: Final = "Station"
+
+
+def _always(_app: FloorApp) -> str:
+    return ""
+
+
+def _one_picked(app: FloorApp) -> str:
+    if not app.positions.display:
+        return "the positions pane is not shown: press 2 first, so that you see what you close"
+    return "" if app.picked_position is not None else "no position is picked: choose one with the arrows"
+
+
+def _entry_works(app: FloorApp) -> str:
+    why = _one_picked(app)
+    row = app.picked_position
+    if why or row is None:
+        return why
+    return "" if row.entry_ref else f"{row.label} has no working entry to cancel"
+
+
+def _kill_is_on(app: FloorApp) -> str:
+    return "" if app.killed else "the kill switch is off"
+
+
+def _close(app: FloorApp) -> None:
+    if app.picked_position is not None:
+        app.hand.close(app.picked_position)
+
+
+def _cancel(app: FloorApp) -> None:
+    if app.picked_position is not None:
+        app.hand.cancel_entry(app.picked_position)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`guard` says why the action makes no sense now, empty when it does; `perform` does it."""
+
+    name: str
+    keys: str
+    shown: str
+    label: str
+    help: str
+    group: str
+    perform: Callable[[FloorApp], None]
+    guard: Callable[[FloorApp], str] = _always
+    footer: bool = True
+    fixed: bool = False
+
+    def binding(self) -> Binding:
+        """The kill key has no id, so that no keymap can move it, and priority, so that nothing can hide it."""
+        run = f"act('{self.name}')"
+        if self.fixed:
+            return Binding(self.keys, run, self.label, priority=True, show=False)
+        return Binding(self.keys, run, self.label, show=False, id=f"vigil.{self.name}")
+
+
+ACTIONS: Final = (
+    Action("kill", "f12", "F12", "KILL",
+           "Kill switch: cancel what can open or increase exposure; once more closes every position.",
+           PROTECT, lambda app: app.hand.kill(), fixed=True),
+    Action("close", "x", "x", "close", "Close the picked position at market.",
+           PROTECT, _close, _one_picked),
+    Action("flatten", "X,F", "X", "flatten", "Close every position at market, at once.",
+           PROTECT, lambda app: app.hand.flatten()),
+    Action("cancel", "c", "c", "cancel entry", "Cancel the working entry of the picked position.",
+           PROTECT, _cancel, _entry_works),
+    Action("gate", "g", "g", "gate", "Market gate: open, reducing or closed.",
+           PROTECT, lambda app: app.hand.choose_gate()),
+    Action("release", "R", "R", "release kill", "Release the kill switch with a typed word.",
+           PROTECT, lambda app: app.hand.release_kill(), _kill_is_on, footer=False),
+    Action("feed", "1", "1", "feed", "Scanner feed.", LOOK, lambda app: app.look_at("feed"), footer=False),
+    Action("positions", "2", "2", "positions", "Positions.", LOOK, lambda app: app.look_at("positions"),
+           footer=False),
+    Action("strategies", "3", "3", "strategies", "Strategies and the hunter.", LOOK,
+           lambda app: app.look_at("strategies"), footer=False),
+    Action("alerts", "4", "4", "alerts", "Alert log.", LOOK, lambda app: app.look_at("alerts"), footer=False),
+    Action("next", "tab", "tab", "pane", "Next pane.", LOOK, lambda app: app.step_pane(1), footer=False),
+    Action("previous", "shift+tab", "shift+tab", "pane", "Previous pane.", LOOK,
+           lambda app: app.step_pane(-1), footer=False),
+    Action("reconcile", "r", "r", "reconcile", "Compare our books with the broker's, now.",
+           STATION, lambda app: app.hand.reconcile(), footer=False),
+    Action("help", "question_mark,f1", "?", "help", "This page.", STATION, lambda app: app.hand.show_help()),
+    Action("quit", "q,ctrl+c", "q", "quit", "Leave: detach, or stop the engine.", STATION,
+           lambda app: app.hand.ask_quit()),
+)  # fmt: skip
+
+BY_NAME: Final = {action.name: action for action in ACTIONS}
+FORBIDDEN: Final = frozenset({"f12", "ctrl+q", "ctrl+z", "ctrl+m", "ctrl+h", "ctrl+i", "enter", "escape"})
+
+
+def remapped(keys: Mapping[str, str]) -> dict[str, str]:
+    """Textual's keymap for `keys` (action name → key). Raises BadInput for what cannot be moved."""
+    for name, key in keys.items():
+        action = BY_NAME.get(name)
+        if action is None:
+            raise BadInput(f"keys: no action is called {name!r}; there are {', '.join(BY_NAME)}")
+        if action.fixed:
+            raise BadInput(f"keys: {name} stays on {action.shown}; it cannot be moved")
+        if key in FORBIDDEN:
+            raise BadInput(f"keys: {name} cannot be put on {key}; choose another key")
+    return {f"vigil.{name}": key for name, key in keys.items()}

@@ -1,0 +1,243 @@
+"""The floor's application: one pump paints the newest picture, one hand carries the trader's orders."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Final
+
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.containers import Grid
+from textual.driver import Driver
+from textual.worker import Worker, WorkerState
+
+from station.domain.clock import SECOND, Clock
+from station.domain.errors import BadInput
+from station.link import Link, LinkState, PositionRow
+from widgets import alerts, feed, header, ink, positions, strategies
+from widgets.actions import ACTIONS, BY_NAME, Action, remapped
+from widgets.driver import TerminalDriver
+from widgets.footer import KeyLine, NoticeLine
+from widgets.hand import DETACHED, STOPPED, Hand
+from widgets.header import HeaderStrip
+from widgets.palette import ActionProvider
+from widgets.pane import Pane
+from widgets.scene import Scene
+
+FAILED: Final = "failed"
+NOTICE_S: Final = 15
+NARROW_BELOW: Final = (110, 30)
+WIDE_FROM: Final = 180
+
+_log = logging.getLogger(__name__)
+
+
+class FloorApp(App[str], inherit_bindings=False):
+    """One screen of one engine; its return value says why it ended."""
+
+    CSS_PATH = "floor.tcss"
+    COMMANDS = {ActionProvider}  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in ACTIONS]
+    ESCAPE_TO_MINIMIZE = False
+
+    def __init__(
+        self, link_factory: Callable[[], Link], *, clock: Clock, hz: float = 4.0, read_only: bool = False,
+        can_detach: bool = True, ascii_only: bool | None = None, keys: Mapping[str, str] | None = None,
+        driver_class: type[Driver] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(driver_class=driver_class)
+        self.animation_level = "none"
+        self.link = link_factory()
+        self.hand = Hand(self)
+        self.read_only = read_only
+        self.can_detach = can_detach
+        self._clock = clock
+        self._hz = hz
+        self._ascii = ink.terminal_wants_ascii() if ascii_only is None else ascii_only
+        self._keys = dict(keys or {})
+        self._seen: object = None
+        self._notice_ns = 0
+        self._front = "positions"
+        self.set_keymap(remapped(self._keys))
+
+    def compose(self) -> ComposeResult:
+        plain = self._ascii
+        yield HeaderStrip(id="header", ascii_only=plain)
+        with Grid(id="floor"):
+            yield Pane(1, "Scanner feed", feed.part, feed.content, id="feed", ascii_only=plain)
+            yield Pane(2, "Positions", positions.part, positions.content, id="positions", ascii_only=plain)
+            yield Pane(3, "Strategies", strategies.part, strategies.content, id="strategies", ascii_only=plain)
+            yield Pane(4, "Alerts", alerts.part, alerts.content, id="alerts", ascii_only=plain)
+        yield NoticeLine(id="notice", ascii_only=plain)
+        yield KeyLine(id="keys", shown=self.shown_key, ascii_only=plain)
+
+    async def on_mount(self) -> None:
+        self._arrange()
+        self.positions.focus()
+        await self.link.open()
+        self.set_interval(1 / self._hz, self.pump)
+        self.call_after_refresh(self.pump)
+
+    async def on_unmount(self) -> None:
+        await self.link.close()
+
+    # --- what is seen ------------------------------------------------------------------------------
+
+    @property
+    def panes(self) -> list[Pane]:
+        """All four, shown or not."""
+        return list(self.screen_stack[0].query(Pane))
+
+    @property
+    def positions(self) -> Pane:
+        return self.screen_stack[0].query_one("#positions", Pane)
+
+    @property
+    def picked_position(self) -> PositionRow | None:
+        """The position under the cursor, as the engine last told it."""
+        part = self.link.view.floor.positions
+        picked = self.positions.picked
+        return next((row for row in part.rows if row.trade_id == picked), None) if part and picked else None
+
+    @property
+    def killed(self) -> bool:
+        known = self.link.view.floor.header
+        return known is not None and known.kill
+
+    def scene(self) -> Scene:
+        link = self.link
+        unwell = link.state is not LinkState.CONNECTED and link.view.heard_ns > 0
+        silence_s = (self._clock.perf() - link.view.heard_ns) / SECOND if unwell else 0.0
+        return Scene(
+            link.view.floor, link.state, link.detail, silence_s, self.read_only, self.hand.kill_pending
+        )
+
+    def pump(self) -> None:
+        """Paint what changed since the last time; nothing when nothing did, or while the terminal lags."""
+        self.link.pull()
+        scene = self.scene()
+        self._age_notice()
+        seen = (
+            dict(self.link.view.versions),
+            scene.state,
+            scene.detail,
+            int(scene.silence_s),
+            scene.kill_pending,
+        )
+        if seen == self._seen or (isinstance(self._driver, TerminalDriver) and self._driver.congested):
+            return
+        self._seen = seen
+        self._paint(scene)
+
+    def _paint(self, scene: Scene) -> None:
+        with self.batch_update():
+            self.screen_stack[0].query_one(HeaderStrip).paint(scene)
+            for pane in self.panes:
+                if pane.display:
+                    pane.paint(scene)
+
+    def repaint(self) -> None:
+        """Paint the present picture whatever was seen before."""
+        self._seen = None
+        self.pump()
+
+    def on_resize(self) -> None:
+        self._arrange()
+        self.call_after_refresh(self.repaint)
+
+    def _arrange(self) -> None:
+        """One pane at a time on a small terminal, two columns on a normal one, three on a wide one."""
+        width, height = self.size
+        narrow = width < NARROW_BELOW[0] or height < NARROW_BELOW[1]
+        base = self.screen_stack[0]
+        base.set_class(narrow, "narrow")
+        base.set_class(not narrow and width >= WIDE_FROM, "wide")
+        base.set_class(self._ascii, "ascii")
+        base.query_one(HeaderStrip).styles.height = header.height(width)
+        for pane in self.panes:
+            pane.display = not narrow or pane.id == self._front
+
+    def look_at(self, name: str) -> None:
+        """Bring a pane to the front and give it the keys."""
+        self._front = name
+        self._arrange()
+        self.screen_stack[0].query_one(f"#{name}", Pane).focus()
+        self.call_after_refresh(self.repaint)
+
+    def step_pane(self, step: int) -> None:
+        names = [pane.id or "" for pane in self.panes]
+        focused = self.focused
+        here = focused.id if isinstance(focused, Pane) and focused.id else self._front
+        self.look_at(names[(names.index(here) + step) % len(names)])
+
+    # --- what is said ------------------------------------------------------------------------------
+
+    def tell(self, text: str, tone: str = "info") -> None:
+        """Say it in the notice line; tone is info, good, warn or bad."""
+        self._notice_ns = self._clock.perf()
+        if self.is_running:
+            self.screen_stack[0].query_one(NoticeLine).tell(text, tone)
+
+    def _age_notice(self) -> None:
+        if self._notice_ns and self._clock.perf() - self._notice_ns > NOTICE_S * SECOND:
+            self._notice_ns = 0
+            self.screen_stack[0].query_one(NoticeLine).fade()
+
+    # --- what keys do ------------------------------------------------------------------------------
+
+    def action_act(self, name: str) -> None:
+        """Perform an action of the table, or say why not."""
+        action = BY_NAME[name]
+        why = action.guard(self)
+        if why:
+            self.tell(why, "warn")
+        else:
+            action.perform(self)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In a dialog only the kill key acts on the floor."""
+        if action == "act" and len(self.screen_stack) > 1:
+            return BY_NAME[str(parameters[0])].fixed
+        return True
+
+    def shown_key(self, action: Action) -> str:
+        """The key the user presses for it, after remapping."""
+        return self._keys.get(action.name, action.shown)
+
+    def perf(self) -> int:
+        return self._clock.perf()
+
+    async def pause(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        if event.state is WorkerState.ERROR:
+            _log.error("a screen worker failed", exc_info=event.worker.error)
+            self.tell(f"the screen failed at {event.worker.group}: {event.worker.error!r}", "bad")
+
+
+async def run_floor(
+    link_factory: Callable[[], Link], *, clock: Clock, hz: float = 4.0, read_only: bool = False,
+    can_detach: bool = True, ascii_only: bool | None = None, keys: Mapping[str, str] | None = None,
+) -> str:  # fmt: skip
+    """Run the floor on this process's terminal until it ends; the reason it did.
+
+    `clock` is a wall clock, `hz` paints a second, `can_detach` False where the engine lives in this process,
+    `keys` action name → key. Returns `detach`, `stop`, `terminal lost`, `terminated` or `failed`; only after
+    `stop` was the engine asked to stop. Raises BadInput without a terminal, or for a key that cannot be moved.
+    """
+    if not (sys.__stdin__ and sys.__stdin__.isatty() and sys.__stdout__ and sys.__stdout__.isatty()):
+        raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
+    app = FloorApp(
+        link_factory, clock=clock, hz=hz, read_only=read_only, can_detach=can_detach, ascii_only=ascii_only,
+        keys=keys, driver_class=TerminalDriver,
+    )  # fmt: skip
+    result = await app.run_async()
+    if result is None:
+        return FAILED if app.return_code else DETACHED
+    return result
+
+
+__all__ = ["DETACHED", "FAILED", "STOPPED", "FloorApp", "run_floor"]

@@ -1,0 +1,236 @@
+"""The questions the floor asks. Keys are swallowed for 300 ms after one opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Final, TypeVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.events import Event, Key
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from station.domain.clock import MILLISECOND
+from widgets import ink
+from widgets.actions import ACTIONS, LOOK, PROTECT, STATION, Action
+
+SWALLOW_NS: Final = 300 * MILLISECOND
+RELEASE_WORD: Final = "RELEASE"
+Answer = TypeVar("Answer")
+
+_GREY = "#76838f"
+_AMBER = "#e2ae4a"
+_RED = "#ff7b72"
+_GREEN = "#46c08f"
+_WHITE = "#eef2f6"
+
+
+class Dialog(ModalScreen[Answer]):
+    """A small modal, `ripe` once it has been open long enough for a key to be meant for it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "close", show=False)]
+    TITLE_TEXT: ClassVar[str] = ""
+
+    def __init__(self, perf: Callable[[], int]) -> None:
+        super().__init__()
+        self._perf = perf
+        self._opened_ns = perf()
+
+    @property
+    def ripe(self) -> bool:
+        return self._perf() - self._opened_ns >= SWALLOW_NS
+
+    def _forward_event(self, event: Event) -> None:
+        if isinstance(event, Key) and not self.ripe:
+            return
+        super()._forward_event(event)
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(id="box")
+        box.border_title = self.TITLE_TEXT
+        with box:
+            yield from self.inside()
+
+    def inside(self) -> ComposeResult:
+        yield Static()
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+class KillDialog(Dialog[None]):
+    """Shows what became of the kill; the second step is the same key again, which the app handles."""
+
+    TITLE_TEXT = "KILL SWITCH"
+
+    def __init__(self, perf: Callable[[], int], word: str, tone: str) -> None:
+        super().__init__(perf)
+        self._word, self._tone = word, tone
+
+    def inside(self) -> ComposeResult:
+        yield Static(self._said(), id="said")
+        yield Static(
+            _keys(
+                ("F12", "once more: close every position at market", _RED), ("Esc", "leave it at that", _GREY)
+            )
+        )
+
+    def tell(self, word: str, tone: str) -> None:
+        """The newest word on it: tone is info, good or bad."""
+        self._word, self._tone = word, tone
+        if self.is_mounted:
+            self.query_one("#said", Static).update(self._said())
+
+    def _said(self) -> Text:
+        colour = {"good": _GREEN, "bad": _RED}.get(self._tone, _WHITE)
+        return Text(f"{self._word}\n", style=f"bold {colour}")
+
+
+class ReleaseDialog(Dialog[str]):
+    """Asks for the word."""
+
+    TITLE_TEXT = "RELEASE THE KILL SWITCH"
+
+    def __init__(self, perf: Callable[[], int], reason: str) -> None:
+        super().__init__(perf)
+        self._reason = reason
+
+    def inside(self) -> ComposeResult:
+        why = f"It is on: {self._reason}.\n" if self._reason else ""
+        yield Static(
+            Text.assemble(
+                why, "Entries can open again. The engine reconciles first and refuses on any break.\n\n",
+                "Type ", (RELEASE_WORD, f"bold {_AMBER}"), " and press Enter; Esc leaves it on.",
+            )
+        )  # fmt: skip
+        yield Input(placeholder="", id="word")
+        yield Static("", id="wrong")
+
+    def on_mount(self) -> None:
+        self.query_one("#word", Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.value == RELEASE_WORD:
+            self.dismiss(event.value)
+        else:
+            wrong = f"“{event.value}” is not {RELEASE_WORD}: the kill switch stays on"
+            self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
+            self.query_one("#word", Input).clear()
+
+
+class GateDialog(Dialog[str]):
+    """Three states, one key each, applied at once."""
+
+    TITLE_TEXT = "MARKET GATE"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "choose('open')", "open"),
+        Binding("r", "choose('reducing')", "reducing"),
+        Binding("c", "choose('closed')", "closed"),
+    ]
+
+    def __init__(self, perf: Callable[[], int], now: str) -> None:
+        super().__init__(perf)
+        self._now = now
+
+    def inside(self) -> ComposeResult:
+        yield Static(Text.assemble("now ", (self._now or "unknown", f"bold {_WHITE}"), "\n"))
+        yield Static(
+            _keys(
+                ("o", "open       entries may be sent", _AMBER),
+                ("r", "reducing   only what shrinks exposure", _AMBER),
+                ("c", "closed     nothing but protection", _AMBER),
+                ("Esc", "leave it", _GREY),
+            )
+        )
+
+    def action_choose(self, state: str) -> None:
+        self.dismiss(state)
+
+
+class QuitDialog(Dialog[str]):
+    """Detach or stop; the default is detach while anything is open."""
+
+    TITLE_TEXT = "LEAVE"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "choose('detach')", "detach"),
+        Binding("s", "choose('stop')", "stop"),
+        Binding("enter", "choose('')", "default"),
+        Binding("q", "leave", "stay"),
+    ]
+
+    def __init__(self, perf: Callable[[], int], standing: str, *, can_detach: bool, can_stop: bool) -> None:
+        super().__init__(perf)
+        self._standing = standing
+        self._can = {"detach": can_detach, "stop": can_stop}
+        prefers_detach = can_detach and (bool(standing) or not can_stop)
+        self.default = "detach" if prefers_detach else "stop"
+
+    def inside(self) -> ComposeResult:
+        standing = self._standing or "Nothing is open and nothing is working."
+        yield Static(Text(f"{standing}\n", style=_AMBER if self._standing else _WHITE))
+        rows: list[tuple[str, str, str]] = []
+        if self._can["detach"]:
+            rows.append(("d", "detach: the engine goes on, protecting what is open", _AMBER))
+        if self._can["stop"]:
+            rows.append(("s", "stop the engine: nothing watches open positions then", _AMBER))
+        rows += [("Enter", self.default, _WHITE), ("Esc", "stay", _GREY)]
+        yield Static(_keys(*rows))
+
+    def action_choose(self, answer: str) -> None:
+        chosen = answer or self.default
+        if self._can[chosen]:
+            self.dismiss(chosen)
+
+
+class HelpDialog(Dialog[None]):
+    """Every key, from the action table."""
+
+    TITLE_TEXT = "KEYS"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1,q,enter", "leave", "close"),
+        Binding("down,j", "scroll(1)", "down"),
+        Binding("up,k", "scroll(-1)", "up"),
+    ]
+
+    def __init__(self, perf: Callable[[], int], shown: Callable[[Action], str]) -> None:
+        super().__init__(perf)
+        self._shown = shown
+
+    def inside(self) -> ComposeResult:
+        with VerticalScroll(id="pages", can_focus=False):
+            for group in (PROTECT, LOOK, STATION):
+                rows = [(self._shown(one), one.help, _AMBER) for one in ACTIONS if one.group == group]
+                if group == LOOK:
+                    rows.append(("↑ ↓", "Pick a position, or scroll the pane in focus.", _AMBER))
+                    rows.append(("ctrl+p", "All of this by name.", _AMBER))
+                yield Static(Text(group, style=f"bold {_WHITE}"))
+                yield Static(Text.assemble(_keys(*rows), "\n"))
+
+    def action_scroll(self, step: int) -> None:
+        self.query_one("#pages", VerticalScroll).scroll_relative(y=step, animate=False)
+
+
+def _keys(*rows: tuple[str, str, str]) -> Text:
+    """Aligned `key  what it does` lines, the description hanging under itself."""
+    text = Text()
+    width = max(len(key) for key, _, _ in rows) + 2
+    for number, (key, meaning, colour) in enumerate(rows):
+        pieces = _hanging(meaning, 58 - width)
+        text.append(("\n" if number else "") + ink.fit(key, width), style=f"bold {colour}")
+        text.append(f"\n{' ' * width}".join(pieces))
+    return text
+
+
+def _hanging(text: str, width: int) -> list[str]:
+    if len(text) <= width:
+        return [text]
+    lines: list[str] = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) + 1 > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines

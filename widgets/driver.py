@@ -1,0 +1,111 @@
+"""Textual's Linux driver, made to outlive its terminal.
+
+A terminal that stops reading must not block the loop; one that is gone (SIGHUP, end of input, broken output)
+must end the screen in order and never spin; suspending is not offered.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from codecs import getincrementaldecoder
+from selectors import EVENT_READ, SelectSelector
+from typing import TYPE_CHECKING, Any, Final
+
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+
+from widgets.outlet import Outlet
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+LOST: Final = "terminal lost"
+TERMINATED: Final = "terminated"
+
+
+class TerminalDriver(LinuxDriver):
+    """Non-blocking output, and an orderly end when the terminal goes."""
+
+    def __init__(
+        self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        for number in (signal.SIGTSTP, signal.SIGCONT):
+            signal.signal(number, signal.SIG_IGN)
+        assert self._file is not None, "a terminal is needed"
+        self._outlet = Outlet(self._file.fileno(), self._loop, self._repaint, self.lose_terminal)
+        self.lost = False
+
+    @property
+    def can_suspend(self) -> bool:
+        return False
+
+    @property
+    def congested(self) -> bool:
+        """The terminal lags behind; painting more would only queue."""
+        return self._outlet.congested
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were never sent because the terminal did not read."""
+        return self._outlet.dropped
+
+    def write(self, data: str) -> None:
+        self._outlet.write(data)
+
+    def flush(self) -> None: ...
+
+    def start_application_mode(self) -> None:
+        self._loop.add_signal_handler(signal.SIGHUP, self.lose_terminal)
+        self._loop.add_signal_handler(signal.SIGTERM, self._terminate)
+        super().start_application_mode()
+
+    def close(self) -> None:
+        self._outlet.close()
+        super().close()
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            self._loop.remove_signal_handler(number)
+        if self.lost:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def lose_terminal(self) -> None:
+        """Cut the process off its dead terminal and leave; idempotent."""
+        if self.lost:
+            return
+        self.lost = True
+        self._outlet.silence()
+        silent_input, self._never_written = os.pipe()
+        os.dup2(silent_input, 0)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        self._app.exit(LOST)
+
+    def _terminate(self) -> None:
+        self._app.exit(TERMINATED)
+
+    def _repaint(self) -> None:
+        self._app.screen.refresh(layout=True)
+
+    def _run_input_thread(self) -> None:
+        try:
+            self.run_input_thread()
+        except OSError:
+            self._loop.call_soon_threadsafe(self.lose_terminal)
+
+    def run_input_thread(self) -> None:
+        """Feed keys to the app until told to stop. Ends at the end of input instead of spinning on it."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        with SelectSelector() as selector:
+            selector.register(self.fileno, EVENT_READ)
+            while not self.exit_event.is_set():
+                if selector.select(0.1):
+                    data = os.read(self.fileno, 4096)
+                    if not data:
+                        raise OSError("end of input")
+                    for event in parser.feed(decode(data)):
+                        self.process_message(event)
+                for event in parser.tick():
+                    self.process_message(event)

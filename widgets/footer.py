@@ -1,0 +1,47 @@
+"""The last two lines: the newest word from the engine, and the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from widgets import ink
+from widgets.actions import ACTIONS, Action
+from widgets.canvas import LineCanvas
+from widgets.ink import Line, Span
+
+
+class NoticeLine(LineCanvas):
+    """One line for what just happened: `tell` replaces it, `fade` makes it a memory."""
+
+    _tones = {"info": ink.TEXT, "good": ink.UP, "warn": ink.WARN, "bad": ink.ALARM}  # noqa: RUF012
+
+    def tell(self, text: str, tone: str = "info") -> None:
+        self.show([((" ", ink.TEXT), (text, self._tones[tone]))])
+
+    def fade(self) -> None:
+        self.show([ink.faded(line) for line in self._lines])
+
+    def on_resize(self) -> None:
+        self.show(list(self._lines))
+
+
+class KeyLine(LineCanvas):
+    """The keys that matter, the kill key first."""
+
+    def __init__(self, *, id: str, shown: Callable[[Action], str], ascii_only: bool) -> None:
+        super().__init__(id=id, ascii_only=ascii_only)
+        self._shown = shown
+
+    def on_resize(self) -> None:
+        self.show([_keys(self.size.width, self._shown)])
+
+
+def _keys(width: int, shown: Callable[[Action], str]) -> Line:
+    spans: list[Span] = []
+    for action in ACTIONS:
+        if action.fixed:
+            spans.append((f" {action.shown} {action.label} ", ink.KILL))
+        elif action.footer:
+            spans += [(f"  {shown(action)} ", ink.KEY), (action.label, ink.DIM)]
+    spans += [("  1-4 tab ", ink.KEY), ("panes", ink.DIM), ("  ctrl+p ", ink.KEY), ("all", ink.DIM)]
+    return ink.clipped(tuple(spans), width)

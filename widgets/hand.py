@@ -1,0 +1,179 @@
+"""The trader's hand: each order to the engine, its dialog, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from station.link import (
+    Ack,
+    CancelOrder,
+    CloseTrade,
+    Command,
+    Flatten,
+    Gate,
+    Kill,
+    KillRelease,
+    LinkDown,
+    LinkState,
+    PositionRow,
+    Reconcile,
+    Reply,
+    Stop,
+)
+from widgets.dialogs import GateDialog, HelpDialog, KillDialog, QuitDialog, ReleaseDialog
+
+if TYPE_CHECKING:
+    from widgets.app import FloorApp
+
+BY: Final = "screen"
+STOPPED: Final = "stop"
+DETACHED: Final = "detach"
+KILL_TIMEOUT_S: Final = 3.0
+RETRY_S: Final = 0.5
+
+
+class Hand:
+    """Every method returns at once; the answer arrives in the notice line or in the dialog it opened."""
+
+    def __init__(self, app: FloorApp) -> None:
+        self._app = app
+        self._kill: Kill | None = None
+
+    @property
+    def kill_pending(self) -> bool:
+        """A kill was pressed and the engine has not confirmed it."""
+        return self._kill is not None
+
+    # --- the kill switch ---------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """First press: stop and cancel. Second, in the dialog: flatten. Repeated until the engine has it."""
+        dialog = self._kill_dialog()
+        if dialog is not None and not dialog.ripe:
+            return
+        flatten = dialog is not None or (self._kill is not None and self._kill.flatten)
+        self._kill = Kill(flatten=flatten, by=BY)
+        doing = (
+            "KILL + FLATTEN sent, waiting for the engine …"
+            if flatten
+            else "KILL sent, waiting for the engine …"
+        )
+        if dialog is None:
+            self._app.push_screen(KillDialog(self._app.perf, doing, "info"))
+        self._say_kill(doing, "info")
+        self._work(self._deliver_kill(), "kill")
+
+    async def _deliver_kill(self) -> None:
+        while self._kill is not None:
+            try:
+                reply = await self._app.link.ask(self._kill, KILL_TIMEOUT_S)
+            except LinkDown as fault:
+                self._say_kill(
+                    f"KILL NOT DELIVERED: {fault}. Trying again until the engine answers. "
+                    "If it cannot wait, close at the broker.", "bad",
+                )  # fmt: skip
+                await self._app.pause(RETRY_S)
+                continue
+            self._kill = None
+            text, tone = _read(reply)
+            self._say_kill(f"KILL ON: {text}" if tone == "good" else f"KILL REFUSED: {text}", tone)
+
+    def _say_kill(self, text: str, tone: str) -> None:
+        dialog = self._kill_dialog()
+        if dialog is not None:
+            dialog.tell(text, tone)
+        self._app.tell(text, tone)
+
+    def _kill_dialog(self) -> KillDialog | None:
+        top = self._app.screen
+        return top if isinstance(top, KillDialog) else None
+
+    def release_kill(self) -> None:
+        known = self._app.link.view.floor.header
+        dialog = ReleaseDialog(self._app.perf, known.kill_reason if known else "")
+        self._ask(dialog, lambda word: self._send(KillRelease(word, BY), "releasing the kill switch"))
+
+    # --- protection --------------------------------------------------------------------------------
+
+    def flatten(self) -> None:
+        self._send(Flatten(BY), "flatten: closing every position at market")
+
+    def close(self, row: PositionRow) -> None:
+        self._send(CloseTrade(row.trade_id, BY), f"closing {row.label} at market")
+
+    def cancel_entry(self, row: PositionRow) -> None:
+        self._send(CancelOrder(row.entry_ref, BY), f"cancelling the entry of {row.label}")
+
+    def choose_gate(self) -> None:
+        known = self._app.link.view.floor.header
+        dialog = GateDialog(self._app.perf, known.gate if known else "")
+        self._ask(dialog, lambda state: self._send(Gate(state, BY), f"gate {state}"))
+
+    # --- the station -------------------------------------------------------------------------------
+
+    def reconcile(self) -> None:
+        self._send(Reconcile(BY), "reconciling with the broker")
+
+    def show_help(self) -> None:
+        self._app.push_screen(HelpDialog(self._app.perf, self._app.shown_key))
+
+    def ask_quit(self) -> None:
+        app = self._app
+        known = app.link.view.floor.header
+        standing: list[str] = []
+        if known is not None and known.open_trades:
+            standing.append(f"{known.open_trades} open")
+        if known is not None and known.working_orders:
+            standing.append(f"{known.working_orders} working at the broker")
+        if self._kill is not None:
+            standing.append("a kill is not delivered yet")
+        reachable = app.link.state in (LinkState.CONNECTED, LinkState.MISMATCH)
+        dialog = QuitDialog(
+            app.perf, ", ".join(standing),
+            can_detach=app.can_detach or not reachable, can_stop=reachable and not app.read_only,
+        )  # fmt: skip
+        self._ask(dialog, self._leave)
+
+    def _leave(self, answer: str) -> None:
+        if answer == DETACHED:
+            self._app.exit(DETACHED)
+        else:
+            self._send(Stop(BY), "stopping the engine", lambda: self._app.exit(STOPPED))
+
+    # --- how it is sent ----------------------------------------------------------------------------
+
+    def _ask(self, dialog: QuitDialog | GateDialog | ReleaseDialog, then: Callable[[str], None]) -> None:
+        def answered(answer: str | None) -> None:
+            if answer is not None:
+                then(answer)
+
+        self._app.push_screen(dialog, answered)
+
+    def _send(self, command: Command, doing: str, then: Callable[[], object] = lambda: None) -> None:
+        self._app.tell(f"{doing} …", "info")
+
+        async def send() -> None:
+            try:
+                reply = await self._app.link.ask(command)
+            except LinkDown as fault:
+                self._app.tell(f"{doing}: NO ANSWER, {fault}. It may not have happened.", "bad")
+                return
+            text, tone = _read(reply)
+            self._app.tell(f"{doing}: {text}" if tone == "bad" else text, tone)
+            if tone == "good":
+                then()
+
+        self._work(send(), f"send {type(command).__name__}")
+
+    def _work(self, work: Awaitable[None], group: str) -> None:
+        self._app.run_worker(work, group=group, exclusive=group == "kill", exit_on_error=False)
+
+
+def _read(reply: Reply) -> tuple[str, str]:
+    """The reply as words and a tone."""
+    if not isinstance(reply, Ack):
+        return "done", "good"
+    if reply.ok:
+        return reply.text or "done", "good"
+    return f"{reply.text} [{reply.code}]" if reply.code else reply.text, "bad"

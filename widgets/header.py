@@ -1,0 +1,162 @@
+"""The strip that is always visible: mode, switches, prices, equity, time, link. What moves fast stands left."""
+
+from __future__ import annotations
+
+from station.link.floor import Header, Price
+from station.link.port import LinkState
+from widgets import ink, words
+from widgets.canvas import LineCanvas
+from widgets.ink import Line, Span
+from widgets.scene import Scene
+
+GAP: Span = ("  ", ink.TEXT)
+WIDE_FROM = 110
+
+_LINK_WORDS = {
+    LinkState.CONNECTING: ("○ CONNECTING", ink.WARN),
+    LinkState.SILENT: ("○ ENGINE SILENT", ink.ALARM),
+    LinkState.LOST: ("○ LINK LOST", ink.ALARM),
+    LinkState.MISMATCH: ("○ OTHER VERSION", ink.ALARM),
+    LinkState.CLOSED: ("○ CLOSED", ink.DIM),
+}
+
+
+class HeaderStrip(LineCanvas):
+    """Two lines on a wide terminal, three on a narrow one."""
+
+    def paint(self, scene: Scene) -> None:
+        self.show(lines(scene, self.size.width))
+
+
+def height(width: int) -> int:
+    return 2 if width >= WIDE_FROM else 3
+
+
+def lines(scene: Scene, width: int) -> list[Line]:
+    header = scene.floor.header
+    if header is None:
+        return [
+            ink.clipped((*_mode(None, scene), GAP, *_link(scene)), width),
+            ink.clipped(((f" {scene.detail}", ink.DIM),), width),
+        ]
+    first = (*_time(header, scene), *_mode(header, scene), *_switches(header, scene))
+    tail = (*_link(scene), *_latency(header, scene), (" ", ink.TEXT))
+    station = _station(header)
+    prices, result = _prices(header, scene), _result(header)
+    if width >= WIDE_FROM:
+        top = (*first, *station)
+        fits = ink.width_of(top) < width - ink.width_of(tail)
+        return [
+            ink.spread(top if fits else first, tail, width),
+            _faded(ink.clipped((*prices, *result), width), scene),
+        ]
+    return [
+        ink.clipped(first, width),
+        _faded(ink.clipped(prices, width), scene),
+        ink.spread(_faded(result, scene), _link(scene), width),
+    ]
+
+
+def _faded(line: Line, scene: Scene) -> Line:
+    return line if scene.live else ink.faded(line)
+
+
+def _time(header: Header, scene: Scene) -> Line:
+    style = ink.STRONG if scene.live else ink.FAINT
+    return ((f" {words.clock_text(header.now_ns)} ET", style), GAP)
+
+
+def _mode(header: Header | None, scene: Scene) -> Line:
+    if header is None:
+        return ((" VIGIL ", ink.STRONG),)
+    live = header.environment == "LIVE"
+    mode: Line = ((f" {header.environment} ", ink.LIVE if live else ink.PAPER),)
+    if header.read_only or scene.read_only:
+        mode = (*mode, (" READ-ONLY ", ink.CAUTION))
+    return mode
+
+
+def _switches(header: Header, scene: Scene) -> Line:
+    gate: Span = ("gate OPEN", ink.UP)
+    if header.gate != "OPEN":
+        reason = f" {header.gate_reason}" if header.gate_reason else ""
+        gate = (f"gate {header.gate}{reason}", ink.WARN)
+    kill: Span = ("kill OFF", ink.DIM)
+    if header.kill:
+        reason = f" {header.kill_reason}" if header.kill_reason else ""
+        kill = (f" KILL ON{reason} ", ink.KILL)
+    elif scene.kill_pending:
+        kill = (" KILL NOT DELIVERED ", ink.KILL)
+    return (GAP, kill, GAP, gate) if kill[1] is ink.KILL else (GAP, gate, GAP, kill)
+
+
+def _station(header: Header) -> Line:
+    broker = header.broker if header.broker_up else f"{header.broker} DOWN"
+    spans: list[Span] = []
+    for text, style in (
+        (header.session, ink.TEXT),
+        (broker, ink.DIM if header.broker_up else ink.ALARM),
+        (header.account, ink.DIM),
+        (header.pace, ink.DIM),
+        (header.note, ink.WARN),
+    ):
+        if text:
+            spans += [GAP, (text, style)]
+    return tuple(spans)
+
+
+def _prices(header: Header, scene: Scene) -> Line:
+    spans: list[Span] = [(" ", ink.TEXT)]
+    for one in header.prices:
+        spans += [*_price(one, scene), GAP]
+    return tuple(spans)
+
+
+def _price(one: Price, scene: Scene) -> Line:
+    name: Span = (f"{one.symbol} ", ink.DIM)
+    if one.last is None:
+        return (name, ("--", ink.FAINT))
+    text = words.price(one.last)
+    age_s = scene.age_s(one.at_ns)
+    if age_s > one.stale_s:
+        return (name, (f"{text} {words.age_text(age_s)} old", ink.FAINT))
+    if one.change_pct is None:
+        return (name, (text, ink.STRONG))
+    move = f" {words.arrow(one.change_pct)}{abs(one.change_pct):.2f}%"
+    return (name, (text, ink.STRONG), (move, words.tone(one.change_pct)))
+
+
+def _result(header: Header) -> Line:
+    spans: list[Span] = [(" day ", ink.DIM)]
+    if header.day_pnl is None:
+        spans.append(("--", ink.FAINT))
+    else:
+        pct = "" if header.day_pct is None else f" {words.signed_pct(header.day_pct)}"
+        text = f"{words.arrow(header.day_pnl)} {words.signed_money(header.day_pnl)}{pct}"
+        spans.append((text, words.tone(header.day_pnl)))
+    equity = "--" if header.equity is None else words.money(header.equity)
+    spans += [
+        ("  eq ", ink.DIM), (equity, ink.TEXT),
+        ("  open ", ink.DIM), (str(header.open_trades), ink.TEXT),
+        ("  working ", ink.DIM), (str(header.working_orders), ink.TEXT), (" ", ink.TEXT),
+    ]  # fmt: skip
+    return tuple(spans)
+
+
+def _link(scene: Scene) -> Line:
+    if scene.live:
+        return (("● link", ink.UP),)
+    text, style = _LINK_WORDS.get(scene.state, ("○ LINK", ink.ALARM))
+    age = f" {words.age_text(scene.silence_s)}" if scene.silence_s >= 1 else ""
+    return ((f"{text}{age}", style),)
+
+
+def _latency(header: Header, scene: Scene) -> Line:
+    if not scene.live:
+        return ()
+    spans: list[Span] = []
+    if header.latency_ms is not None:
+        spans.append((f"  data {header.latency_ms:.0f}ms", ink.WARN if header.latency_ms > 200 else ink.DIM))
+    if header.lag_ms is not None:
+        spans.append((f"  loop {header.lag_ms:.1f}ms", ink.WARN if header.lag_ms > 50 else ink.DIM))
+    return tuple(spans)

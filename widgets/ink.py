@@ -1,0 +1,136 @@
+"""Colours, glyphs and lines: what every pane draws with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+GROUND: Final = "#0b0f14"
+BAR: Final = "#151d26"
+BAR_FOCUS: Final = "#1d3346"
+PICKED: Final = "#18242f"
+
+TEXT: Final = Style(color="#c9d2db", bgcolor=GROUND)
+STRONG: Final = Style(color="#eef2f6", bgcolor=GROUND, bold=True)
+DIM: Final = Style(color="#76838f", bgcolor=GROUND)
+FAINT: Final = Style(color="#4a5661", bgcolor=GROUND)
+ACCENT: Final = Style(color="#69b1ea", bgcolor=GROUND)
+UP: Final = Style(color="#46c08f", bgcolor=GROUND)
+DOWN: Final = Style(color="#f0665e", bgcolor=GROUND)
+WARN: Final = Style(color="#e2ae4a", bgcolor=GROUND)
+ALARM: Final = Style(color="#ff7b72", bgcolor=GROUND, bold=True)
+KEY: Final = Style(color="#e2ae4a", bgcolor=GROUND, bold=True)
+
+TITLE: Final = Style(color="#93a4b4", bgcolor=BAR)
+TITLE_FOCUS: Final = Style(color="#e8f1f8", bgcolor=BAR_FOCUS, bold=True)
+TITLE_NOTE: Final = Style(color="#76838f", bgcolor=BAR)
+TITLE_NOTE_FOCUS: Final = Style(color="#a9bccb", bgcolor=BAR_FOCUS)
+TITLE_BAD: Final = Style(color="#ff7b72", bgcolor=BAR, bold=True)
+
+PAPER: Final = Style(color="#08131d", bgcolor="#69b1ea", bold=True)
+LIVE: Final = Style(color="#1c1200", bgcolor="#f2b134", bold=True)
+KILL: Final = Style(color="#ffffff", bgcolor="#c62828", bold=True)
+CAUTION: Final = Style(color="#1c1200", bgcolor="#e2ae4a", bold=True)
+
+Span = tuple[str, Style]
+Line = tuple[Span, ...]
+BLANK: Final[Line] = ()
+
+_ASCII: Final = str.maketrans("▲▼●○─│→×−…·▸✓↻", "^v*o-|>x-~.>+@")
+
+
+def wants_ascii(environ: Mapping[str, str], encoding: str) -> bool:
+    """Whether glyphs beyond ASCII should be left out: asked for, a bare console, or not UTF-8."""
+    asked = environ.get("VIGIL_ASCII", "")
+    if asked:
+        return asked != "0"
+    return environ.get("TERM", "") in ("linux", "vt100", "vt220", "dumb") or "utf" not in encoding.lower()
+
+
+def terminal_wants_ascii() -> bool:
+    """The same, of this process's terminal."""
+    return wants_ascii(os.environ, getattr(sys.__stdout__, "encoding", None) or "ascii")
+
+
+def fit(text: str, width: int, align: str = "<") -> str:
+    """`text` in exactly `width` cells, cut with an ellipsis where it is longer."""
+    if width <= 0:
+        return ""
+    length = cell_len(text)
+    if length > width:
+        return set_cell_size(text, width - 1) + "…"
+    room = " " * (width - length)
+    if align == ">":
+        return room + text
+    if align == "^":
+        half = len(room) // 2
+        return room[:half] + text + room[half:]
+    return text + room
+
+
+def width_of(line: Iterable[Span]) -> int:
+    return sum(cell_len(text) for text, _ in line)
+
+
+def clipped(line: Line, width: int) -> Line:
+    """The part of `line` that fits `width` cells, the cut span ending in an ellipsis."""
+    out: list[Span] = []
+    room = width
+    for text, style in line:
+        length = cell_len(text)
+        if length <= room:
+            out.append((text, style))
+            room -= length
+            continue
+        if room > 0:
+            out.append((fit(text, room), style))
+        break
+    return tuple(out)
+
+
+def spread(left: Line, right: Line, width: int, fill: Style = TEXT) -> Line:
+    """`left` at the left edge and `right` at the right one, `left` giving way."""
+    right = clipped(right, width)
+    room = width - width_of(right)
+    left = clipped(left, max(room - 1, 0) if right else room)
+    return (*left, (" " * (room - width_of(left)), fill), *right)
+
+
+def faded(line: Line) -> Line:
+    """The line as a memory: one dim ink, badges kept."""
+    return tuple((text, style if style.bgcolor != TEXT.bgcolor else FAINT) for text, style in line)
+
+
+def on_ground(line: Line, ground: str) -> Line:
+    """The line on another ground, badges kept."""
+    tint = Style(bgcolor=ground)
+    return tuple((text, style + tint if style.bgcolor == TEXT.bgcolor else style) for text, style in line)
+
+
+def strip(line: Line, width: int, *, ascii_only: bool = False, ground: Style = TEXT) -> Strip:
+    """The line as Textual paints it: exactly `width` cells, neighbours of one style merged."""
+    segments: list[Segment] = []
+    for text, style in (*clipped(line, width), (" " * (width - min(width_of(line), width)), ground)):
+        if not text:
+            continue
+        if segments and segments[-1].style == style:
+            segments[-1] = Segment(segments[-1].text + text, style)
+        else:
+            segments.append(Segment(text, style))
+    if ascii_only:
+        segments = [Segment(_plain(segment.text), segment.style) for segment in segments]
+    return Strip(segments, width)
+
+
+def _plain(text: str) -> str:
+    swapped = text.translate(_ASCII)
+    if swapped.isascii():
+        return swapped
+    return "".join(letter if letter.isascii() else "?" * cell_len(letter) for letter in swapped)

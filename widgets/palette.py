@@ -1,0 +1,37 @@
+"""The command palette's view of the action table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from widgets.actions import ACTIONS, Action
+
+if TYPE_CHECKING:
+    from widgets.app import FloorApp
+
+
+class ActionProvider(Provider):
+    """Every action by its name."""
+
+    async def discover(self) -> Hits:
+        for action in ACTIONS:
+            yield DiscoveryHit(_title(action), lambda one=action: self._perform(one), help=action.help)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for action in ACTIONS:
+            title = _title(action)
+            score = matcher.match(f"{title} {action.help}")
+            if score > 0:
+                yield Hit(
+                    score, matcher.highlight(title), lambda one=action: self._perform(one), help=action.help
+                )
+
+    def _perform(self, action: Action) -> None:
+        cast("FloorApp", self.app).action_act(action.name)
+
+
+def _title(action: Action) -> str:
+    return f"{action.label}  [{action.shown}]"

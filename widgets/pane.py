@@ -1,0 +1,231 @@
+"""What every live pane is: a title bar, rows, a cursor where rows can be picked, and its states."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from textual.binding import Binding, BindingType
+from textual.events import MouseScrollDown, MouseScrollUp
+
+from station.link import LinkState
+from station.link.floor import ERROR, LOADING
+from widgets import ink, words
+from widgets.canvas import LineCanvas
+from widgets.ink import Line
+from widgets.scene import Scene
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One item of a pane: its lines, and the key by which it can be picked (empty: it cannot)."""
+
+    lines: tuple[Line, ...]
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A pane's content: `note` stands at the right of the title, `head` rows never scroll, `empty` is said
+    where there is no block."""
+
+    note: str = ""
+    head: tuple[Line, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    empty: str = ""
+
+
+class PartState(Protocol):
+    """What every pane's part carries."""
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def note(self) -> str: ...
+
+
+Render = Callable[[Scene, int], Content]
+PartOf = Callable[[Scene], PartState | None]
+
+
+class Pane(LineCanvas, can_focus=True):
+    """Paints a `Render` of one part of the floor and looks after scrolling, the cursor and what is wrong."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("home", "edge(0)", "first", show=False),
+        Binding("end", "edge(1)", "last", show=False),
+    ]
+
+    def __init__(
+        self, number: int, title: str, part: PartOf, render: Render, *, id: str, ascii_only: bool = False
+    ) -> None:  # fmt: skip
+        super().__init__(id=id, ascii_only=ascii_only)
+        self.number = number
+        self.title = title
+        self.picked = ""
+        self._part = part
+        self._draw = render
+        self._content = Content()
+        self._scene: Scene | None = None
+        self._top = 0
+        self._had_keys = False
+
+    # --- painting ----------------------------------------------------------------------------------
+
+    def paint(self, scene: Scene) -> None:
+        """Bring the pane up to `scene`. A fault in drawing becomes the pane's own error state."""
+        self._scene = scene
+        width, height = self.size
+        if not width or not height:
+            return
+        try:
+            self._content = self._draw(scene, width)
+            self._follow()
+            body = self._body(scene, width, height - 1)
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            _log.exception("pane %s cannot draw its part", self.title)
+            body = [_centred("this pane could not be drawn; the log says why", ink.ALARM, width)]
+        self.show([self._title_bar(scene, width), *body])
+
+    def repaint(self) -> None:
+        if self._scene is not None:
+            self.paint(self._scene)
+
+    def _title_bar(self, scene: Scene, width: int) -> Line:
+        focused = self.has_focus
+        title, note_style = (ink.TITLE_FOCUS, ink.TITLE_NOTE_FOCUS) if focused else (ink.TITLE, ink.TITLE_NOTE)
+        left: Line = ((f"{'▸' if focused else ' '}{self.number} {self.title} ", title),)
+        note, style = self._content.note, note_style
+        part = self._part(scene)
+        if part is not None and part.state == ERROR:
+            note, style = "ERROR", ink.TITLE_BAD
+        elif not scene.live and part is not None:
+            note, style = f"as of {words.clock_text(scene.now_ns)}", ink.TITLE_BAD
+        return ink.spread(left, ((f"{note} ", style),), width, title)
+
+    def _body(self, scene: Scene, width: int, height: int) -> list[Line]:
+        part = self._part(scene)
+        said = _said(scene, part)
+        if said is not None:
+            text, style = said
+            return [ink.BLANK, *(_centred(line, style, width) for line in wrapped(text, width - 4))]
+        if not self._content.blocks:
+            empty = [_centred(line, ink.DIM, width) for line in wrapped(self._content.empty, width - 4)]
+            return self._aged([*self._content.head, ink.BLANK, *empty], scene)
+        rows: list[Line] = []
+        for block in self._content.blocks:
+            chosen = bool(block.key) and block.key == self.picked
+            rows += [_picked(line, width) for line in block.lines] if chosen else list(block.lines)
+        room = height - len(self._content.head)
+        self._top = max(min(self._top, len(rows) - room), 0)
+        shown = rows[self._top : self._top + room]
+        if part is not None and part.note:
+            shown = [*shown[: room - 1], ink.clipped(((f" {part.note}", ink.WARN),), width)]
+        return self._aged([*self._content.head, *shown], scene)
+
+    def _aged(self, rows: list[Line], scene: Scene) -> list[Line]:
+        return rows if scene.live else [ink.faded(row) for row in rows]
+
+    # --- the cursor --------------------------------------------------------------------------------
+
+    def _keys(self) -> list[str]:
+        return [block.key for block in self._content.blocks if block.key]
+
+    def _follow(self) -> None:
+        """A picked row that is gone leaves nothing picked, so that no key hits its neighbour by surprise."""
+        keys = self._keys()
+        if self.picked not in keys:
+            self.picked = keys[0] if keys and not self._had_keys else ""
+        self._had_keys = bool(keys)
+
+    def action_move(self, step: int) -> None:
+        keys = self._keys()
+        if not keys:
+            self._top += step
+        elif self.picked in keys:
+            self.picked = keys[max(min(keys.index(self.picked) + step, len(keys) - 1), 0)]
+        else:
+            self.picked = keys[0 if step > 0 else -1]
+        self._reveal()
+        self.repaint()
+
+    def action_page(self, step: int) -> None:
+        self._top = max(self._top + step * max(self.size.height - 3, 1), 0)
+        self.repaint()
+
+    def action_edge(self, end: int) -> None:
+        keys = self._keys()
+        if keys:
+            self.picked = keys[-1 if end else 0]
+        self._top = 10**6 if end else 0
+        self.repaint()
+
+    def _reveal(self) -> None:
+        row = 0
+        room = self.size.height - 1 - len(self._content.head)
+        for block in self._content.blocks:
+            if block.key and block.key == self.picked:
+                self._top = max(min(self._top, row), row + len(block.lines) - room)
+                return
+            row += len(block.lines)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        event.stop()
+        self._top += 2
+        self.repaint()
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        event.stop()
+        self._top = max(self._top - 2, 0)
+        self.repaint()
+
+    def on_focus(self) -> None:
+        self.repaint()
+
+    def on_blur(self) -> None:
+        self.repaint()
+
+    def on_resize(self) -> None:
+        self.repaint()
+
+
+def _said(scene: Scene, part: PartState | None) -> tuple[str, ink.Style] | None:
+    """What a pane says instead of its rows: disconnected, loading or in error."""
+    if part is None:
+        if scene.state in (LinkState.CONNECTED, LinkState.CONNECTING):
+            return "waiting for the engine's first picture …", ink.DIM
+        return f"no engine: {scene.detail or 'not attached'}", ink.ALARM
+    if part.state == LOADING:
+        return part.note or "loading …", ink.DIM
+    if part.state == ERROR:
+        return part.note or "the engine could not make this picture", ink.ALARM
+    return None
+
+
+def _picked(line: Line, width: int) -> Line:
+    padded = (*line, (" " * max(width - ink.width_of(line), 0), ink.TEXT))
+    return ink.on_ground(padded, ink.PICKED)
+
+
+def _centred(text: str, style: ink.Style, width: int) -> Line:
+    return ((ink.fit(text, width, "^"), style),)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` broken at spaces into lines of at most `width` cells."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word[: max(width, 1)])
+    return lines

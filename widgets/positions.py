@@ -1,0 +1,92 @@
+"""Open trades: the result first, because it moves; then what it is; below it, what protects it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from station.link.floor import PositionRow, Positions
+from widgets import ink, words
+from widgets.ink import Line, Span
+from widgets.pane import Block, Content
+from widgets.scene import Scene
+
+RESULT, PCT, MARK, QTY, PRICE = 12, 8, 9, 5, 9
+
+
+def part(scene: Scene) -> Positions | None:
+    return scene.floor.positions
+
+
+def content(scene: Scene, width: int) -> Content:
+    positions = scene.floor.positions
+    if positions is None:
+        return Content()
+    known = [row.pnl for row in positions.rows if row.pnl is not None]
+    total = sum(known, Decimal(0))
+    note = f"{len(positions.rows)} open  {words.arrow(total)} {words.signed_money(total)}" if known else ""
+    return Content(
+        note=note,
+        head=(_heading(width),) if positions.rows else (),
+        blocks=tuple(Block((_figures(row, scene, width), _guard(row, scene, width)), row.trade_id)
+                     for row in positions.rows),
+        empty="flat: no position, no working entry",
+    )  # fmt: skip
+
+
+def _heading(width: int) -> Line:
+    text = (
+        f"{'P&L $':>{RESULT}}{'P&L %':>{PCT}}{'mark':>{MARK}}  {ink.fit('contract', _label(width))}"
+        f"{'qty':>{QTY}}{'entry':>{PRICE}}{'target':>{PRICE}}{'stop':>{PRICE}}"
+    )
+    return ink.clipped(((text, ink.FAINT),), width)
+
+
+def _label(width: int) -> int:
+    fixed = RESULT + PCT + MARK + 2 + QTY + PRICE * 3
+    return max(min(width - fixed - 1, 24), 14)
+
+
+def _figures(row: PositionRow, scene: Scene, width: int) -> Line:
+    age_s = scene.age_s(row.mark_at_ns)
+    stale = row.mark is not None and age_s > row.stale_s
+    spans: list[Span] = [*_result(row, stale=stale)]
+    mark = "--" if row.mark is None else words.price(row.mark)
+    spans.append((f"{mark:>{MARK}}", ink.FAINT if stale or row.mark is None else ink.STRONG))
+    spans.append(("  ", ink.TEXT))
+    spans.append((ink.fit(row.label, _label(width)), ink.STRONG))
+    spans.append((f"×{words.count(row.qty)}".rjust(QTY), ink.TEXT))
+    for value in (row.entry, row.target, row.stop):
+        spans.append(
+            (f"{'--' if value is None else words.price(value):>{PRICE}}", ink.TEXT if value else ink.FAINT)
+        )
+    return ink.clipped(tuple(spans), width)
+
+
+def _result(row: PositionRow, *, stale: bool) -> Line:
+    if row.pnl is None:
+        return ((f"{'--':>{RESULT}}{'--':>{PCT}}", ink.FAINT),)
+    style = ink.FAINT if stale else words.tone(row.pnl)
+    text = f" {words.arrow(row.pnl)} {words.signed_money(row.pnl):>{RESULT - 3}}"
+    pct = "--" if row.pnl_pct is None else words.signed_pct(row.pnl_pct)
+    return ((f"{text}{pct:>{PCT}}", style),)
+
+
+def _guard(row: PositionRow, scene: Scene, width: int) -> Line:
+    """The line below: the timer (it moves), then what stands between the position and a loss."""
+    age_s = scene.age_s(row.mark_at_ns)
+    spans: list[Span] = [("   ", ink.TEXT)]
+    if row.timer:
+        left = words.countdown(row.timer_until_ns, scene.now_ns) if row.timer_until_ns else ""
+        spans += [(f"{row.timer} {left}".strip(), ink.TEXT), ("  ", ink.TEXT)]
+    if row.mark is not None and age_s > row.stale_s:
+        spans += [(f"mark {words.age_text(age_s)} old", ink.WARN), ("  ", ink.TEXT)]
+    if not row.protected:
+        spans += [(f" {row.protection or 'UNPROTECTED'} ", ink.CAUTION), ("  ", ink.TEXT)]
+    elif row.protection:
+        spans += [(row.protection, ink.ACCENT), ("  ", ink.TEXT)]
+    if row.shield:
+        spans += [(row.shield, ink.DIM), ("  ", ink.TEXT)]
+    spans.append((row.state.replace("_", " ").lower(), ink.FAINT))
+    if row.strategy:
+        spans.append((f"  {row.strategy}", ink.FAINT))
+    return ink.clipped(tuple(spans), width)

@@ -1,0 +1,47 @@
+"""Strategies as the hunter sees them: what matches, and what stands in the way."""
+
+from __future__ import annotations
+
+from station.link.floor import Strategies, StrategyRow
+from widgets import ink, words
+from widgets.ink import Line, Span
+from widgets.pane import Block, Content
+from widgets.scene import Scene
+
+_VERDICTS = {"MATCH": ink.UP, "HELD": ink.ACCENT, "WAIT": ink.TEXT, "BLOCK": ink.WARN, "OFF": ink.FAINT}
+
+
+def part(scene: Scene) -> Strategies | None:
+    return scene.floor.strategies
+
+
+def content(scene: Scene, width: int) -> Content:
+    strategies = scene.floor.strategies
+    if strategies is None:
+        return Content()
+    return Content(
+        note=f"{strategies.hunts} hunts" if strategies.hunts else "",
+        blocks=tuple(_block(row, width) for row in strategies.rows),
+        empty="no strategy is enabled",
+    )
+
+
+def _block(row: StrategyRow, width: int) -> Block:
+    verdict = f"{row.verdict} {row.side}".strip()
+    tail: list[Span] = [(row.hunter, ink.FAINT)] if row.hunter else []
+    if row.at_ns:
+        tail.append((f" {words.minute_text(row.at_ns)}", ink.DIM))
+    first = ink.spread(
+        (
+            (f" {verdict:<10} ", _VERDICTS.get(row.verdict, ink.TEXT)),
+            (row.strategy, ink.STRONG if row.verdict != "OFF" else ink.DIM),
+        ),
+        (*tail, (" ", ink.TEXT)),
+        width,
+    )
+    lines: list[Line] = [first]
+    if row.matched:
+        lines.append(ink.clipped((("   ", ink.TEXT), (f"✓ {row.matched}", ink.DIM)), width))
+    if row.blocks:
+        lines.append(ink.clipped((("   ", ink.TEXT), (f"× {row.blocks}", ink.WARN)), width))
+    return Block(tuple(lines))

@@ -1,0 +1,88 @@
+"""Numbers and times as a trader reads them. Signs and arrows always, colour only besides."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from rich.style import Style
+
+from station.domain.clock import SECOND
+from widgets import ink
+
+ET: Final = ZoneInfo("America/New_York")
+
+
+def clock_text(at_ns: int) -> str:
+    """`14:32:07`, exchange time."""
+    return f"{_et(at_ns):%H:%M:%S}"
+
+
+def minute_text(at_ns: int) -> str:
+    return f"{_et(at_ns):%H:%M}"
+
+
+def date_text(at_ns: int) -> str:
+    return f"{_et(at_ns):%a %d %b %Y}"
+
+
+def _et(at_ns: int) -> datetime:
+    return datetime.fromtimestamp(at_ns // SECOND, UTC).astimezone(ET)
+
+
+def age_text(seconds: float) -> str:
+    """`7s`, `12m`, `3h`, `2d`."""
+    whole = max(int(seconds), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if whole >= size:
+            return f"{whole // size}{unit}"
+    return f"{whole}s"
+
+
+def countdown(until_ns: int, now_ns: int) -> str:
+    """`07:12` left, `due` when it has run out."""
+    left = (until_ns - now_ns) // SECOND
+    if left < 0:
+        return "due"
+    if left >= 3600:
+        return f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
+    return f"{left // 60:02d}:{left % 60:02d}"
+
+
+def arrow(value: Decimal | float) -> str:
+    if value > 0:
+        return "▲"
+    return "▼" if value < 0 else "·"
+
+
+def tone(value: Decimal | float) -> Style:
+    if value > 0:
+        return ink.UP
+    return ink.DOWN if value < 0 else ink.DIM
+
+
+def money(value: Decimal) -> str:
+    """`35,412.00`."""
+    return f"{value:,.2f}"
+
+
+def signed_money(value: Decimal) -> str:
+    """`+80.00`."""
+    return f"{value:+,.2f}"
+
+
+def signed_pct(value: float) -> str:
+    """`+10.1%`, two decimals below ten."""
+    return f"{value:+.1f}%" if abs(value) >= 10 else f"{value:+.2f}%"
+
+
+def price(value: float | Decimal) -> str:
+    return f"{value:,.2f}"
+
+
+def count(value: Decimal | int) -> str:
+    """A quantity without needless decimals."""
+    number = Decimal(value)
+    return f"{number.normalize():f}" if number else "0"

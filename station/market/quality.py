@@ -69,7 +69,8 @@ class JumpGate:
         if not (price > 0.0 and math.isfinite(price)):
             self.bad += 1
             return ()
-        if math.isnan(self.last) or abs(price - self.last) <= self._limit * self.last:
+        inside = self.low <= price <= self.high
+        if inside or math.isnan(self.last) or abs(price - self.last) <= self._limit * self.last:
             self.accept(price)
             self._center(price, self._limit)
             return ((at_ns, price, size),)

@@ -88,8 +88,8 @@ class Hunter:
         used: Collection[tuple[str, str]],
         counts: Counts,
     ) -> tuple[Verdict, ...]:
-        """The verdict of every enabled strategy at `now_ns`. `used` is the (strategy, key) pairs of every
-        trade the signals' lifetime can reach back to; `counts` is the session's."""
+        """The verdict of every enabled strategy at `now_ns`. `used` is the (strategy id, key) pairs of every
+        pass as far back as a signal can live, observed and proposed ones too; `counts` is the session's."""
         widest_s = max((float(spec.window_s) for spec in strategies), default=FRESH_S)
         snapshot = self.pool.snapshot(now_ns, max(FRESH_S, widest_s))
         return hunt(now_ns, strategies, snapshot, used, counts, self._bars_of, self.caps)
@@ -171,9 +171,9 @@ class _Case:
         found = {side: self._matching(side, self._snapshot) for side in (Side.CALL, Side.PUT)}
         fresh = {side: match.matched(self._patterns(side), self._unspent(found[side])) for side in found}
         limit = " ".join((*self._spec.call_patterns, *self._spec.put_patterns))
-        names = _names(tuple(signal for signals in fresh.values() for signal in signals))
-        if names:
-            self._note("match", True, "signals match", names, limit)
+        if any(fresh.values()):
+            value = _names(tuple(signal for signals in fresh.values() for signal in signals))
+            self._note("match", True, "signals match", value, limit)
             return fresh
         if any(found.values()):
             value = _names(tuple(signal for signals in found.values() for signal in signals))

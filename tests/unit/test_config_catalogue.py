@@ -146,7 +146,7 @@ def test_a_bad_scanner_file_names_file_line_and_key(
         (load_keys, '[keys]\nbuy = ""\n', ":2: keys.buy = '' is no key"),
         (load_keys, "[kees]\n", ":1: table kees is not known"),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: value.__name__ if callable(value) else str(value)[:40],
 )  # fmt: skip
 def test_every_other_file_complains_likewise(tmp_path: Path, load: Any, content: str, words: str) -> None:
     path = tmp_path / "rows.toml"

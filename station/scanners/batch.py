@@ -24,7 +24,8 @@ def hours_of(spec: ScannerSpec) -> Hours:
 
 
 def studies(bars: Bars, hours: Hours, calendar: Calendar) -> Iterator[tuple[int, Study]]:
-    """A window for each session of `bars`: its 2,000 bars before and itself, with the window's position.
+    """For each session of `bars` its window (the 2,000 bars before, and itself), asked about the session; with
+    the window's position in `bars`.
 
     `bars` are finished bars of one timeframe, ascending, all inside sessions.
     """
@@ -33,16 +34,16 @@ def studies(bars: Bars, hours: Hours, calendar: Calendar) -> Iterator[tuple[int,
     firsts = [0, *edges.tolist()] if len(bars) else []
     for first, stop in zip(firsts, [*firsts[1:], len(bars)], strict=False):
         low = max(0, first - KEPT_BEFORE_SESSION)
-        yield low, Study(bars.cut(low, stop), first - low)
+        yield low, Study(bars.cut(low, stop), first - low, since=first - low)
 
 
 def evaluate(spec: ScannerSpec, study: Study) -> Marks:
-    """The spec's marks over a window: its family's, where warm and on the spec's side, nothing elsewhere."""
+    """The spec's marks of the bars asked about: its family's, where warm and on the spec's side."""
     family = family_of(spec)
     params = family.params(spec)
-    found = family.evaluate(study, params)
+    found = family.answer(study, params)
     allowed = np.isin(found.side, np.array(sides_of(spec), np.int8))
-    allowed[: family.warmup(params) - 1] = False
+    allowed[: max(family.warmup(params) - 1 - study.since, 0)] = False
     return Marks(np.where(allowed, found.side, np.int8(0)), np.where(allowed, found.score, np.int16(0)))
 
 
@@ -51,8 +52,8 @@ def scan_marks(spec: ScannerSpec, bars: Bars, calendar: Calendar, hours: Hours |
     side, score = np.zeros(len(bars), np.int8), np.zeros(len(bars), np.int16)
     for low, study in studies(bars, hours or hours_of(spec), calendar):
         found = evaluate(spec, study)
-        own = slice(low + study.session_start, low + len(study))
-        side[own], score[own] = found.side[study.session_start :], found.score[study.session_start :]
+        own = slice(low + study.since, low + len(study.bars))
+        side[own], score[own] = found.side, found.score
     return Marks(side, score)
 
 

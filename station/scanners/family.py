@@ -30,7 +30,7 @@ Params = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marks:
-    """The answer for every bar of a window: `side` int8, +1 CALL, −1 PUT, 0 no firing; `score` int16, 0–100."""
+    """An answer bar by bar: `side` int8, +1 CALL, −1 PUT, 0 no firing; `score` int16, 0–100."""
 
     side: NDArray[np.int8]
     score: NDArray[np.int16]
@@ -42,7 +42,8 @@ class Family:
 
     `defaults` declares every parameter with its shipped value; `periods` names those that are lengths in bars,
     each a whole number from 2 to 400. `evaluate` must be causal: what it says of a bar does not change, to the
-    last bit, when later bars follow. It need not mind the warm-up, nor the scanner's side.
+    last bit, when later bars follow, nor with where the question begins. It gives one row for each row of the
+    study's arrays, and need not mind the warm-up nor the scanner's side.
     """
 
     name: str
@@ -68,6 +69,12 @@ class Family:
                 )
             merged[name] = float(value)
         return merged
+
+    def answer(self, study: Study, params: Params) -> Marks:
+        """The marks of the bars from `study.since` on."""
+        found = self.evaluate(study, params)
+        skip = study.since - study.lead
+        return Marks(found.side[skip:], found.score[skip:]) if skip else found
 
     def warmup(self, params: Params) -> int:
         """How many bars a window needs before the rule may fire."""

@@ -109,11 +109,11 @@ class ScannerRoom:
         for post in posts:
             counts = self.counts[post.spec.name]
             counts.evaluated += 1
-            if len(study) < post.warmup:
+            if len(study.bars) < post.warmup:
                 continue
             found = answers.get(post.rule)
             if found is None:
-                found = answers[post.rule] = post.family.evaluate(study, post.params)
+                found = answers[post.rule] = post.family.answer(study, post.params)
             side = int(found.side[-1])
             if side not in post.sides:
                 continue
@@ -130,12 +130,10 @@ class ScannerRoom:
         key = (series.symbol, series.timeframe)
         known = self._studies.get(key)
         if known is None or known[0] != series.revision:
-            known = self._studies[key] = (series.revision, Study(series.bars, series.session_start), {})
+            bars = series.bars
+            study = Study(bars, series.session_start, since=max(len(bars) - 1, 0))
+            known = self._studies[key] = (series.revision, study, {})
         return known[1], known[2]
-
-    def study(self, symbol: str, timeframe: Timeframe) -> Study:
-        """The indicators of a series as it stands, shared with the scanners."""
-        return self._study(self._market.series(symbol, timeframe))[0]
 
     # --- gates ---------------------------------------------------------------------------------------
 

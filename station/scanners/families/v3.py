@@ -13,7 +13,7 @@ from station.scanners.study import Study
 def _evaluate(study: Study, params: Params) -> Marks:
     """The score grows with the close's distance from the trend EMA, full at 3 ATR."""
     fast, slow, trend = (study.ema(params[name]) for name in ("fast", "slow", "trend"))
-    beyond = study.bars.close - trend
+    beyond = study.close - trend
     call = crossed_above(fast, slow) & (beyond > 0)
     put = crossed_above(slow, fast) & (beyond < 0)
     return marks(call, put, ratio(np.abs(beyond), 3.0 * study.atr(params["atr"])))

@@ -6,11 +6,11 @@ Exit codes: 0 success, 1 failure, 2 bad usage; never a traceback. JSON is one ob
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
@@ -89,15 +89,6 @@ def _json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a verb answers: a document for --json, lines for people, and the exit code."""
-
-    document: dict[str, Any]
-    text: str
-    code: int = 0
-
-
 def _parser() -> _Parser:
     parser = _Parser(prog="python app.py", description="Vigil, a trading station for the terminal.")
     _session_options(parser)
@@ -142,7 +133,7 @@ def _parser() -> _Parser:
     return parser
 
 
-def _simple(verbs: argparse._SubParsersAction[_Parser], name: str, text: str) -> argparse.ArgumentParser:
+def _simple(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=text, description=text)
     _runtime_option(verb)
     _json_option(verb)
@@ -151,13 +142,14 @@ def _simple(verbs: argparse._SubParsersAction[_Parser], name: str, text: str) ->
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code."""
+    from config.files import ConfigError
     from station.domain.errors import BadInput, VigilError
 
     arguments = _parser().parse_args(argv)
     verb = arguments.verb or "floor"
     try:
         return _dispatch(verb)(arguments)
-    except BadInput as error:
+    except (BadInput, ConfigError) as error:
         print(f"vigil: {error}", file=sys.stderr)
         return int(getattr(error, "exit_code", BAD_USAGE))
     except VigilError as error:
@@ -165,8 +157,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001 - the last line of defence: one line for the trader, the rest kept
+        return _crashed(error)
     except BrokenPipeError:
         return 1
+
+
+def _crashed(error: Exception) -> int:
+    """An error of our own: one line on the terminal, the traceback in a file for whoever mends it."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="vigil-crash-", suffix=".log", delete=False) as file:
+        traceback.print_exception(error, file=file)
+    print(f"vigil: internal error: {type(error).__name__}: {error} (details: {file.name})", file=sys.stderr)
+    return 1
 
 
 def _dispatch(verb: str) -> Callable[[argparse.Namespace], int]:
@@ -180,9 +185,24 @@ def _dispatch(verb: str) -> Callable[[argparse.Namespace], int]:
 
 
 def _floor(arguments: argparse.Namespace) -> int:
-    from station.engine.launch import open_floor
+    from config.catalogue import load_keys
+    from station.clock import WallClock
+    from station.engine.launch import ensure_engine, run_with_screen
+    from station.link import Link, LinkClient
+    from widgets.app import run_floor
 
-    return open_floor(_options(arguments))
+    options, keys, clock = _options(arguments), load_keys(), WallClock()
+
+    def screen(link: Callable[[], Link], can_detach: bool) -> Coroutine[Any, Any, str]:
+        return run_floor(link, clock=clock, keys=keys, can_detach=can_detach)
+
+    if options.in_process:
+        return run_with_screen(options, lambda link: screen(link, False))
+    socket = ensure_engine(options)
+    reason = asyncio.run(screen(lambda: LinkClient(socket, clock=clock), True))
+    if reason == "detach":
+        print("detached: the engine goes on; `python app.py` attaches again, `python app.py stop` ends it")
+    return 1 if reason == "failed" else 0
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -99,6 +99,9 @@ class ControlDesk:
             await self._close(trade.id, Cause.MANUAL, f"flatten by {by}")
         return len(concerned)
 
+    async def cancel_entry(self, trade: Trade, cause: str) -> None:
+        await self._hands.cancel_entry(trade, cause)
+
     async def cancel_entries(self, cause: str) -> int:
         """Cancel every working order that could open or increase exposure."""
         cancelled = 0

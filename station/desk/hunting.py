@@ -30,9 +30,11 @@ class BarCloser:
     def __init__(
         self, clock: Clock, market: Market, scanners: ScannerRoom, store: LifecycleStore, pool: Pool,
         ids: Ids, session: Callable[[], date], desired: Callable[[], Desired], stopwatch: Stopwatch,
+        recover: Callable[[], Awaitable[object]],
     ) -> None:  # fmt: skip
         self._clock = clock
         self._stopwatch = stopwatch
+        self._recover = recover
         self._market = market
         self._scanners = scanners
         self._store = store
@@ -55,6 +57,8 @@ class BarCloser:
         closed = self._market.close_due(boundary_ns)
         if not closed:
             return
+        if self._market.wants_recovery:
+            await self._recover()
         for listener in self.bar_listeners:
             listener(closed)
         accepted = self._gated(self._scanners.on_closed(closed))

@@ -109,7 +109,7 @@ class Judgement:
             halted=self._market.halted(contract.symbol),
             quote=self._market.quote(contract), greeks=self._market.greeks(contract),
             feed_mode=health.mode, feed_age_s=health.age_s, feed_score=health.score,
-            vix=self._market.last_price("VIX"), equity=equity,
+            vix=self._vix(), equity=equity,
             buying_power=self._money.buying_power, day_pnl=self._money.day_pnl(),
             month_pnl=equity - month if month is not None else Decimal(0),
             held=self._held(), working=self._working(),
@@ -141,6 +141,9 @@ class Judgement:
 
     def learn_rule(self, contract: Contract, rule: TickRule) -> None:
         self._rules[contract] = rule
+
+    def _vix(self) -> float | None:
+        return self._market.last_price("VIX") if "VIX" in self._market.symbols else None
 
     def _held(self) -> tuple[Held, ...]:
         held: list[Held] = []

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
-from station.calendars import SessionSpan, et_date
+from station.calendars import SessionSpan
 from station.desk.way import Identity
 from station.domain.broker import LinkReport, Session
 from station.domain.clock import DAY, SECOND
 from station.domain.errors import BrokerUnavailable, VigilError
-from station.domain.events import Alerted, HandlerFailed, KillChanged, SessionMarked
-from station.domain.instruments import INSTRUMENTS, Hours, underlying_contract
+from station.domain.events import Alerted, HandlerFailed, KillChanged, Recorded, SessionMarked
+from station.domain.instruments import Hours
 from station.domain.ports import Snapshot
 from station.domain.specs import Desired
 from station.engine.desired import DesiredCache
@@ -24,6 +23,10 @@ from station.engine.supervisor import Supervisor
 WARM_BEAT_S: Final = 5.0
 CONNECT_RETRY_S: Final = 2.0
 LOOK_BACK_DAYS: Final = 4
+
+
+def _unheard(_: Recorded) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Engine:
         self._soon: set[asyncio.Task[None]] = set()
         self._account = outside.settings.paper.account
         self._resumed = False
+        self.on_event: Callable[[Recorded], None] = _unheard
         self.link: Session | None = None
         self.desired = DesiredCache(outside.stores.config, self._reconfigured)
         self.rooms: Rooms
@@ -57,13 +61,14 @@ class Engine:
         await self.desired.seed()
         self.supervisor = Supervisor(self.outside.clock, self._fault, self._critical)
         self.rooms = build_rooms(self.outside, self._hooks())
+        self.rooms.ledger.listeners.append(lambda item: self.on_event(item))
         snapshot = await self._load()
         await self._connect()
         await self._begin_tasks()
         await self._reconcile_first()
         await self._warm()
         await self._open_session(snapshot)
-        self._trade(snapshot)
+        self._trade()
         self.progress = Progress("trading")
 
     async def _load(self) -> Snapshot:
@@ -114,9 +119,8 @@ class Engine:
 
     async def _warm(self) -> None:
         self.progress = Progress("warming", "history")
-        for symbol in self.outside.symbols:
-            await self.outside.broker.watch(await self.outside.broker.resolve(INSTRUMENTS[symbol]))
-        await self.rooms.market.warm(self.outside.broker)
+        for line in await self.rooms.market.warm(self.outside.broker):
+            self._say(line)
         await self._keep_warm_once()
 
     async def _open_session(self, snapshot: Snapshot) -> None:
@@ -128,7 +132,7 @@ class Engine:
         await self.rooms.ledger.record("", marked)
         self.rooms.hunt.restore(snapshot.signals)
 
-    def _trade(self, snapshot: Snapshot) -> None:
+    def _trade(self) -> None:
         start, rooms = self.supervisor.start, self.rooms
         start("bars", rooms.bars.run, critical=True)
         start("hunt", rooms.hunt.run, critical=True)
@@ -169,8 +173,6 @@ class Engine:
             except BrokerUnavailable as error:
                 self._say(f"broker: {error}; trying again")
         self.rooms.options.forget_watches()
-        for symbol in self.outside.symbols:
-            await self.outside.broker.watch(underlying_contract(INSTRUMENTS[symbol]))
         for contract in self.rooms.desk.held_contracts():
             await self.outside.broker.watch(contract)
         self.rooms.reconciler.ask("reconnected")
@@ -181,7 +183,7 @@ class Engine:
     def _hooks(self) -> Hooks:
         return Hooks(
             desired=lambda: self.desired.value, session=lambda: self.session.day,
-            day_start=self._day_start, identity=self._identity, on_fault=self._fault,
+            day_start=self.day_start, identity=self._identity, on_fault=self._fault,
             on_fault_soon=lambda where, error: self.soon(self._fault(where, error)),
             on_link=lambda report: self.soon(self._reconnect(report)),
             kill_soon=lambda why: self.soon(self.rooms.controls.kill("reconciliation", why)),
@@ -190,7 +192,7 @@ class Engine:
     def _identity(self) -> Identity:
         return Identity(self._account, self.outside.settings.station.environment)
 
-    def _day_start(self) -> int:
+    def day_start(self) -> int:
         """The start of the trade date: the futures session that leads into it."""
         span = self.outside.calendar.on(Hours.FUTURES, self.session.day)
         return span.open_ns if span is not None else self.session.open_ns - DAY // 2
@@ -200,13 +202,13 @@ class Engine:
             here = tuple(s for s in desired.scanners if s.instrument in self.outside.symbols)
             self.rooms.scanners.configure(here, desired.switches)
 
-    def soon(self, work) -> None:  # noqa: ANN001
+    def soon(self, work: Coroutine[object, object, object]) -> None:
         """Run a coroutine that no one waits for; its fault is recorded."""
         task = asyncio.create_task(self._guarded(work))
         self._soon.add(task)
         task.add_done_callback(self._soon.discard)
 
-    async def _guarded(self, work) -> None:  # noqa: ANN001
+    async def _guarded(self, work: Coroutine[object, object, object]) -> None:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - the boundary where a fault becomes a record
@@ -217,7 +219,9 @@ class Engine:
         text = str(error) if isinstance(error, VigilError) else f"{type(error).__name__}: {error}"
         self._say(f"fault in {where}: {text}")
         try:
-            await self.rooms.ledger.record("", HandlerFailed(where, text), Alerted("warning", f"{where}: {text}"))
+            await self.rooms.ledger.record(
+                "", HandlerFailed(where, text), Alerted("warning", f"{where}: {text}")
+            )
         except VigilError:
             self._say(f"the fault in {where} could not be recorded")
 
@@ -239,7 +243,3 @@ class Engine:
         await self.outside.broker.disconnect()
         if hasattr(self, "rooms"):
             self.rooms.spool.close()
-
-
-def trade_date(now_ns: int) -> date:
-    return et_date(now_ns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, time
 from decimal import Decimal
 
+from config.sections import EntryWindow as ConfiguredWindow
 from config.settings import Settings
 from station.protection import LateMode, ProtectionSettings
 from station.risk import EntryWindow, Limits
@@ -38,10 +39,15 @@ def limits(settings: Settings) -> Limits:
         min_confidence=risk.min_confidence, cooling_losses=safe.cooling_off_losses,
         cooling_s=safe.cooling_off_min * 60, manual_overrides=safe.manual_overrides_day,
         open_risk_share=risk.open_risk_pct / Decimal(100),
-        window=EntryWindow(
-            _seconds_between(_OPEN, risk.entry_from_et), _seconds_between(risk.entry_until_et, _CLOSE)
-        ),
+        window=_window(risk.entry_window),
+        windows=tuple((name, _window(one)) for name, one in sorted(risk.entry_windows.items())),
     )  # fmt: skip
+
+
+def _window(configured: ConfiguredWindow) -> EntryWindow:
+    return EntryWindow(
+        _seconds_between(_OPEN, configured.from_et), _seconds_between(configured.until_et, _CLOSE)
+    )
 
 
 def protection(settings: Settings) -> ProtectionSettings:

@@ -25,8 +25,8 @@ from station.desk.stopwatch import Stopwatch
 from station.desk.way import Identity, TradeWay
 from station.domain.broker import Broker, LinkReport
 from station.domain.clock import Clock
-from station.domain.instruments import INSTRUMENTS
-from station.domain.specs import Desired
+from station.domain.instruments import INSTRUMENTS, Timeframe
+from station.domain.specs import Desired, ScannerSpec
 from station.engine import mapping
 from station.execution import InstrumentLocks, OrderBook, Submitter
 from station.market import Market
@@ -115,11 +115,13 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     """Join the rooms. Nothing runs yet."""
     clock, calendar, broker, late = outside.clock, outside.calendar, outside.broker, _Late()
     desired = hooks.desired()
-    instruments = tuple(INSTRUMENTS[symbol] for symbol in outside.symbols)
+    instruments = {symbol: INSTRUMENTS[symbol] for symbol in outside.symbols}
     market = Market(clock, calendar, instruments, _wanted(desired, outside.symbols))
     scanners = ScannerRoom(market, calendar, _here(desired, outside.symbols), desired.switches)
     pool, stopwatch = Pool(), Stopwatch(clock)
-    hunter = Hunter(pool, lambda symbol, frame: market.series(symbol, frame).bars, mapping.caps(outside.settings))
+    hunter = Hunter(
+        pool, lambda symbol, frame: market.series(symbol, frame).bars, mapping.caps(outside.settings)
+    )
     options = OptionDesk(clock, calendar, market)
     wealth = WealthBook(outside.stores.wealth, {name: read_plan(plan_path(name)) for name in _plans(desired)})
     spool = ExitSpool(outside.runtime / "exits.spool")
@@ -159,7 +161,7 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     desk.protector = protection
     bars = BarCloser(
         clock, market, scanners, outside.stores.lifecycle, pool, outside.stores.ids, hooks.session,
-        hooks.desired, stopwatch,
+        hooks.desired, stopwatch, lambda: market.recover(broker),
     )  # fmt: skip
     hunt = Hunt(
         clock, hunter, ledger, outside.stores.lifecycle, hooks.desired, way.begin, hooks.session,
@@ -171,11 +173,11 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     )  # fmt: skip
 
 
-def _here(desired: Desired, symbols: tuple[str, ...]) -> tuple:
+def _here(desired: Desired, symbols: tuple[str, ...]) -> tuple[ScannerSpec, ...]:
     return tuple(spec for spec in desired.scanners if spec.instrument in symbols)
 
 
-def _wanted(desired: Desired, symbols: tuple[str, ...]) -> dict:
+def _wanted(desired: Desired, symbols: tuple[str, ...]) -> dict[str, tuple[Timeframe, ...]]:
     wanted = wanted_series(desired, symbols)
     return {symbol: wanted[symbol] for symbol in symbols}
 

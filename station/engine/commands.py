@@ -1,0 +1,180 @@
+"""What a screen or another shell may ask of the engine, and the answer to each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol
+
+from station.domain.clock import utc_text
+from station.domain.errors import BadInput, Refused
+from station.domain.trade import Cause
+from station.engine.documents import scanner_document
+from station.engine.engine import Engine
+from station.journal import Journal
+from station.journal.shapes import decimal_text
+from station.link.messages import (
+    Ack,
+    CancelOrder,
+    CloseTrade,
+    Command,
+    Data,
+    Flatten,
+    Gate,
+    Kill,
+    KillRelease,
+    Query,
+    Reconcile,
+    Reply,
+    Scanners,
+    Status,
+    Stop,
+    Story,
+    Takeover,
+    Trades,
+)
+from station.risk import RELEASE_WORD
+from station.risk import Gate as GateState
+
+Stopper = Callable[[str], None]
+NOT_READY: Final = "the engine is still starting"
+
+
+class Lag(Protocol):
+    def quantile_ms(self, share: float) -> float | None: ...
+
+
+class Commander:
+    """Answers commands; a VigilError raised here becomes a refusal in one line."""
+
+    def __init__(self, engine: Engine, stop: Stopper, lag: Lag) -> None:
+        self._engine = engine
+        self._stop = stop
+        self._lag = lag
+
+    async def handle(self, command: Command) -> Reply:
+        """The reply to `command`. Raises Refused or BadInput with the line to show."""
+        if isinstance(command, Stop | Takeover):
+            return self._end(command)
+        if isinstance(command, Status):
+            return Data(json.dumps(self.status()))
+        if not hasattr(self._engine, "rooms"):
+            raise Refused("STARTING", f"{NOT_READY} ({self._engine.progress.phase}): try again")
+        return await self._ready(command)
+
+    async def _ready(self, command: Command) -> Reply:
+        rooms = self._engine.rooms
+        match command:
+            case Kill():
+                await rooms.controls.kill(command.by or "operator", "kill switch", flatten=command.flatten)
+                return Ack(True, "kill ON, flattening" if command.flatten else "kill ON: entries cancelled")
+            case KillRelease():
+                return await self._release(command)
+            case Flatten():
+                count = await rooms.controls.flatten(command.by or "operator")
+                return Ack(True, f"flattening {count} positions, gate CLOSED")
+            case Gate():
+                return await self._gate(command)
+            case CloseTrade():
+                await rooms.desk.close_trade(command.trade_id, Cause.MANUAL, f"closed by {command.by}")
+                return Ack(True, f"closing {command.trade_id} at market")
+            case CancelOrder():
+                return await self._cancel(command)
+            case Reconcile():
+                clean = await rooms.reconciler.reconcile(f"asked by {command.by}")
+                return Ack(
+                    clean, "the books agree" if clean else f"breaks: {'; '.join(rooms.reconciler.unresolved)}"
+                )
+            case _:
+                return await self._document(command)
+
+    async def _document(self, command: Command) -> Reply:
+        journal = Journal(self._engine.outside.stores.lifecycle)
+        documents: dict[type, Callable[[], Awaitable[dict[str, Any]]]] = {
+            Trades: journal.trades,
+            Story: lambda: journal.story(command.trade_id if isinstance(command, Story) else ""),
+            Scanners: self._scanners,
+        }
+        found = documents.get(type(command))
+        if found is None:
+            name = command.name if isinstance(command, Query) else type(command).__name__
+            raise BadInput(f"the engine knows no question {name!r}: ask status, trades, story or scanners")
+        return Data(json.dumps(await found()))
+
+    async def _scanners(self) -> dict[str, Any]:
+        return scanner_document(self._engine.desired.value.scanners)
+
+    def _end(self, command: Stop | Takeover) -> Ack:
+        what = "stopping" if isinstance(command, Stop) else "giving up the lease"
+        self._stop(f"{what}, asked by {command.by or 'operator'}")
+        return Ack(True, what)
+
+    async def _release(self, command: KillRelease) -> Ack:
+        rooms = self._engine.rooms
+        if command.word == RELEASE_WORD and rooms.controls.controls.kill.on:
+            await rooms.reconciler.reconcile("before the kill switch is released")
+        await rooms.controls.release(command.word, command.by or "operator", clean=rooms.reconciler.clean)
+        return Ack(True, "kill released; the gate stays where it was")
+
+    async def _gate(self, command: Gate) -> Ack:
+        try:
+            state = GateState(command.state.upper())
+        except ValueError:
+            raise BadInput(f"gate {command.state!r}: give open, closed or reducing") from None
+        await self._engine.rooms.controls.set_gate(state, command.by or "operator", "by hand")
+        return Ack(True, f"gate {state.value}")
+
+    async def _cancel(self, command: CancelOrder) -> Ack:
+        rooms = self._engine.rooms
+        order = rooms.ledger.book.orders.get(command.order_ref)
+        if order is None or order.state.is_terminal:
+            raise BadInput(f"order {command.order_ref!r} does not work: nothing to cancel")
+        trade = rooms.ledger.trades[order.trade_id]
+        if order.ticket.purpose.is_exit:
+            raise Refused("PROTECTIVE", f"{command.order_ref} protects {trade.id}: close the trade instead")
+        await rooms.controls.cancel_entry(trade, "manual")
+        return Ack(True, f"cancelling {command.order_ref}")
+
+    def status(self) -> dict[str, Any]:
+        """The `status` document: what runs, what is open, what stands in the way."""
+        engine = self._engine
+        base = {
+            "v": 1,
+            "phase": engine.progress.phase,
+            "detail": engine.progress.detail,
+            "environment": engine.outside.settings.station.environment,
+            "broker": engine.outside.broker.name,
+            "session": engine.session.day.isoformat(),
+            "now_utc": utc_text(engine.outside.clock.now()),
+        }
+        if not hasattr(engine, "rooms"):
+            return base
+        rooms = engine.rooms
+        controls = rooms.controls.controls
+        open_trades = [t for t in rooms.ledger.open_trades() if t.open_qty != 0]
+        return base | {
+            "account": engine.link.accounts[0] if engine.link else "",
+            "broker_up": engine.outside.broker.connected,
+            "gate": controls.gate.state.value,
+            "gate_reason": controls.gate.reason,
+            "kill": controls.kill.on,
+            "kill_reason": controls.kill.reason,
+            "quarantined": [symbol for symbol, _ in controls.quarantined],
+            "reconciled": rooms.reconciler.ready and rooms.reconciler.clean,
+            "breaks": list(rooms.reconciler.unresolved),
+            "equity": decimal_text(rooms.money.equity),
+            "day_pnl": decimal_text(rooms.money.day_pnl()),
+            "open_positions": len(open_trades),
+            "working_orders": len(rooms.ledger.book.working()),
+            "trades": len(rooms.ledger.trades),
+            "signals": rooms.bars.published,
+            "lag_ms": {"p50": self._lag.quantile_ms(0.5), "p99": self._lag.quantile_ms(0.99)},
+            "tasks": [
+                {"name": r.name, "running": r.running, "restarts": r.restarts, "last_error": r.last_error}
+                for r in engine.supervisor.records.values()
+            ],
+            "feeds": [
+                {"symbol": h.symbol, "mode": h.mode.value, "age_s": round(h.age_s, 3), "score": h.score}
+                for h in (rooms.market.health(symbol) for symbol in engine.outside.symbols)
+            ],
+        }

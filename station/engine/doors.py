@@ -1,0 +1,88 @@
+"""The engine's door: the link server on its socket, the floor it publishes, and the pulse of its own loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from station.clock import WallClock
+from station.domain.clock import MILLISECOND
+from station.domain.errors import Refused
+from station.domain.events import Recorded
+from station.engine.commands import Commander
+from station.engine.engine import Engine
+from station.engine.view import FloorView
+from station.link import Command, LinkServer, Reply
+
+BEAT_S: Final = 0.05
+KEPT: Final = 6000
+
+
+class LoopLag:
+    """How late the engine's loop is, measured by a wall timer: milliseconds over the beat asked for."""
+
+    def __init__(self, clock: WallClock) -> None:
+        self._clock = clock
+        self.samples: deque[float] = deque(maxlen=KEPT)
+
+    async def run(self) -> None:
+        while True:
+            before = self._clock.perf()
+            await self._clock.sleep(BEAT_S)
+            self.samples.append((self._clock.perf() - before) / MILLISECOND - BEAT_S * 1000)
+
+    def quantile_ms(self, share: float) -> float | None:
+        ordered = sorted(self.samples)
+        return round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 3) if ordered else None
+
+    def recent_ms(self) -> float | None:
+        """The worst of the last second."""
+        last = list(self.samples)[-20:]
+        return round(max(last), 1) if last else None
+
+
+class Doors:
+    """Opened before the engine starts, so that a screen can watch it do so; closed last."""
+
+    def __init__(self, engine: Engine, pace: str, log: FilteringBoundLogger) -> None:
+        self._engine = engine
+        self._clock = WallClock()
+        self._log = log
+        self.lag = LoopLag(self._clock)
+        self.view = FloorView(engine, pace, self.lag.recent_ms)
+        self.commander: Commander | None = None
+        self._server: LinkServer | None = None
+        self._beat: asyncio.Task[None] | None = None
+
+    async def open(self, halt: Callable[[str], None]) -> None:
+        self.commander = Commander(self._engine, halt, self.lag)
+        self._server = LinkServer(
+            self._engine.outside.runtime / "engine.sock", self.commander.handle, self.view.floor,
+            clock=self._clock, on_fault=self._faulted,
+        )  # fmt: skip
+        await self._server.start()
+        self._beat = asyncio.create_task(self.lag.run(), name="loop lag")
+        self._engine.on_event = self._logged
+
+    async def handle(self, command: Command) -> Reply:
+        """Answer a command of a screen in this process."""
+        if self.commander is None:
+            raise Refused("STARTING", "the engine is still starting: try again")
+        return await self.commander.handle(command)
+
+    async def close(self, why: str) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
+        if self._server is not None:
+            await self._server.stop(why)
+
+    def _faulted(self, where: str, error: BaseException) -> None:
+        self._log.error("link", where=where, error=f"{type(error).__name__}: {error}")
+
+    def _logged(self, item: Recorded) -> None:
+        """One line an event; `trade_id` correlates them."""
+        self._log.info(item.event.type, trade_id=item.trade_id, data=str(item.event))

@@ -1,0 +1,245 @@
+"""A session on the paper exchange or over recorded bars: one virtual clock, lockstep, an engine and a door."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from config.settings import Settings
+from station.brokers.paper import GeneratedTape, PaperExchange, Tape
+from station.brokers.replay import RecordedTape
+from station.calendars import Calendar, SessionSpan, at_et, et_date, load_calendar
+from station.clock import Lockstep, LockstepLoop, VirtualClock, WallClock
+from station.domain.clock import SECOND
+from station.domain.errors import BadInput
+from station.domain.instruments import INSTRUMENTS, Hours
+from station.engine.desired import validate
+from station.engine.doors import Doors
+from station.engine.engine import Engine
+from station.engine.faults import probe_from_environment
+from station.engine.launch import Say
+from station.engine.lease import Lease
+from station.engine.logs import open_log
+from station.engine.options import RunOptions
+from station.engine.rooms import Outside
+from station.engine.summary import RunFacts, summarise
+from station.link import LocalLink
+from station.series import Bars, read_all_bars
+from station.store import Stores, open_stores, verify
+from station.store.files import prepare_directory
+
+AFTER_CLOSE_S: Final = 60
+
+
+def default_day(calendar: Calendar, now_ns: int) -> date:
+    """The latest exchange day that has come."""
+    return calendar.last_opened(Hours.REGULAR, now_ns).day
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """Bar files read for a replay."""
+
+    bars: Mapping[str, Bars]
+    dirt: Mapping[str, int]
+
+
+class SimulatedRun:
+    """Prepared by `prepare`, driven by `to_the_end`; `halt` stops it at the present instant."""
+
+    def __init__(
+        self, *, engine: Engine, exchange: PaperExchange, clock: VirtualClock, until_ns: int,
+        options: RunOptions, seed: int | None, dirt: Mapping[str, int], lease: Lease, doors: Doors,
+        stores: Stores,
+    ) -> None:  # fmt: skip
+        self.engine = engine
+        self.exchange = exchange
+        self._clock = clock
+        self._until_ns = until_ns
+        self._options = options
+        self._seed = seed
+        self._dirt = dirt
+        self._lease = lease
+        self._doors = doors
+        self._stores = stores
+        self._wall = WallClock()
+        self.lockstep = Lockstep(clock, exchange, options.speed)
+        self._why = "the session is over"
+
+    @classmethod
+    async def prepare(cls, options: RunOptions, settings: Settings, say: Say) -> SimulatedRun:
+        """Check everything, take the lease, open the books. Raises BadInput or Fatal with nothing begun."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, LockstepLoop)
+        runtime = options.runtime
+        recorded = _read_bars(options, settings)
+        prepare_directory(runtime)
+        lease = Lease(runtime)
+        lease.acquire(settings.paper.account)
+        calendar = load_calendar(runtime / "cache")
+        clock = VirtualClock(0)
+        probe = probe_from_environment()
+        stores = await open_stores(
+            runtime, clock=clock, activity=loop.activity, probe=probe, account=settings.paper.account,
+            environment=settings.station.environment, validate=validate,
+        )  # fmt: skip
+        try:
+            last_ns = await _newest_instant(stores)
+            day = options.day or await _next_day(stores, calendar, recorded, last_ns)
+            seed = settings.paper.seed
+            tape = _tape(recorded, seed, day, calendar, options)
+            start_ns, until_ns = _span(options, calendar, tape, last_ns)
+            clock.move_to(start_ns)
+            exchange = PaperExchange(
+                tape, runtime / "paper.db", clock=clock, activity=loop.activity, calendar=calendar,
+                account=settings.paper.account, start_cash=settings.paper.start_cash_usd, probe=probe,
+                resume_at_least_ns=start_ns + (options.away_s * SECOND if last_ns else 0),
+            )  # fmt: skip
+            await exchange.open()
+            clock.move_to(max(clock.now(), exchange.instant_ns))
+        except BaseException:
+            await stores.close()
+            lease.release()
+            raise
+        outside = Outside(
+            settings, runtime, clock, calendar, stores, exchange, probe,
+            tuple(symbol for symbol in INSTRUMENTS if symbol in tape.symbols),
+        )  # fmt: skip
+        log = open_log(runtime, clock)
+        engine = Engine(outside, SessionSpan(day, tape.open_ns, tape.close_ns, _is_early(calendar, day)), say)
+        pace = "sim max" if options.speed is None else f"sim ×{options.speed:g}"
+        doors = Doors(engine, pace, log)
+        return cls(
+            engine=engine, exchange=exchange, clock=clock, until_ns=until_ns, options=options,
+            seed=None if recorded else seed, dirt=recorded.dirt if recorded else {}, lease=lease,
+            doors=doors, stores=stores,
+        )  # fmt: skip
+
+    def halt(self, why: str) -> None:
+        """Stop at the present instant; safe from a signal handler on the loop, and repeatable."""
+        self._why = why
+        self.lockstep.halt()
+
+    def local_link(self) -> LocalLink:
+        """A link to this very process, for a screen beside the engine."""
+        return LocalLink(self._doors.handle, self._doors.view.floor, clock=self._wall)
+
+    async def to_the_end(self) -> dict[str, Any]:
+        """Open the door, run the session, close everything, verify, and answer the summary document."""
+        began, sim_zero = self._wall.perf(), self._clock.now()
+        await self._doors.open(self.halt)
+        start = asyncio.create_task(self._started())
+        try:
+            await self.lockstep.run(self._until_ns)
+            await start
+            sim_s = (self._clock.now() - sim_zero) / SECOND
+            document = await self._summary(began, sim_s)
+        finally:
+            start.cancel()
+            await self._doors.close(self._why)
+            await self.engine.stop(self._why)
+            await self.exchange.close()
+            await self._stores.close()
+            self._lease.release()
+        report = verify(self._options.runtime)
+        violations = sum(len(check.violations) for check in report.checks)
+        return document | {"violations": violations}
+
+    async def _started(self) -> None:
+        try:
+            await self.engine.start()
+        except BaseException:
+            self.lockstep.halt()
+            raise
+        gc.collect()
+        gc.freeze()
+
+    async def _summary(self, began_perf: int, sim_s: float) -> dict[str, Any]:
+        if not hasattr(self.engine, "rooms") or self.engine.progress.phase != "trading":
+            raise BadInput(f"stopped while {self.engine.progress.phase}: no session to sum up")
+        await self.engine.rooms.money.refresh()
+        wall_s = (self._wall.perf() - began_perf) / SECOND
+        kind = self.engine.outside.settings.broker.kind
+        facts = RunFacts(
+            kind, self._seed, self.engine.session.day.isoformat(), wall_s, sim_s, self.lockstep.instants,
+            self._dirt, 0,
+        )  # fmt: skip
+        return await summarise(self.engine, facts)
+
+
+def _read_bars(options: RunOptions, settings: Settings) -> _Recorded | None:
+    if settings.broker.kind != "replay":
+        if options.bars:
+            raise BadInput("--bars goes with --broker replay: add it, or leave the bars out")
+        return None
+    if not options.bars:
+        raise BadInput("--broker replay needs bars: name at least one file with --bars")
+    found: dict[str, Bars] = {}
+    dirt: dict[str, int] = {}
+    for path in options.bars:
+        for file in read_all_bars(path, options.symbol):
+            if file.symbol not in INSTRUMENTS:
+                continue
+            if file.symbol in found:
+                raise BadInput(f"{path}: {file.symbol} was in an earlier file already: give each symbol once")
+            found[file.symbol] = file.bars
+            for code, count in file.dirt.items():
+                dirt[code] = dirt.get(code, 0) + count
+    if not found:
+        raise BadInput(f"no bars of {', '.join(INSTRUMENTS)} in {', '.join(map(str, options.bars))}")
+    return _Recorded(found, dirt)
+
+
+def _tape(recorded: _Recorded | None, seed: int, day: date, calendar: Calendar, options: RunOptions) -> Tape:
+    if recorded is not None:
+        return RecordedTape(recorded.bars, day, calendar)
+    return GeneratedTape(seed, day, calendar, options.runtime / "cache")
+
+
+async def _newest_instant(stores: Stores) -> int:
+    """The newest instant on the station's own books: time goes on from there, never from before it."""
+    snapshot = await stores.lifecycle.load(2**62)
+    signals = await stores.lifecycle.signals()
+    return max([snapshot.last_ns, *(signal.published_ns for signal in signals)])
+
+
+async def _next_day(stores: Stores, calendar: Calendar, recorded: _Recorded | None, last_ns: int) -> date:
+    """The session to run where none was named: the unfinished one, else the next, else the latest."""
+    if recorded is not None:
+        newest = max(int(bars.start_ns[-1]) for bars in recorded.bars.values() if len(bars))
+        return et_date(newest)
+    if not last_ns:
+        return default_day(calendar, WallClock().now())
+    span = calendar.last_opened(Hours.REGULAR, last_ns)
+    if last_ns < span.close_ns + AFTER_CLOSE_S * SECOND:
+        return span.day
+    return calendar.next_after(Hours.REGULAR, last_ns).day
+
+
+def _span(options: RunOptions, calendar: Calendar, tape: Tape, last_ns: int) -> tuple[int, int]:
+    """Start and end, UTC ns. A resumed session goes on from the newest instant on the books."""
+    day = tape.session
+    start_ns = at_et(day, options.start) if options.start else tape.open_ns
+    until_ns = at_et(day, options.until) if options.until else tape.close_ns + AFTER_CLOSE_S * SECOND
+    if last_ns >= until_ns:
+        done = et_date(last_ns)
+        raise BadInput(
+            f"this runtime directory has already lived through {done}; {day} ends before that: "
+            "give a later --date or another --runtime"
+        )
+    if until_ns <= start_ns:
+        raise BadInput(f"--until {options.until} is not after the start: give a later time")
+    del calendar
+    return max(start_ns, last_ns), until_ns
+
+
+def _is_early(calendar: Calendar, day: date) -> bool:
+    span = calendar.on(Hours.REGULAR, day)
+    return span is not None and span.early
+
+
+__all__ = ["SimulatedRun", "default_day"]

@@ -1,0 +1,28 @@
+"""The configuration of a runtime directory that no engine has open: its rows, or the shipped defaults."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from station.domain.errors import Fatal
+from station.domain.specs import ConfigRow, Desired
+from station.engine.desired import parse, shipped
+from station.store.files import CONFIG
+
+_ROWS = "SELECT kind, key, body, version, origin, changed_ns, changed_by FROM config_rows ORDER BY kind, seq"
+
+
+def desired_of(runtime: Path) -> Desired:
+    """What the configuration database says, or what would be seeded into it."""
+    path = runtime / CONFIG
+    if not path.is_file():
+        return shipped()
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            return parse(ConfigRow(*row) for row in connection.execute(_ROWS))
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Fatal(f"{path} cannot be read: {error}") from None

@@ -1,0 +1,285 @@
+"""The floor: what a screen sees, built from the rooms as they are now. Reading only, and cheap."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+from station.calendars import series_hours
+from station.desk.stopwatch import SIGNAL_TO_WIRE
+from station.domain.clock import SECOND
+from station.domain.events import (
+    Alerted,
+    ExecutionBooked,
+    GateChanged,
+    KillChanged,
+    Recorded,
+    TradeClosed,
+    TradeFailed,
+)
+from station.domain.instruments import INSTRUMENTS, Timeframe
+from station.domain.orders import Order, OrderKind, OrderState
+from station.domain.signals import Firing, Gate
+from station.domain.trade import Trade, TradeState
+from station.engine.engine import Engine
+from station.link.floor import (
+    LOADING,
+    READY,
+    AlertRow,
+    Alerts,
+    Feed,
+    FiringRow,
+    Floor,
+    Header,
+    PositionRow,
+    Positions,
+    Price,
+    Strategies,
+    StrategyRow,
+)
+from station.strategy import Block, Pass, Verdict
+
+FEED_ROWS: Final = 200
+ALERT_ROWS: Final = 200
+_SEVERITY: Final = {"info": "info", "warning": "warn", "critical": "critical"}
+
+
+class FloorView:
+    """Listens to the engine and answers `floor()` on demand."""
+
+    def __init__(self, engine: Engine, pace: str, lag_ms: Callable[[], float | None]) -> None:
+        self._engine = engine
+        self._pace = pace
+        self._lag_ms = lag_ms
+        self._feed: deque[FiringRow] = deque(maxlen=FEED_ROWS)
+        self._alerts: deque[AlertRow] = deque(maxlen=ALERT_ROWS)
+        self._previous: dict[str, float] = {}
+        self._attached = False
+
+    def floor(self) -> Floor:
+        """The present picture; parts the engine has nothing to say about yet are in their loading state."""
+        if not hasattr(self._engine, "rooms"):
+            note = self._engine.progress.phase
+            return Floor(
+                self._starting(), Feed(state=LOADING, note=note), Positions(state=LOADING, note=note),
+                Alerts(state=LOADING, note=note), Strategies(state=LOADING, note=note),
+            )  # fmt: skip
+        if not self._attached:
+            self._attach()
+        return Floor(
+            self._header(),
+            self._feed_part(),
+            self._positions(),
+            Alerts(tuple(self._alerts)),
+            self._strategies(),
+        )
+
+    def _attach(self) -> None:
+        self._attached = True
+        rooms = self._engine.rooms
+        rooms.ledger.listeners.append(self._recorded)
+        rooms.bars.listeners.append(self._fired)
+
+    def _fired(self, firing: Firing, gate: Gate | None) -> None:
+        self._feed.appendleft(
+            FiringRow(
+                firing.bar_close_ns, firing.scanner, firing.side.value, firing.score,
+                gate.value if gate else "", firing.instrument, firing.timeframe.value,
+            )
+        )  # fmt: skip
+
+    def _recorded(self, item: Recorded) -> None:
+        told = self._told(item)
+        if told is not None:
+            self._alerts.appendleft(AlertRow(item.at_ns, *told))
+
+    def _told(self, item: Recorded) -> tuple[str, str] | None:
+        event = item.event
+        trade = self._engine.rooms.ledger.trades.get(item.trade_id)
+        label = trade.contract.label if trade is not None and trade.contract is not None else item.trade_id
+        match event:
+            case Alerted():
+                return _SEVERITY.get(event.severity, "info"), event.text
+            case ExecutionBooked():
+                side = "SELL" if event.purpose.is_exit else "BUY"
+                return "good", f"FILL {side} {label} {event.qty} @ {event.price} slip {event.slippage}"
+            case TradeClosed():
+                return (
+                    "good" if event.net_pnl > 0 else "warn",
+                    f"CLOSED {label} {event.net_pnl:+} {event.cause}",
+                )
+            case TradeFailed():
+                symbol = f"{trade.strategy} {trade.symbol} {trade.side.value}" if trade else item.trade_id
+                return "info", f"no entry {symbol}: {event.reason}"
+            case GateChanged():
+                return "warn", f"GATE {event.state.lower()}: {event.reason} (by {event.by})"
+            case KillChanged():
+                return (
+                    "critical" if event.on else "warn"
+                ), f"KILL {'ON' if event.on else 'released'} by {event.by}"
+            case _:
+                return None
+
+    # --- parts --------------------------------------------------------------------------------------
+
+    def _starting(self) -> Header:
+        engine = self._engine
+        return Header(
+            engine.outside.settings.station.environment.upper(), "CLOSED", engine.outside.clock.now(),
+            broker=engine.outside.broker.name, session=engine.progress.phase.upper(), pace=self._pace,
+        )  # fmt: skip
+
+    def _header(self) -> Header:
+        engine, rooms = self._engine, self._engine.rooms
+        controls, money = rooms.controls.controls, rooms.money
+        day_pnl = money.day_pnl()
+        baseline = controls.day.baseline
+        span = engine.session
+        now = engine.outside.clock.now()
+        is_open = span.open_ns <= now < span.close_ns
+        return Header(
+            engine.outside.settings.station.environment.upper(), controls.gate.state.value, now,
+            account=engine.link.accounts[0] if engine.link else "", broker=engine.outside.broker.name,
+            broker_up=engine.outside.broker.connected, gate_reason=controls.gate.reason,
+            kill=controls.kill.on, kill_reason=controls.kill.reason,
+            session="OPEN" if is_open else ("PRE" if now < span.open_ns else "CLOSED"), pace=self._pace,
+            prices=self._prices(), equity=money.equity if money.account else None, day_pnl=day_pnl,
+            day_pct=float(day_pnl / baseline * 100) if baseline else None,
+            latency_ms=rooms.stopwatch.quantile_ms(SIGNAL_TO_WIRE, 0.5), lag_ms=self._lag_ms(),
+            open_trades=sum(trade.open_qty != 0 for trade in rooms.ledger.open_trades()),
+            working_orders=len(rooms.ledger.book.working()),
+            note=self._note(),
+        )  # fmt: skip
+
+    def _note(self) -> str:
+        rooms = self._engine.rooms
+        if self._engine.progress.phase != "trading":
+            return f"{self._engine.progress.phase} {self._engine.progress.detail}".strip()
+        if rooms.ledger.degraded:
+            return "DATABASE DOWN: exits are spooled, entries are off"
+        if rooms.reconciler.unresolved:
+            return f"RECONCILIATION: {rooms.reconciler.unresolved[0]}"
+        return "" if rooms.reconciler.ready else "reconciling"
+
+    def _prices(self) -> tuple[Price, ...]:
+        market = self._engine.rooms.market
+        return tuple(
+            Price(symbol, market.last_price(symbol), self._change(symbol), market.last_update_ns(symbol))
+            for symbol in self._engine.outside.symbols
+        )
+
+    def _change(self, symbol: str) -> float | None:
+        """Percent against the last close before the trade date's session began."""
+        market = self._engine.rooms.market
+        last = market.last_price(symbol)
+        if symbol not in self._previous:
+            close = self._close_before(symbol)
+            if close is None:
+                return None
+            self._previous[symbol] = close
+        return None if last is None else round((last / self._previous[symbol] - 1) * 100, 2)
+
+    def _close_before(self, symbol: str) -> float | None:
+        hours = series_hours(INSTRUMENTS[symbol])
+        span = self._engine.outside.calendar.on(hours, self._engine.session.day)
+        if span is None:
+            return None
+        earlier = self._engine.rooms.market.series(symbol, Timeframe.M5).bars.before(span.open_ns)
+        return float(earlier.close[-1]) if len(earlier) else None
+
+    def _feed_part(self) -> Feed:
+        rooms = self._engine.rooms
+        specs = self._engine.desired.value.scanners
+        here = [spec for spec in specs if spec.instrument in self._engine.outside.symbols]
+        warm = sum(have >= need for have, need in (rooms.scanners.warmth(spec.name) for spec in here))
+        return Feed(tuple(self._feed), dict(rooms.scanners.rejections), rooms.bars.published, len(here), warm)
+
+    def _positions(self) -> Positions:
+        rooms = self._engine.rooms
+        rows = tuple(self._row(trade) for trade in rooms.ledger.open_trades())
+        return Positions(rows, READY)
+
+    def _row(self, trade: Trade) -> PositionRow:
+        rooms = self._engine.rooms
+        money = rooms.money
+        quote = rooms.market.quote(trade.contract) if trade.contract else None
+        exits = rooms.ledger.book.working_exits(trade.id)
+        entry = trade.entry_price
+        pnl = money.pnl_of(trade) if trade.entry_filled else None
+        timer, until = self._timer(trade)
+        return PositionRow(
+            trade.id, trade.contract.label if trade.contract else trade.symbol,
+            trade.open_qty if trade.entry_filled else trade.qty, trade.state.value,
+            entry=entry, mark=money.mark_of(trade), mark_at_ns=quote.at_ns if quote else 0, pnl=pnl,
+            pnl_pct=_percent(pnl, trade.entry_value), target=_target(exits), stop=_stop(exits),
+            shield=_shield_words(trade), timer=timer, timer_until_ns=until, protection=_standing(exits),
+            protected=trade.open_qty <= sum((o.remaining for o in exits), Decimal(0)),
+            entry_ref="" if trade.entry_done else trade.entry_ref, strategy=trade.strategy,
+        )  # fmt: skip
+
+    def _timer(self, trade: Trade) -> tuple[str, int]:
+        if trade.state is TradeState.BUY_SUBMITTED:
+            return "entry", trade.entry_valid_until_ns
+        if not trade.filled_ns:
+            return "", 0
+        grace = trade.filled_ns + self._engine.outside.settings.protection.grace_s * SECOND
+        return ("grace", grace) if grace > self._engine.outside.clock.now() else ("", 0)
+
+    def _strategies(self) -> Strategies:
+        hunt = self._engine.rooms.hunt
+        verdicts = {verdict.spec.strategy_id: verdict for verdict in hunt.last}
+        rows = tuple(
+            _strategy_row(
+                spec.strategy_id, spec.priority, spec.hunter, spec.enabled, verdicts.get(spec.strategy_id)
+            )
+            for spec in sorted(self._engine.desired.value.strategies, key=lambda s: (s.priority, s.strategy_id))
+            if spec.symbol in self._engine.outside.symbols
+        )
+        return Strategies(rows, hunt.hunts)
+
+
+def _percent(pnl: Decimal | None, cost: Decimal) -> float | None:
+    return round(float(pnl / cost * 100), 1) if pnl is not None and cost else None
+
+
+def _target(exits: tuple[Order, ...]) -> Decimal | None:
+    return next((o.ticket.limit for o in exits if o.ticket.kind is OrderKind.LIMIT), None)
+
+
+def _stop(exits: tuple[Order, ...]) -> Decimal | None:
+    return next((o.ticket.stop for o in exits if o.ticket.stop is not None), None)
+
+
+def _shield_words(trade: Trade) -> str:
+    return {"rapid_shield": "rapid shield", "day_shield": "day shield"}.get(trade.shield, "")
+
+
+def _standing(exits: tuple[Order, ...]) -> str:
+    """What works at the broker, in words: `sell 5.20 live`."""
+    if not exits:
+        return ""
+    order = exits[0]
+    price = f"{order.ticket.limit}" if order.ticket.limit is not None else order.ticket.kind.value
+    state = {OrderState.PENDING: "sent", OrderState.UNKNOWN: "UNKNOWN"}.get(order.state, "live")
+    return f"{order.ticket.action.value.lower()} {price} {state}"
+
+
+def _strategy_row(
+    strategy_id: str, priority: int, hunter: str, enabled: bool, verdict: Verdict | None
+) -> StrategyRow:
+    if not enabled:
+        return StrategyRow(strategy_id, "OFF", priority=priority)
+    if verdict is None:
+        return StrategyRow(strategy_id, "WAIT", blocks="no signal yet", hunter=hunter, priority=priority)
+    at_ns = verdict.decisions[-1].at_ns if verdict.decisions else 0
+    if isinstance(verdict, Pass):
+        names = ", ".join(signal.firing.scanner for signal in verdict.signals)
+        return StrategyRow(strategy_id, "MATCH", verdict.side.value, names, "", hunter, priority, at_ns)
+    assert isinstance(verdict, Block)
+    word = "WAIT" if verdict.stage in ("pool", "match", "window") else "BLOCK"
+    side = verdict.side.value if verdict.side else ""
+    return StrategyRow(
+        strategy_id, word, side, "", f"{verdict.stage}: {verdict.reason}", hunter, priority, at_ns
+    )

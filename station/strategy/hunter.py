@@ -20,7 +20,7 @@ from station.strategy.veera import BarsOf, judge
 PASS: Final = "pass"
 BLOCK: Final = "block"
 STANDARD: Final = "standard"
-CONTEXT_PLUS_TRIGGER: Final = "context_plus_trigger"
+_SIDES: Final = (Side.CALL, Side.PUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,44 +167,42 @@ class _Case:
         self._note("pool", count > 0, reason, f"{count} signals", "at least 1")
 
     def _match(self) -> dict[Side, tuple[Signal, ...]]:
-        """By side, the whole pool's match, whatever its age."""
-        found = {side: self._matching(side, self._snapshot) for side in (Side.CALL, Side.PUT)}
-        fresh = {side: match.matched(self._patterns(side), self._unspent(found[side])) for side in found}
+        """By side, what of the whole pool makes a new case, whatever its age."""
         limit = " ".join((*self._spec.call_patterns, *self._spec.put_patterns))
+        seen = {side: self._matched(side, self._snapshot) for side in _SIDES}
+        fresh = {side: self._matched(side, self._unspent(seen[side])) for side in _SIDES}
         if any(fresh.values()):
-            value = _names(tuple(signal for signals in fresh.values() for signal in signals))
-            self._note("match", True, "signals match", value, limit)
-            return fresh
-        if any(found.values()):
-            value = _names(tuple(signal for signals in found.values() for signal in signals))
-            self._note("match", False, "these firings have opened a trade already", value, limit)
-        self._note("match", False, "no signal matches the patterns", "none", limit)
-        raise AssertionError("a failing note raises")
-
-    def _window(self, by_side: dict[Side, tuple[Signal, ...]]) -> tuple[Side, tuple[Signal, ...]]:
-        """The side whose match holds inside the confirmation window; of two, the newest firing's."""
-        limit = f"{self._spec.window_s} s"
-        inside = {
-            side: match.matched(
-                self._patterns(side),
-                tuple(each for each in signals if match.inside_window(each, self._spec, self._now_ns)),
+            self._note("match", True, "signals match", _names(_both(fresh)), limit)
+        elif any(seen.values()):
+            self._note(
+                "match", False, "these firings were traded or rejected before", _names(_both(seen)), limit
             )
-            for side, signals in by_side.items()
-        }
-        standing = [side for side, signals in inside.items() if signals]
-        if not standing:
-            self._note("window", False, "the match is older than the confirmation window", "none", limit)
-        if len(standing) == 2:
-            newest = {side: max(each.firing.bar_close_ns for each in inside[side]) for side in standing}
-            if newest[Side.CALL] == newest[Side.PUT]:
-                value = f"{_names(inside[Side.CALL])} against {_names(inside[Side.PUT])}"
-                self._note("window", False, "CALL and PUT fired on bars that closed together", value, limit)
-            standing = [max(newest, key=lambda each: newest[each])]
-            reason = f"both sides match; the newest firing says {standing[0].value}"
         else:
-            reason = f"{standing[0].value} confirmed inside the window"
-        side = standing[0]
-        self._note("window", True, reason, _names(inside[side]), limit)
+            self._note("match", False, "no signal matches the patterns", "none", limit)
+        return fresh
+
+    def _window(self, fresh: dict[Side, tuple[Signal, ...]]) -> tuple[Side, tuple[Signal, ...]]:
+        """The side whose new case holds inside the confirmation window. The newest firing decides between
+        two, also one that has had its trade: an older opposite firing does not come into its own after it."""
+        limit = f"{self._spec.window_s} s"
+        inside = {side: self._matched(side, self._recent(fresh[side])) for side in _SIDES}
+        said = {side: self._matched(side, self._recent(self._snapshot)) for side in _SIDES}
+        if not any(inside.values()):
+            self._note("window", False, "the match is older than the confirmation window", "none", limit)
+        newest = {side: max((each.firing.bar_close_ns for each in said[side]), default=0) for side in _SIDES}
+        value = _names(_both(said))
+        if newest[Side.CALL] == newest[Side.PUT]:
+            self._note("window", False, "CALL and PUT fired on bars that closed together", value, limit)
+        side = max(_SIDES, key=lambda each: newest[each])
+        if not inside[side]:
+            self._note(
+                "window",
+                False,
+                f"the newest firing says {side.value}, and was traded or rejected before",
+                value,
+                limit,
+            )
+        self._note("window", True, f"the newest firing inside the window says {side.value}", value, limit)
         return side, inside[side]
 
     def _veera(self, side: Side) -> None:
@@ -224,11 +222,7 @@ class _Case:
         if self._spec.hunter == STANDARD:
             self._note("hunter", True, "standard: a passing strategy enters", _names(signals), STANDARD, side)
             return signals
-        able = tuple(
-            each
-            for each in self._snapshot
-            if match.eligible(each, side, self._spec) and match.inside_window(each, self._spec, self._now_ns)
-        )
+        able = tuple(each for each in self._recent(self._snapshot) if self._may_serve(each, side))
         context = match.matched(self._spec.context_patterns, able)
         case = tuple(each for each in able if each in context or each in signals)
         met = bool(context) and len(case) >= 2
@@ -252,13 +246,24 @@ class _Case:
     def _patterns(self, side: Side) -> tuple[str, ...]:
         return self._spec.call_patterns if side is Side.CALL else self._spec.put_patterns
 
-    def _matching(self, side: Side, signals: tuple[Signal, ...]) -> tuple[Signal, ...]:
-        able = tuple(each for each in signals if match.eligible(each, side, self._spec))
+    def _matched(self, side: Side, signals: tuple[Signal, ...]) -> tuple[Signal, ...]:
+        """Those that point to `side` and meet its patterns, traded on or not."""
+        able = tuple(each for each in signals if match.points(each, side, self._spec))
         return match.matched(self._patterns(side), able)
 
+    def _may_serve(self, signal: Signal, side: Side) -> bool:
+        return match.points(signal, side, self._spec) and match.alive(signal)
+
+    def _recent(self, signals: tuple[Signal, ...]) -> tuple[Signal, ...]:
+        return tuple(each for each in signals if match.inside_window(each, self._spec, self._now_ns))
+
     def _unspent(self, signals: tuple[Signal, ...]) -> tuple[Signal, ...]:
-        return tuple(each for each in signals if match.identity(each) not in self._spent)
+        return tuple(each for each in signals if match.alive(each) and match.identity(each) not in self._spent)
 
 
 def _names(signals: tuple[Signal, ...]) -> str:
     return ", ".join(signal.firing.scanner for signal in signals) or "none"
+
+
+def _both(by_side: dict[Side, tuple[Signal, ...]]) -> tuple[Signal, ...]:
+    return by_side[Side.CALL] + by_side[Side.PUT]

@@ -7,7 +7,7 @@ A firing that has opened a trade for this strategy never counts again, in whatev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -18,9 +18,7 @@ from station.domain.specs import StrategySpec
 
 CONFIRM: Final = "+"
 _SEPARATOR: Final = "|"
-_WAITING: Final = (SignalState.GENERATED, SignalState.VALIDATED)
-
-Counts = Callable[[Signal], bool]
+_DEAD: Final = (SignalState.REJECTED, SignalState.EXPIRED)
 
 
 def identity(signal: Signal) -> str:
@@ -38,9 +36,14 @@ def spent(strategy_id: str, used: Collection[tuple[str, str]]) -> frozenset[str]
     return frozenset(single for owner, key in used if owner == strategy_id for single in key.split(_SEPARATOR))
 
 
-def eligible(signal: Signal, side: Side, spec: StrategySpec) -> bool:
-    """It points the right way, is sure enough, and is not yet on its way to an order."""
-    return signal.firing.side is side and signal.confidence >= spec.min_confidence and signal.state in _WAITING
+def points(signal: Signal, side: Side, spec: StrategySpec) -> bool:
+    """It says `side`, and is sure enough for this strategy."""
+    return signal.firing.side is side and signal.confidence >= spec.min_confidence
+
+
+def alive(signal: Signal) -> bool:
+    """It may still make a case. One that another strategy trades on is alive: each has its own say."""
+    return signal.state not in _DEAD
 
 
 def inside_window(signal: Signal, spec: StrategySpec, now_ns: int) -> bool:

@@ -59,7 +59,7 @@ def test_a_match_passes_every_stage_and_each_leaves_its_decision() -> None:
         ([signal("SPX_V3_CALL", Side.PUT)], "match", "no signal matches"),
         ([signal("spx_v3_call")], "match", "no signal matches"),
         ([signal("SPX_V3_CALL", score=49)], "match", "no signal matches"),
-        ([signal("SPX_V3_CALL").moved(SignalState.REJECTED)], "match", "no signal matches"),
+        ([signal("SPX_V3_CALL").moved(SignalState.REJECTED)], "match", "traded or rejected before"),
         ([signal("SPX_V3_CALL", at_ns=T0 - 300 * SECOND)], "window", "older than the confirmation window"),
     ],
 )  # fmt: skip
@@ -106,7 +106,7 @@ def test_a_stop_out_never_re_enters_on_the_firing_that_opened_it() -> None:
     a, b = signal("SPX_A_CALL"), signal("SPX_B_CALL")
     used = frozenset({("TREND", key_of((a, b)))})
     for again in ([a, b], [a], [b]):
-        assert "opened a trade already" in blocked(one(again, used=used), "match")
+        assert "traded or rejected before" in blocked(one(again, used=used), "match")
     fresh = signal("SPX_C_CALL")
     verdict = one([a, b, fresh], used=used)
     assert isinstance(verdict, Pass)
@@ -132,6 +132,18 @@ def test_of_both_sides_the_newest_firing_wins_and_a_tie_is_none() -> None:
     assert "closed together" in blocked(tied, "window")
     assert isinstance(tied, Block)
     assert tied.side is None
+
+
+def test_an_older_opposite_firing_does_not_come_into_its_own_after_the_newest_was_traded() -> None:
+    call, put = signal("SPX_A_CALL"), signal("SPX_A_PUT", Side.PUT, T0 + SECOND)
+    used = frozenset({("TREND", key_of((put,)))})
+    assert "says PUT" in blocked(one([call, put], used=used), "window")
+    assert isinstance(one([signal("SPX_A_CALL", close_ns=T0 + 2 * SECOND), put], used=used), Pass)
+
+
+def test_a_signal_that_another_strategy_trades_on_still_counts_for_this_one() -> None:
+    traded = signal("SPX_A_CALL").moved(SignalState.VALIDATED).moved(SignalState.EXECUTING, "T1")
+    assert isinstance(one([traded]), Pass)
 
 
 def test_strategies_run_by_priority_then_id_and_disabled_ones_do_not() -> None:

@@ -81,7 +81,7 @@ ACTIONS: Final = (
            PROTECT, _close, _one_picked),
     Action("flatten", "X,F", "X", "flatten", "Close every position at market, at once.",
            PROTECT, lambda app: app.hand.flatten()),
-    Action("cancel", "c", "c", "cancel entry", "Cancel the working entry of the picked position.",
+    Action("cancel", "c", "c", "cancel", "Cancel the working entry of the picked position.",
            PROTECT, _cancel, _entry_works),
     Action("gate", "g", "g", "gate", "Market gate: open, reducing or closed.",
            PROTECT, lambda app: app.hand.choose_gate()),

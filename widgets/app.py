@@ -11,11 +11,12 @@ from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Grid
 from textual.driver import Driver
+from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import BadInput
-from station.link import Link, LinkState, PositionRow
+from station.link import Alerts, Link, LinkState, PositionRow
 from widgets import alerts, feed, header, ink, positions, strategies
 from widgets.actions import ACTIONS, BY_NAME, Action, remapped
 from widgets.driver import TerminalDriver
@@ -32,6 +33,10 @@ NARROW_BELOW: Final = (110, 30)
 WIDE_FROM: Final = 180
 
 _log = logging.getLogger(__name__)
+
+
+class FloorScreen(Screen[None], inherit_bindings=False):
+    """The base screen; its keys are the action table's, none of the toolkit's."""
 
 
 class FloorApp(App[str], inherit_bindings=False):
@@ -59,8 +64,12 @@ class FloorApp(App[str], inherit_bindings=False):
         self._keys = dict(keys or {})
         self._seen: object = None
         self._notice_ns = 0
+        self._alerts: Alerts | None = None
         self._front = "positions"
         self.set_keymap(remapped(self._keys))
+
+    def get_default_screen(self) -> Screen[None]:
+        return FloorScreen(id="_default")
 
     def compose(self) -> ComposeResult:
         plain = self._ascii
@@ -132,11 +141,22 @@ class FloorApp(App[str], inherit_bindings=False):
         self._paint(scene)
 
     def _paint(self, scene: Scene) -> None:
+        self._announce(scene)
         with self.batch_update():
             self.screen_stack[0].query_one(HeaderStrip).paint(scene)
             for pane in self.panes:
                 if pane.display:
                     pane.paint(scene)
+
+    def _announce(self, scene: Scene) -> None:
+        """A new critical alert is told on every screen, whichever pane is shown."""
+        part = scene.floor.alerts
+        known, self._alerts = self._alerts, part
+        if part is None or part is known or not part.rows or part.rows[0].severity != "critical":
+            return
+        if known is None or part.rows[0] not in known.rows:
+            self.tell(part.rows[0].text, "bad")
+            self.bell()
 
     def repaint(self) -> None:
         """Paint the present picture whatever was seen before."""
@@ -198,6 +218,8 @@ class FloorApp(App[str], inherit_bindings=False):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """In a dialog only the kill key acts on the floor."""
+        if action == "command_palette":
+            return len(self.screen_stack) == 1
         if action == "act" and len(self.screen_stack) > 1:
             return BY_NAME[str(parameters[0])].fixed
         return True

@@ -14,6 +14,9 @@ from textual.widget import Widget
 from widgets import ink
 from widgets.ink import Line
 
+DRAWING_FAULTS: Final = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What a picture with a value nobody expected can raise while it is drawn."""
+
 
 class LineCanvas(Widget):
     """A fixed grid of lines. `show` compares with what is there and refreshes the spans that differ."""

@@ -78,6 +78,9 @@ class KillDialog(Dialog[None]):
             )
         )
 
+    def on_mount(self) -> None:
+        self.query_one("#said", Static).update(self._said())
+
     def tell(self, word: str, tone: str) -> None:
         """The newest word on it: tone is info, good or bad."""
         self._word, self._tone = word, tone

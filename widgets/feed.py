@@ -8,7 +8,7 @@ from widgets.ink import Line, Span
 from widgets.pane import Block, Content
 from widgets.scene import Scene
 
-GATES = ("config", "hours", "cooldown", "bar")
+GATES = {"config": "cfg", "hours": "hrs", "cooldown": "cool", "bar": "bar"}
 
 
 def part(scene: Scene) -> Feed | None:
@@ -30,11 +30,11 @@ def content(scene: Scene, width: int) -> Content:
 
 def _counts(feed: Feed, width: int) -> Line:
     spans: list[Span] = [(f" {feed.published} passed", ink.UP if feed.published else ink.DIM)]
-    spans.append((" · refused", ink.FAINT))
+    spans.append(("  refused", ink.FAINT))
     others = tuple(sorted(gate for gate in feed.rejected if gate not in GATES))
     for gate in (*GATES, *others):
         refused = feed.rejected.get(gate, 0)
-        spans.append((f" {gate} ", ink.FAINT))
+        spans.append((f" {GATES.get(gate, gate)} ", ink.FAINT))
         spans.append((str(refused), ink.TEXT if refused else ink.FAINT))
     return ink.clipped(tuple(spans), width)
 
@@ -42,11 +42,11 @@ def _counts(feed: Feed, width: int) -> Line:
 def _row(row: FiringRow, width: int) -> Line:
     passed = not row.gate
     side = ink.UP if row.side == "CALL" else ink.DOWN
-    fate: Span = ("passed", ink.UP) if passed else (row.gate, ink.FAINT)
+    fate: Span = ("pass", ink.UP) if passed else (GATES.get(row.gate, row.gate), ink.FAINT)
     left: Line = (
         (f" {words.minute_text(row.at_ns)} ", ink.DIM),
-        (f"{'▲' if row.side == 'CALL' else '▼'} {row.side:<4} ", side if passed else ink.FAINT),
-        (f"{row.score:>3} ", ink.STRONG if passed else ink.FAINT),
+        (f"{'▲' if row.side == 'CALL' else '▼'}{row.side[:1]} ", side if passed else ink.FAINT),
+        (f"{row.score:>3}", ink.STRONG if passed else ink.FAINT),
         (f" {row.scanner}", ink.TEXT if passed else ink.DIM),
     )
     return ink.spread(left, (fate, (" ", ink.TEXT)), width)

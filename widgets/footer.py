@@ -7,7 +7,7 @@ from collections.abc import Callable
 from widgets import ink
 from widgets.actions import ACTIONS, Action
 from widgets.canvas import LineCanvas
-from widgets.ink import Line, Span
+from widgets.ink import Line
 
 
 class NoticeLine(LineCanvas):
@@ -37,11 +37,11 @@ class KeyLine(LineCanvas):
 
 
 def _keys(width: int, shown: Callable[[Action], str]) -> Line:
-    spans: list[Span] = []
-    for action in ACTIONS:
-        if action.fixed:
-            spans.append((f" {action.shown} {action.label} ", ink.KILL))
-        elif action.footer:
-            spans += [(f"  {shown(action)} ", ink.KEY), (action.label, ink.DIM)]
-    spans += [("  1-4 tab ", ink.KEY), ("panes", ink.DIM), ("  ctrl+p ", ink.KEY), ("all", ink.DIM)]
-    return ink.clipped(tuple(spans), width)
+    kill = tuple((f" {action.shown} {action.label} ", ink.KILL) for action in ACTIONS if action.fixed)
+    hints: list[Line] = [
+        ((f"  {shown(action)} ", ink.KEY), (action.label, ink.DIM))
+        for action in ACTIONS
+        if action.footer and not action.fixed
+    ]
+    hints += [(("  1-4 ", ink.KEY), ("panes", ink.DIM)), (("  ctrl+p ", ink.KEY), ("all", ink.DIM))]
+    return ink.packed(kill, hints, width)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from station.link.floor import Header, Price
 from station.link.port import LinkState
 from widgets import ink, words
-from widgets.canvas import LineCanvas
+from widgets.canvas import DRAWING_FAULTS, LineCanvas
 from widgets.ink import Line, Span
 from widgets.scene import Scene
+
+_log = logging.getLogger(__name__)
 
 GAP: Span = ("  ", ink.TEXT)
 WIDE_FROM = 110
@@ -25,7 +29,11 @@ class HeaderStrip(LineCanvas):
     """Two lines on a wide terminal, three on a narrow one."""
 
     def paint(self, scene: Scene) -> None:
-        self.show(lines(scene, self.size.width))
+        try:
+            self.show(lines(scene, self.size.width))
+        except DRAWING_FAULTS:
+            _log.exception("the header cannot be drawn")
+            self.show([((" the header could not be drawn; the log says why ", ink.KILL),)])
 
 
 def height(width: int) -> int:
@@ -39,21 +47,20 @@ def lines(scene: Scene, width: int) -> list[Line]:
             ink.clipped((*_mode(None, scene), GAP, *_link(scene)), width),
             ink.clipped(((f" {scene.detail}", ink.DIM),), width),
         ]
-    first = (*_time(header, scene), *_mode(header, scene), *_switches(header, scene))
-    tail = (*_link(scene), *_latency(header, scene), (" ", ink.TEXT))
-    station = _station(header)
-    prices, result = _prices(header, scene), _result(header)
+    first = _first(header, scene, width)
+    prices, result, details = _prices(header, scene), _result(header), _details(header)
     if width >= WIDE_FROM:
-        top = (*first, *station)
-        fits = ink.width_of(top) < width - ink.width_of(tail)
+        tail = (*_link(scene), *_latency(header, scene), (" ", ink.TEXT))
+        room = width - ink.width_of(tail) - 1
         return [
-            ink.spread(top if fits else first, tail, width),
+            ink.spread(ink.packed(first, details, room), tail, width),
             _faded(ink.clipped((*prices, *result), width), scene),
         ]
+    tail = (*_link(scene), (" ", ink.TEXT))
     return [
-        ink.clipped(first, width),
+        ink.clipped(ink.packed(first, details[1:], width), width),
         _faded(ink.clipped(prices, width), scene),
-        ink.spread(_faded(result, scene), _link(scene), width),
+        ink.spread(_faded(ink.packed(result, details[:1], width - ink.width_of(tail) - 1), scene), tail, width),
     ]
 
 
@@ -76,33 +83,38 @@ def _mode(header: Header | None, scene: Scene) -> Line:
     return mode
 
 
-def _switches(header: Header, scene: Scene) -> Line:
+def _first(header: Header, scene: Scene, width: int) -> Line:
+    """Time, mode and switches, with their reasons as far as there is room: the kill's before the gate's."""
+    start = (*_time(header, scene), *_mode(header, scene))
+    lines = [(*start, *_switches(header, scene, level)) for level in (2, 1, 0)]
+    return next((line for line in lines if ink.width_of(line) <= width), lines[-1])
+
+
+def _switches(header: Header, scene: Scene, reasons: int) -> Line:
     gate: Span = ("gate OPEN", ink.UP)
     if header.gate != "OPEN":
-        reason = f" {header.gate_reason}" if header.gate_reason else ""
-        gate = (f"gate {header.gate}{reason}", ink.WARN)
-    kill: Span = ("kill OFF", ink.DIM)
+        why = f" {header.gate_reason}" if header.gate_reason and reasons > 1 else ""
+        gate = (f"gate {header.gate}{why}", ink.WARN)
     if header.kill:
-        reason = f" {header.kill_reason}" if header.kill_reason else ""
-        kill = (f" KILL ON{reason} ", ink.KILL)
-    elif scene.kill_pending:
-        kill = (" KILL NOT DELIVERED ", ink.KILL)
-    return (GAP, kill, GAP, gate) if kill[1] is ink.KILL else (GAP, gate, GAP, kill)
+        why = f" {header.kill_reason}" if header.kill_reason and reasons > 0 else ""
+        return (GAP, (f" KILL ON{why} ", ink.KILL), GAP, gate)
+    if scene.kill_pending:
+        return (GAP, (" KILL NOT DELIVERED ", ink.KILL), GAP, gate)
+    return (GAP, gate, GAP, ("kill OFF", ink.DIM))
 
 
-def _station(header: Header) -> Line:
+def _details(header: Header) -> list[Line]:
+    """What may give way where there is no room, the dearest first."""
     broker = header.broker if header.broker_up else f"{header.broker} DOWN"
-    spans: list[Span] = []
-    for text, style in (
-        (header.session, ink.TEXT),
-        (broker, ink.DIM if header.broker_up else ink.ALARM),
-        (header.account, ink.DIM),
-        (header.pace, ink.DIM),
+    texts = (
+        (f"{header.open_trades} open {header.working_orders} working", ink.TEXT),
         (header.note, ink.WARN),
-    ):
-        if text:
-            spans += [GAP, (text, style)]
-    return tuple(spans)
+        (broker, ink.DIM if header.broker_up else ink.ALARM),
+        (header.pace, ink.DIM),
+        (f"session {header.session}" if header.session else "", ink.DIM),
+        (header.account, ink.DIM),
+    )
+    return [(GAP, (text, style)) for text, style in texts if text]
 
 
 def _prices(header: Header, scene: Scene) -> Line:
@@ -135,11 +147,7 @@ def _result(header: Header) -> Line:
         text = f"{words.arrow(header.day_pnl)} {words.signed_money(header.day_pnl)}{pct}"
         spans.append((text, words.tone(header.day_pnl)))
     equity = "--" if header.equity is None else words.money(header.equity)
-    spans += [
-        ("  eq ", ink.DIM), (equity, ink.TEXT),
-        ("  open ", ink.DIM), (str(header.open_trades), ink.TEXT),
-        ("  working ", ink.DIM), (str(header.working_orders), ink.TEXT), (" ", ink.TEXT),
-    ]  # fmt: skip
+    spans += [("  eq ", ink.DIM), (equity, ink.TEXT)]
     return tuple(spans)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
@@ -101,6 +101,15 @@ def spread(left: Line, right: Line, width: int, fill: Style = TEXT) -> Line:
     room = width - width_of(right)
     left = clipped(left, max(room - 1, 0) if right else room)
     return (*left, (" " * (room - width_of(left)), fill), *right)
+
+
+def packed(line: Line, more: Sequence[Line], width: int) -> Line:
+    """`line` and as many of `more`, in order, as fit whole."""
+    for one in more:
+        longer = (*line, *one)
+        if width_of(longer) <= width:
+            line = longer
+    return line
 
 
 def faded(line: Line) -> Line:

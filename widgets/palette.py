@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from widgets.actions import ACTIONS, Action
+from widgets.actions import ACTIONS, PROTECT, Action
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
+
+
+PROTECTIVE = tuple(one for one in ACTIONS if one.group == PROTECT)
+"""Listed last, so that enter on the untouched palette closes nothing."""
 
 
 class ActionProvider(Provider):
     """Every action by its name."""
 
     async def discover(self) -> Hits:
-        for action in ACTIONS:
+        for action in (*(one for one in ACTIONS if one.group != PROTECT), *PROTECTIVE):
             yield DiscoveryHit(_title(action), lambda one=action: self._perform(one), help=action.help)
 
     async def search(self, query: str) -> Hits:
@@ -34,4 +38,4 @@ class ActionProvider(Provider):
 
 
 def _title(action: Action) -> str:
-    return f"{action.label}  [{action.shown}]"
+    return f"{action.label} · {action.shown}"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from textual.binding import Binding, BindingType
-from textual.events import MouseScrollDown, MouseScrollUp
+from textual.events import Click, MouseScrollDown, MouseScrollUp
 
 from station.link import LinkState
 from station.link.floor import ERROR, LOADING
 from widgets import ink, words
-from widgets.canvas import LineCanvas
+from widgets.canvas import DRAWING_FAULTS, LineCanvas
 from widgets.ink import Line
 from widgets.scene import Scene
 
@@ -91,7 +91,7 @@ class Pane(LineCanvas, can_focus=True):
             self._content = self._draw(scene, width)
             self._follow()
             body = self._body(scene, width, height - 1)
-        except (ArithmeticError, LookupError, TypeError, ValueError):
+        except DRAWING_FAULTS:
             _log.exception("pane %s cannot draw its part", self.title)
             body = [_centred("this pane could not be drawn; the log says why", ink.ALARM, width)]
         self.show([self._title_bar(scene, width), *body])
@@ -187,6 +187,15 @@ class Pane(LineCanvas, can_focus=True):
         event.stop()
         self._top = max(self._top - 2, 0)
         self.repaint()
+
+    def on_click(self, event: Click) -> None:
+        row = event.y - 1 - len(self._content.head) + self._top
+        for block in self._content.blocks:
+            if 0 <= row < len(block.lines) and block.key:
+                self.picked = block.key
+                self.repaint()
+                return
+            row -= len(block.lines)
 
     def on_focus(self) -> None:
         self.repaint()

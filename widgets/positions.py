@@ -10,7 +10,7 @@ from widgets.ink import Line, Span
 from widgets.pane import Block, Content
 from widgets.scene import Scene
 
-RESULT, PCT, MARK, QTY, PRICE = 12, 8, 9, 5, 9
+RESULT, PCT, MARK, QTY, PRICE, MARGIN = 11, 8, 7, 5, 8, 1
 
 
 def part(scene: Scene) -> Positions | None:
@@ -36,14 +36,14 @@ def content(scene: Scene, width: int) -> Content:
 def _heading(width: int) -> Line:
     text = (
         f"{'P&L $':>{RESULT}}{'P&L %':>{PCT}}{'mark':>{MARK}}  {ink.fit('contract', _label(width))}"
-        f"{'qty':>{QTY}}{'entry':>{PRICE}}{'target':>{PRICE}}{'stop':>{PRICE}}"
+        f"{'qty ':>{QTY}}{'entry':>{PRICE}}{'target':>{PRICE}}{'stop':>{PRICE}}"
     )
     return ink.clipped(((text, ink.FAINT),), width)
 
 
 def _label(width: int) -> int:
-    fixed = RESULT + PCT + MARK + 2 + QTY + PRICE * 3
-    return max(min(width - fixed - 1, 24), 14)
+    fixed = RESULT + PCT + MARK + 2 + QTY + PRICE * 3 + MARGIN
+    return max(min(width - fixed, 24), 14)
 
 
 def _figures(row: PositionRow, scene: Scene, width: int) -> Line:
@@ -53,8 +53,8 @@ def _figures(row: PositionRow, scene: Scene, width: int) -> Line:
     mark = "--" if row.mark is None else words.price(row.mark)
     spans.append((f"{mark:>{MARK}}", ink.FAINT if stale or row.mark is None else ink.STRONG))
     spans.append(("  ", ink.TEXT))
-    spans.append((ink.fit(row.label, _label(width)), ink.STRONG))
-    spans.append((f"×{words.count(row.qty)}".rjust(QTY), ink.TEXT))
+    spans.append((ink.fit(words.contract(row.label, scene.now_ns), _label(width)), ink.STRONG))
+    spans.append((f"×{words.count(row.qty)} ".rjust(QTY), ink.TEXT))
     for value in (row.entry, row.target, row.stop):
         spans.append(
             (f"{'--' if value is None else words.price(value):>{PRICE}}", ink.TEXT if value else ink.FAINT)

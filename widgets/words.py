@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -80,6 +81,21 @@ def signed_pct(value: float) -> str:
 
 def price(value: float | Decimal) -> str:
     return f"{value:,.2f}"
+
+
+_OPTION: Final = re.compile(r"(\S+) (\d{4})(\d\d)(\d\d) (\S+)")
+
+
+def contract(label: str, now_ns: int) -> str:
+    """`SPXW 20251120 5940C` as a trader says it: `SPXW 5940C 0DTE`, or `… Nov21` before its day."""
+    found = _OPTION.fullmatch(label)
+    if found is None:
+        return label
+    name, year, month, day, strike = found.groups()
+    expiry = date(int(year), int(month), int(day))
+    today = _et(now_ns).date()
+    when = "0DTE" if expiry == today else f"{expiry:%b%d}" if expiry.year == today.year else f"{expiry:%b%d'%y}"
+    return f"{name} {strike} {when}"
 
 
 def count(value: Decimal | int) -> str:

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
+from typing import Final
 
 from station.domain.clock import Clock
-from station.domain.errors import Refused, VigilError
 from station.link.floor import Floor, Versions
 from station.link.messages import READ_ONLY_COMMANDS, Ack, Attach, Command, Reply
 from station.link.port import LinkDown, LinkState, View
-from station.link.server import Handler
+from station.link.server import FaultSink, Handler, outcome, unheard
+
+log: Final = logging.getLogger(__name__)
 
 
 class LocalLink:
-    """Fulfils Link over the engine's own handler and floor."""
+    """Fulfils Link over the engine's own handler and floor. After a floor that raises, the last one stands."""
 
     def __init__(
-        self, handler: Handler, floor: Callable[[], Floor], *, clock: Clock, read_only: bool = False
-    ) -> None:
+        self, handler: Handler, floor: Callable[[], Floor], *, clock: Clock, read_only: bool = False,
+        on_fault: FaultSink = unheard,
+    ) -> None:  # fmt: skip
         self.view = View()
         self._handler = handler
         self._floor = floor
         self._clock = clock
         self._read_only = read_only
+        self._on_fault = on_fault
         self._versions = Versions()
         self._state = LinkState.CONNECTING
+        self._detail = ""
+        self._calls: set[asyncio.Task[Reply]] = set()
 
     @property
     def state(self) -> LinkState:
@@ -33,7 +40,7 @@ class LocalLink:
 
     @property
     def detail(self) -> str:
-        return ""
+        return self._detail
 
     async def open(self) -> None:
         self._state = LinkState.CONNECTED
@@ -42,11 +49,19 @@ class LocalLink:
         self._state = LinkState.CLOSED
 
     def pull(self) -> None:
-        if self._state is LinkState.CONNECTED:
-            self._versions.take(self._floor())
-            self.view.floor = self._versions.floor
-            self.view.versions.update(self._versions.of)
-            self.view.heard_ns = self._clock.perf()
+        if self._state not in (LinkState.CONNECTED, LinkState.SILENT):
+            return
+        try:
+            floor = self._floor()
+        except Exception as fault:
+            log.exception("the engine's floor cannot be read")
+            self._state, self._detail = LinkState.SILENT, f"the engine's picture failed: {fault!r}"
+            return
+        self._state, self._detail = LinkState.CONNECTED, ""
+        self._versions.take(floor)
+        self.view.floor = self._versions.floor
+        self.view.versions.update(self._versions.of)
+        self.view.heard_ns = self._clock.perf()
 
     async def ask(self, command: Command, timeout_s: float = 5.0) -> Reply:
         if self._state is LinkState.CLOSED:
@@ -59,19 +74,11 @@ class LocalLink:
         async def handle() -> Reply:
             return await self._handler(command)
 
-        work = asyncio.get_running_loop().create_task(handle())
-        done, _ = await asyncio.wait({work}, timeout=timeout_s)
+        call = asyncio.get_running_loop().create_task(handle(), name=f"link {type(command).__name__}")
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        done, _ = await asyncio.wait({call}, timeout=timeout_s)
         if not done:
-            work.add_done_callback(_forget)
+            call.add_done_callback(lambda late: outcome(command, late, self._on_fault))
             raise LinkDown(f"the engine gave no answer within {timeout_s:g} s")
-        try:
-            return work.result()
-        except Refused as fault:
-            return Ack(False, str(fault), fault.code)
-        except VigilError as fault:
-            return Ack(False, str(fault), type(fault).__name__.upper())
-
-
-def _forget(work: asyncio.Task[Reply]) -> None:
-    if not work.cancelled():
-        work.exception()
+        return outcome(command, call, self._on_fault)

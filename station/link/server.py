@@ -49,7 +49,23 @@ HELLO_LIMIT_S: Final = 5.0
 PULSE_S: Final = 1.0
 
 
-def _silent(_where: str, _fault: BaseException) -> None: ...
+def unheard(_where: str, _fault: BaseException) -> None:
+    """A fault sink that listens to nothing."""
+
+
+def outcome(command: Command, done: asyncio.Task[Reply], on_fault: FaultSink) -> Reply:
+    """The reply that a finished handler stands for; what it raised becomes a refusal in one line."""
+    if done.cancelled():
+        return Ack(False, "the engine is stopping", "STOPPING")
+    fault = done.exception()
+    if fault is None:
+        return done.result()
+    if isinstance(fault, Refused):
+        return Ack(False, str(fault), fault.code)
+    if isinstance(fault, VigilError):
+        return Ack(False, str(fault), type(fault).__name__.upper())
+    on_fault(f"command {type(command).__name__}", fault)
+    return Ack(False, f"{type(command).__name__} failed inside the engine: {fault!r}", "FAULT")
 
 
 class LinkServer:
@@ -62,7 +78,7 @@ class LinkServer:
 
     def __init__(
         self, path: Path, handler: Handler, floor: Callable[[], Floor], *, clock: Clock, hz: float = 4.0,
-        stall_limit_s: float = 20.0, on_fault: FaultSink = _silent,
+        stall_limit_s: float = 20.0, on_fault: FaultSink = unheard,
     ) -> None:  # fmt: skip
         self._path = path
         self._handler = handler
@@ -163,20 +179,7 @@ class LinkServer:
 
     def _called(self, client: _Client, call_id: int, command: Command, done: asyncio.Task[Reply]) -> None:
         self._calls.discard(done)
-        client.answered(call_id, self._outcome(command, done))
-
-    def _outcome(self, command: Command, done: asyncio.Task[Reply]) -> Reply:
-        if done.cancelled():
-            return Ack(False, "the engine is stopping", "STOPPING")
-        fault = done.exception()
-        if fault is None:
-            return done.result()
-        if isinstance(fault, Refused):
-            return Ack(False, str(fault), fault.code)
-        if isinstance(fault, VigilError):
-            return Ack(False, str(fault), type(fault).__name__.upper())
-        self._on_fault(f"command {type(command).__name__}", fault)
-        return Ack(False, f"{type(command).__name__} failed inside the engine: {fault!r}", "FAULT")
+        client.answered(call_id, outcome(command, done, self._on_fault))
 
     # --- the publisher -----------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ from datetime import date
 from typing import Any, Final
 
 from config.settings import Settings
-from station.brokers.paper import GeneratedTape, PaperExchange, Tape
-from station.brokers.replay import RecordedTape
+from station.brokers.paper.exchange import PaperExchange
+from station.brokers.paper.generated import GeneratedTape
+from station.brokers.paper.tape import Tape
 from station.calendars import Calendar, SessionSpan, at_et, et_date, load_calendar
 from station.clock import Lockstep, LockstepLoop, VirtualClock, WallClock
 from station.domain.clock import SECOND
@@ -29,7 +30,7 @@ from station.engine.rooms import Outside
 from station.engine.summary import RunFacts, summarise
 from station.link import LocalLink
 from station.series import Bars, read_all_bars
-from station.store import Stores, open_stores, verify
+from station.store import Stores, open_stores
 from station.store.files import prepare_directory
 
 AFTER_CLOSE_S: Final = 60
@@ -97,9 +98,9 @@ class SimulatedRun:
             exchange = PaperExchange(
                 tape, runtime / "paper.db", clock=clock, activity=loop.activity, calendar=calendar,
                 account=settings.paper.account, start_cash=settings.paper.start_cash_usd, probe=probe,
-                resume_at_least_ns=start_ns + (options.away_s * SECOND if last_ns else 0),
+                resume_at_least_ns=start_ns,
             )  # fmt: skip
-            await exchange.open()
+            await exchange.open(options.away_s if last_ns else 0)
             clock.move_to(max(clock.now(), exchange.instant_ns))
         except BaseException:
             await stores.close()
@@ -145,6 +146,8 @@ class SimulatedRun:
             await self.exchange.close()
             await self._stores.close()
             self._lease.release()
+        from station.store import verify
+
         report = verify(self._options.runtime)
         violations = sum(len(check.violations) for check in report.checks)
         return document | {"violations": violations}
@@ -196,6 +199,8 @@ def _read_bars(options: RunOptions, settings: Settings) -> _Recorded | None:
 
 def _tape(recorded: _Recorded | None, seed: int, day: date, calendar: Calendar, options: RunOptions) -> Tape:
     if recorded is not None:
+        from station.brokers.replay import RecordedTape
+
         return RecordedTape(recorded.bars, day, calendar)
     return GeneratedTape(seed, day, calendar, options.runtime / "cache")
 

@@ -102,9 +102,15 @@ def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.f
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
 
 
-def marks(call: NDArray[np.bool_], put: NDArray[np.bool_], strength: NDArray[np.float64]) -> Marks:
-    """Marks where `call` or `put` holds; the score runs from 50 at strength 0 to 100 at strength 1."""
-    side = call.astype(np.int8) - put.astype(np.int8)
-    capped = np.fmin(np.fmax(strength, 0.0), 1.0)
-    score = np.where(side != 0, np.rint(50.0 + 50.0 * capped), 0.0)
-    return Marks(side, score.astype(np.int16))
+def marks(
+    call: NDArray[np.bool_], put: NDArray[np.bool_], strength: Callable[[], NDArray[np.float64]]
+) -> Marks:
+    """Marks where `call` or `put` holds; the score runs from 50 at strength 0 to 100 at strength 1. `strength`
+    is asked only where something fires."""
+    side = call.view(np.int8) - put.view(np.int8)
+    score = np.zeros(len(side), np.int16)
+    fires = side != 0
+    if fires.any():
+        capped = np.fmin(np.fmax(strength(), 0.0), 1.0)
+        score[fires] = np.rint(50.0 + 50.0 * capped[fires])
+    return Marks(side, score)

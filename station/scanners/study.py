@@ -30,8 +30,8 @@ class Study:
     """TA-Lib's batch answers over a window, cut to the bars that are asked about.
 
     `bars` is the whole window: what a session's values start from, and the session; `session_start` is the
-    position of the session's first bar. Answers are asked for the bars from position `since` on: a backtest asks
-    for a session, live for the newest bar alone. Every array given out begins at position `lead`, one bar
+    position of the session's first bar. Answers are asked for the bars from position `since` on: a backtest
+    asks for a session, live for the newest bar alone. Every array given out begins at position `lead`, one bar
     earlier where there is one, so that a cross can be seen; the indicators are always computed over the whole
     window, and are NaN until their period has passed.
     """

@@ -14,8 +14,8 @@ def _evaluate(study: Study, params: Params) -> Marks:
     """The score grows with the close's distance beyond the slow EMA, full at 2 ATR."""
     fast, slow = study.ema(params["fast"]), study.ema(params["slow"])
     up, down = crossed_above(fast, slow), crossed_above(slow, fast)
-    strength = ratio(np.abs(study.close - slow), 2.0 * study.atr(params["atr"]))
-    return marks(down, up, strength) if params["invert"] else marks(up, down, strength)
+    call, put = (down, up) if params["invert"] else (up, down)
+    return marks(call, put, lambda: ratio(np.abs(study.close - slow), 2.0 * study.atr(params["atr"])))
 
 
 FAMILY: Final = Family(

@@ -16,7 +16,7 @@ def _evaluate(study: Study, params: Params) -> Marks:
     beyond = study.close - trend
     call = crossed_above(fast, slow) & (beyond > 0)
     put = crossed_above(slow, fast) & (beyond < 0)
-    return marks(call, put, ratio(np.abs(beyond), 3.0 * study.atr(params["atr"])))
+    return marks(call, put, lambda: ratio(np.abs(beyond), 3.0 * study.atr(params["atr"])))
 
 
 FAMILY: Final = Family(

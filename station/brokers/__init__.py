@@ -1,0 +1,1 @@
+"""Who fulfils the Broker port: the paper exchange, recorded replay, IBKR, and the TWS wire emulator."""

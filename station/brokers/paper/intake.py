@@ -1,0 +1,117 @@
+"""What is refused at the door, in IBKR's codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from station.brokers.paper.fees import order_fee
+from station.brokers.paper.ledger import Ledger
+from station.brokers.paper.listing import Listing, ticks_of
+from station.brokers.paper.orders import PaperOrder
+from station.brokers.paper.quotes import Touch, dollars, tradable
+from station.brokers.paper.register import Register
+from station.domain.instruments import Contract
+from station.domain.orders import ZERO, Action, OrderKind, OrderState, Ticket
+
+SHORT_MARGIN: Final = Decimal("0.20")
+Look = Callable[[Contract], Touch | None]
+
+
+class Refusal(NamedTuple):
+    code: int
+    text: str
+
+
+def form_fault(ticket: Ticket, listing: Listing) -> Refusal | None:
+    """What is wrong with the ticket itself."""
+    contract = listing.find(ticket.contract)
+    if contract is None:
+        return Refusal(200, f"No security definition has been found for {ticket.contract.label}")
+    if not tradable(contract):
+        return Refusal(201, f"Order rejected - {contract.label} takes no orders here: trade its options")
+    if ticket.qty <= 0 or ticket.qty != ticket.qty.to_integral_value():
+        return Refusal(201, f"Order rejected - quantity {ticket.qty} is not a whole positive number")
+    needs_limit = ticket.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+    needs_stop = ticket.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT)
+    for needed, price, name in ((needs_limit, ticket.limit, "limit"), (needs_stop, ticket.stop, "stop")):
+        if needed and price is None:
+            return Refusal(321, f"Error validating request - a {ticket.kind.value} order needs a {name} price")
+        if needed and price is not None and (price <= 0 or not ticks_of(contract).is_legal(price)):
+            return Refusal(
+                110, f"The price {price} does not conform to the minimum price variation for this contract"
+            )
+    return None
+
+
+def money_fault(order: PaperOrder, register: Register, look: Look) -> Refusal | None:
+    """Whether the account can carry it: cash for what it buys, margin for what it sells short."""
+    ticket = order.ticket
+    if ticket.parent_ref and not order.buys:
+        return None
+    need = requirement(ticket, register, look, order)
+    free = free_cash(register, look, order)
+    if need > free:
+        return Refusal(
+            201, f"Order rejected - reason: it needs {need:.2f} USD and {free:.2f} USD are available"
+        )
+    return None
+
+
+def requirement(ticket: Ticket, register: Register, look: Look, own: PaperOrder | None = None) -> Decimal:
+    """Dollars the order ties up: its cost, or 20 % of the notional of what it would sell short."""
+    contract = ticket.contract
+    fee = order_fee(contract, ticket.qty)
+    if ticket.action is Action.BUY:
+        return ticket.qty * _price(ticket, look) * contract.multiplier + fee
+    short = ticket.qty - uncommitted(contract, register, ticket, own)
+    return short_margin(contract, short, look) if short > 0 else ZERO
+
+
+def uncommitted(contract: Contract, register: Register, ticket: Ticket, own: PaperOrder | None) -> Decimal:
+    """What is held and not yet promised to another sell outside the ticket's own OCA group."""
+    promised: dict[str, Decimal] = {}
+    for other in register.open.values():
+        same = other.ticket.contract == contract and other.ticket.action is Action.SELL
+        if not same or other is own or other.state is OrderState.PENDING or other.ticket.parent_ref:
+            continue
+        if other.group and other.group == ticket.oca_group:
+            continue
+        name = other.group or other.ref
+        promised[name] = max(promised.get(name, ZERO), other.remaining)
+    return max(register.ledger.held(contract) - sum(promised.values(), ZERO), ZERO)
+
+
+def short_margin(contract: Contract, qty: Decimal, look: Look) -> Decimal:
+    """Dollars for a short position: 20 % of an option's notional, half of the value of shares."""
+    if contract.is_option:
+        return qty * SHORT_MARGIN * contract.strike * contract.multiplier
+    touch = look(contract)
+    price = dollars(touch.ask) if touch else ZERO
+    return qty * price * contract.multiplier / 2
+
+
+def free_cash(register: Register, look: Look, own: PaperOrder | None = None) -> Decimal:
+    """Cash less what working buys and short positions tie up."""
+    tied = ZERO
+    for other in register.open.values():
+        if other is own or not other.buys or other.state is OrderState.PENDING:
+            continue
+        ticket = other.ticket
+        tied += other.remaining * _price(ticket, look) * ticket.contract.multiplier
+    return register.ledger.cash - tied - maintenance(register.ledger, look)
+
+
+def maintenance(ledger: Ledger, look: Look) -> Decimal:
+    """Margin of all short positions."""
+    shorts = ((contract, -holding.qty) for contract, holding in ledger.holdings.items() if holding.qty < 0)
+    return sum((short_margin(contract, qty, look) for contract, qty in shorts), ZERO)
+
+
+def _price(ticket: Ticket, look: Look) -> Decimal:
+    stated = ticket.limit or ticket.stop
+    if stated is not None and ticket.kind is not OrderKind.MARKET:
+        return stated
+    touch = look(ticket.contract)
+    return dollars(touch.ask) if touch else ZERO

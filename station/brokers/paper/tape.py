@@ -1,0 +1,154 @@
+"""What the exchange plays: one session's ticks a symbol, and the bars of the sessions before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from station.brokers.paper.draws import stream
+from station.domain.clock import MINUTE, SECOND
+from station.domain.instruments import Timeframe
+from station.series import Bars
+
+Int64s = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ticks:
+    """A session's prints in columns, ascending: instants (UTC ns), prices, sizes."""
+
+    at_ns: Int64s
+    price: Floats
+    size: Floats
+
+    def __len__(self) -> int:
+        return len(self.at_ns)
+
+
+class Tape(Protocol):
+    """A source of one session. `source` names it in the book: another source against the same book is an error.
+
+    `open_ns` and `close_ns` are of the regular session; ticks of futures reach beyond both.
+    """
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def session(self) -> date: ...
+
+    @property
+    def open_ns(self) -> int: ...
+
+    @property
+    def close_ns(self) -> int: ...
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What it has, in catalogue order."""
+        ...
+
+    def ticks(self, symbol: str) -> Ticks:
+        """Every print of the session; empty for a symbol it does not have."""
+        ...
+
+    def history(self, symbol: str, timeframe: Timeframe, end_ns: int, bars: int, now_ns: int) -> Bars:
+        """Up to `bars` bars starting before `end_ns` and finished at `now_ns`: exactly those that the ticks
+        up to then build."""
+        ...
+
+    def volatility(self, at_ns: Int64s) -> Floats:
+        """The level that options are priced from, per year (0.16 for a VIX of 16), as known at each instant."""
+        ...
+
+    def settlement(self, symbol: str, day: date) -> float | None:
+        """The last price of the regular session of `day`, None if the tape cannot know it."""
+        ...
+
+    def on(self, day: date) -> Tape | None:
+        """The tape of another session from the same source, None where there is none."""
+        ...
+
+
+QUARTERS = (0, 20, 40, 59)
+"""The seconds at which a minute known only by its bar is played: open, extreme, extreme, close."""
+
+
+def four_ticks(minutes: Bars) -> Ticks:
+    """Open, the extreme nearer to it, the other one, close. Sizes are whole but for the last and add up to the
+    bar's volume exactly; a bar rebuilt from the ticks is the bar."""
+    count = len(minutes)
+    if count == 0:
+        return Ticks(np.empty(0, np.int64), np.empty(0), np.empty(0))
+    up, down = minutes.high - minutes.open, minutes.open - minutes.low
+    high_first = (up < down) | ((up == down) & (minutes.close < minutes.open))
+    near = np.where(high_first, minutes.high, minutes.low)
+    far = np.where(high_first, minutes.low, minutes.high)
+    price = np.stack((minutes.open, near, far, minutes.close), axis=1)
+    volume = np.where(np.isfinite(minutes.volume), minutes.volume, 0.0)
+    part = np.floor(volume / 4.0)
+    size = np.stack((part, part, part, volume - 3.0 * part), axis=1)
+    at_ns = minutes.start_ns[:, None] + np.array(QUARTERS, np.int64) * SECOND
+    return Ticks(at_ns.ravel(), price.ravel(), size.ravel())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weave:
+    """What the symbols share inside each minute: where extremes fall, which comes first, and the noise."""
+
+    low_first: NDArray[np.bool_]
+    first: Int64s
+    second: Int64s
+    noise: Floats
+    shares: Floats
+
+
+def weave(lead: Bars, *keys: int | str) -> Weave:
+    """The texture of a session under its leading symbol."""
+    source, count = stream(*keys), len(lead)
+    first = source.integers(3, 27, count)
+    second = source.integers(30, 57, count)
+    walk = np.cumsum(source.standard_normal((count, 60)), axis=1)
+    shares = source.gamma(0.7, 1.0, (count, 60))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return Weave(lead.close >= lead.open, first, second, walk, shares)
+
+
+def sixty_ticks(minutes: Bars, texture: Weave, tick: float, *, mirrored: bool) -> Ticks:
+    """A print each second: from the open through both extremes to the close, with noise kept inside the bar's
+    range, so that a bar rebuilt from the ticks is the bar. `mirrored` for what falls when the lead rises."""
+    count = len(minutes)
+    rows = np.arange(count)
+    low_first = ~texture.low_first if mirrored else texture.low_first
+    knots = np.zeros((count, 60))
+    one = np.where(low_first, minutes.low, minutes.high)
+    two = np.where(low_first, minutes.high, minutes.low)
+    second = np.arange(60)[None, :]
+    a, b = texture.first[:, None], texture.second[:, None]
+    lead_in = minutes.open[:, None] + (one - minutes.open)[:, None] * (second / a)
+    middle = one[:, None] + (two - one)[:, None] * ((second - a) / (b - a))
+    run_out = two[:, None] + (minutes.close - two)[:, None] * ((second - b) / (59 - b))
+    knots = np.where(second <= a, lead_in, np.where(second <= b, middle, run_out))
+    bump = texture.noise - texture.noise[rows, texture.first][:, None]
+    width = (minutes.high - minutes.low)[:, None] * (-0.04 if mirrored else 0.04)
+    price = np.round((knots + bump * width) / tick) * tick
+    price = np.clip(np.round(price, 2), minutes.low[:, None], minutes.high[:, None])
+    price[:, 0], price[:, 59] = minutes.open, minutes.close
+    price[rows, texture.first], price[rows, texture.second] = one, two
+    size = np.floor(minutes.volume[:, None] * texture.shares)
+    size[:, 59] += minutes.volume - size.sum(axis=1)
+    at_ns = minutes.start_ns[:, None] + np.arange(60, dtype=np.int64) * SECOND
+    return Ticks(at_ns.ravel(), price.ravel(), size.ravel())
+
+
+def closed_by(minutes: Bars, now_ns: int) -> Bars:
+    """The 1-minute bars that are over at `now_ns`."""
+    return minutes.before(now_ns - MINUTE + 1)

@@ -40,7 +40,7 @@ from station.domain.events import (
     Recorded,
 )
 from station.domain.instruments import Contract, Right, Side
-from station.domain.orders import LEGAL, ZERO, Execution, Order, Ticket, filled, new_order, trade_of
+from station.domain.orders import ZERO, Execution, Order, Ticket, filled, moved, new_order, trade_of
 
 _VALUE_STEP: Final = Decimal("1e-12")
 """Finer than any quantity × price, coarser than the rounding of an average (28 digits)."""
@@ -103,10 +103,11 @@ def _side(contract: Contract) -> Side | None:
 
 def _moved(order: Order, event: OrderMoved, at_ns: int) -> Order:
     """A repeated state only adds what was newly said (ids, a reason); an illegal one says nothing at all."""
-    if event.state is not order.state and event.state not in LEGAL[order.state]:
+    there = order if event.state is order.state else moved(order, event.state, at_ns)
+    if there is None:
         return order
     known = replace(
-        order, state=event.state, broker_id=event.broker_id or order.broker_id,
+        order, state=there.state, broker_id=event.broker_id or order.broker_id,
         perm_id=event.perm_id or order.perm_id, reason=event.reason or order.reason,
         ack_synthesised=order.ack_synthesised or event.ack_synthesised,
     )  # fmt: skip
@@ -116,11 +117,10 @@ def _moved(order: Order, event: OrderMoved, at_ns: int) -> Order:
 def _booked(order: Order, event: ExecutionBooked, at_ns: int) -> Order:
     """`filled` over what was booked before, the new fill, and a correction's withdrawal of the old one.
 
-    A buy-back's quantity is negative to the trade (it reduces what was sold); to its own order it is a fill
-    like any other. The value so far is recovered exactly from the average, whose rounding is below the step.
+    The value so far is recovered exactly from the average, whose rounding is below the step.
     """
     before = (order.avg_price * order.filled).quantize(_VALUE_STEP)
-    qty, replaced = abs(event.qty), abs(event.replaces_qty)
+    qty, replaced = event.qty, event.replaces_qty
     value = before + qty * event.price - replaced * event.replaces_price
     total = order.filled + qty - replaced
     known = filled(

@@ -6,6 +6,7 @@ from station.store.ids import SequentialIds
 from station.store.lifecycle import LifecycleRepository
 from station.store.opening import Stores, open_stores
 from station.store.reading import LifecycleReader, Logged, TradeFilter
+from station.store.rebuild import Rebuilt, ReplayReport, rebuild, replay_log
 from station.store.wealth import WealthRepository, WeekSummary
 
 __all__ = [
@@ -17,10 +18,14 @@ __all__ = [
     "LogLine",
     "Logged",
     "PositionSnapshot",
+    "Rebuilt",
+    "ReplayReport",
     "SequentialIds",
     "Stores",
     "TradeFilter",
     "WealthRepository",
     "WeekSummary",
     "open_stores",
+    "rebuild",
+    "replay_log",
 ]

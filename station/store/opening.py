@@ -14,7 +14,7 @@ from station.domain.clock import Clock
 from station.store.archive import ArchiveRepository
 from station.store.chain import first_break
 from station.store.config import ConfigRepository, Validate, json_object
-from station.store.connection import Database, Probe, Work, open_database, silent
+from station.store.connection import Database, Probe, Work, grow_wal, open_database, silent
 from station.store.files import (
     ARCHIVE,
     CONFIG,
@@ -112,7 +112,9 @@ def _prepared(path: Path, steps: Sequence[Migration]) -> Work[None]:
         if complaint:
             raise CorruptDatabase(path, complaint)
         migrate(connection, steps, path)
-        if path.name == LIFECYCLE and (broken := first_break(connection)):
-            raise CorruptDatabase(path, f"hash chain: {broken}")
+        if path.name == LIFECYCLE:
+            if broken := first_break(connection):
+                raise CorruptDatabase(path, f"hash chain: {broken}")
+            grow_wal(connection)
 
     return prepare

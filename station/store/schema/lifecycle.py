@@ -44,7 +44,6 @@ _TRADES: Final = Migration(
             exits TEXT NOT NULL, last_exit_ref TEXT NOT NULL, settled TEXT NOT NULL, cause TEXT NOT NULL,
             reason TEXT NOT NULL, net_pnl TEXT, opened_ns INTEGER NOT NULL, filled_ns INTEGER NOT NULL,
             closed_ns INTEGER NOT NULL, updated_ns INTEGER NOT NULL) WITHOUT ROWID""",
-        "CREATE INDEX trades_by_update ON trades (updated_ns)",
         """CREATE TABLE orders (
             order_ref TEXT PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL,
             contract TEXT NOT NULL, action TEXT NOT NULL, qty TEXT NOT NULL, kind TEXT NOT NULL,
@@ -56,14 +55,12 @@ _TRADES: Final = Migration(
             cancel_cause TEXT NOT NULL, reason TEXT NOT NULL, decision_price TEXT, decision_mid TEXT,
             ack_synthesised INTEGER NOT NULL, side TEXT) WITHOUT ROWID""",
         "CREATE INDEX orders_of_trade ON orders (trade_id)",
-        "CREATE INDEX orders_by_update ON orders (updated_ns)",
         """CREATE TABLE order_fills (
             exec_id TEXT PRIMARY KEY, root_id TEXT NOT NULL, order_ref TEXT NOT NULL, trade_id TEXT NOT NULL,
             account TEXT NOT NULL, environment TEXT NOT NULL, contract TEXT NOT NULL, action TEXT NOT NULL,
             qty TEXT NOT NULL, price TEXT NOT NULL, at_ns INTEGER NOT NULL, perm_id INTEGER NOT NULL,
             commission TEXT, inferred INTEGER NOT NULL) WITHOUT ROWID""",
         "CREATE INDEX order_fills_of_order ON order_fills (order_ref)",
-        "CREATE INDEX order_fills_by_time ON order_fills (at_ns)",
     ),
 )
 

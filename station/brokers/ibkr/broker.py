@@ -132,6 +132,7 @@ class IbkrBroker:
         except BaseException:
             self._link.close()
             raise
+        self._report(LinkReport(True, self._clock.now(), data_kept=False, reason="connected"))
         return Session(accounts, f"TWS server version {ib.client.serverVersion()} at {self._where}", venue_ns)
 
     def _current_time(self) -> Awaitable[datetime]:
@@ -141,9 +142,12 @@ class IbkrBroker:
         ib.client.updateReqId(max(self._first_order_id, self._orders.highest_id() + 1))
 
     async def disconnect(self) -> None:
+        was_up = self._link.up
         self._link.close()
         self._asker.fail_all()
         self._market.clear()
+        if was_up:
+            self._lost("disconnected")
 
     def _lost(self, reason: str) -> None:
         self._asker.fail_all()

@@ -55,10 +55,10 @@ class Hearing:
         self._link.heard()
 
     def order_status(
-        self, order_id: int, status: str, filled: float, remaining: float, perm_id: int, client_id: int,
-        why_held: str,
+        self, order_id: int, status: str, filled: float, remaining: float, average: float, perm_id: int,
+        client_id: int, why_held: str,
     ) -> None:  # fmt: skip
-        self._orders.order_status(order_id, status, filled, remaining, perm_id, client_id, why_held)
+        self._orders.order_status(order_id, status, filled, remaining, average, perm_id, client_id, why_held)
 
     def open_order(
         self, contract: ib_async.Contract, order: ib_async.Order, state: ib_async.OrderState

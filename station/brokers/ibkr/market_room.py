@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Final
 
 from ib_async import Ticker
@@ -20,13 +20,14 @@ from station.domain.broker import (
     TickReport,
 )
 from station.domain.clock import Clock
-from station.domain.instruments import Contract, Right
+from station.domain.instruments import Contract, Right, SecType
 from station.domain.market import Grade, Greeks, Quote, Tick
 
 QUOTE_TICKS: Final = frozenset({0, 1, 2, 3, 66, 67, 69, 70})
 LAST_PRICE: Final = frozenset({4, 68})
 LAST_SIZE: Final = frozenset({5, 71})
 DEPTH_ROWS: Final = 10
+MISSING: Final = -2.0
 OPTION_TICKS: Final = "100,101"
 
 
@@ -107,17 +108,19 @@ class MarketRoom:
         if not line.contract.is_option:
             for tick in _trades(line, now):
                 self._report(TickReport(tick))
-        quote = _quote(line, now)
+        if line.contract.sec_type is not SecType.INDEX:
+            self._tell_quote(line, now)
+        if ticker.modelGreeks is not None and ticker.modelGreeks is not line.greeks:
+            line.greeks = ticker.modelGreeks
+            self._report(GreeksReport(_greeks(line.contract, ticker.modelGreeks, now)))
+
+    def _tell_quote(self, line: Watched, now: int) -> None:
+        quote, ticker = _quote(line, now), line.ticker
         quoted = any(tick.tickType in QUOTE_TICKS for tick in ticker.ticks)
         before = line.quote
         if quoted or before is None or replace(quote, at_ns=before.at_ns) != before:
             line.quote = quote
             self._report(QuoteReport(quote))
-        if ticker.modelGreeks is not None and ticker.modelGreeks is not line.greeks:
-            line.greeks = ticker.modelGreeks
-            greeks = _greeks(line.contract, ticker.modelGreeks, now)
-            if greeks is not None:
-                self._report(GreeksReport(greeks))
 
     def _tell_depth(self, line: Watched) -> None:
         bids, asks = (
@@ -153,13 +156,13 @@ def _quote(line: Watched, now: int) -> Quote:
     )  # fmt: skip
 
 
-def _greeks(contract: Contract, model: OptionComputation, now: int) -> Greeks | None:
-    """The broker's greeks, or None while any is missing or the sentinel −2 (FAULTS 43). IBKR's vega is per
-    point of volatility."""
+def _greeks(contract: Contract, model: OptionComputation, now: int) -> Greeks:
+    """The broker's greeks; every one of them −2 where any is missing, NaN or −2 itself (FAULTS 43). IBKR's
+    vega is per point of volatility."""
     values = (model.impliedVol, model.delta, model.gamma, model.theta, model.vega)
-    known = [float(value) for value in values if value is not None and value != -2 and abs(value) < UNSET]
-    if len(known) != len(values) or any(value != value for value in known):
-        return None
+    known = [float(value) for value in values if value is not None and value != MISSING]
+    underlying = float(price(model.undPrice) or 0)
+    if len(known) != len(values) or not all(math.isfinite(v) and abs(v) < UNSET for v in known):
+        known = [MISSING] * len(values)
     iv, delta, gamma, theta, vega = known
-    underlying = price(model.undPrice) or Decimal(0)
-    return Greeks(contract, iv, delta, gamma, theta, vega * 100, float(underlying), now)
+    return Greeks(contract, iv, delta, gamma, theta, vega if vega == MISSING else vega * 100, underlying, now)

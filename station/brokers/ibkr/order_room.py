@@ -98,8 +98,8 @@ class OrderRoom:
     # --- what TWS says -------------------------------------------------------------------------------
 
     def order_status(
-        self, order_id: int, status: str, filled: float, remaining: float, perm_id: int, client_id: int,
-        why_held: str,
+        self, order_id: int, status: str, filled: float, remaining: float, average: float, perm_id: int,
+        client_id: int, why_held: str,
     ) -> None:  # fmt: skip
         known = self._find(client_id, order_id, perm_id)
         if known is None:
@@ -114,8 +114,11 @@ class OrderRoom:
         known.acknowledged |= state in (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
         reason = known.reason if state.is_terminal else why_held
         self._report(
-            OrderStatus(known.ref, state, done, left, self._clock.now(), known.order_id, known.perm_id, reason)
-        )
+            OrderStatus(
+                known.ref, state, done, left, self._clock.now(), known.order_id, known.perm_id, reason,
+                price(average) if done else None,
+            )
+        )  # fmt: skip
 
     def open_order(self, theirs: ib_async.Contract, order: ib_async.Order, state: ib_async.OrderState) -> None:
         known = self._find(order.clientId, order.orderId, order.permId)
@@ -269,7 +272,7 @@ def _state(status: str, filled: Decimal, remaining: Decimal, *, refused: bool) -
 def _purpose(ref: str, order: ib_async.Order, kind: OrderKind) -> Purpose:
     """Why an order of an earlier run exists, from its reference's leg; by its side for a foreign one."""
     parts = ref.split("-")
-    leg = parts[3] if len(parts) == 5 and parts[0] == "V1" else ""
+    leg = parts[-2] if len(parts) >= 5 and parts[0] == "V1" else ""
     if leg == "E" or (leg != "X" and order.action == "BUY"):
         return Purpose.ENTRY
     return {OrderKind.LIMIT: Purpose.TARGET, OrderKind.MARKET: Purpose.CLOSE}.get(kind, Purpose.STOP)

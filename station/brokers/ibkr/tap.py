@@ -28,8 +28,8 @@ class Ears(Protocol):
     def heard(self) -> None: ...
 
     def order_status(
-        self, order_id: int, status: str, filled: float, remaining: float, perm_id: int, client_id: int,
-        why_held: str,
+        self, order_id: int, status: str, filled: float, remaining: float, average: float, perm_id: int,
+        client_id: int, why_held: str,
     ) -> None: ...  # fmt: skip
 
     def open_order(self, contract: Contract, order: Order, state: OrderState) -> None: ...
@@ -101,7 +101,8 @@ class Tap(Wrapper):
         whyHeld: str,  # noqa: N803
         mktCapPrice: float = 0.0,  # noqa: N803
     ) -> None:
-        self._tell(self._ears.order_status, orderId, status, filled, remaining, permId, clientId, whyHeld)
+        said = (orderId, status, filled, remaining, avgFillPrice, permId, clientId, whyHeld)
+        self._tell(self._ears.order_status, *said)
 
     def execDetails(self, reqId: int, contract: Contract, execution: Execution) -> None:  # noqa: N802, N803
         self._tell(self._ears.executed, reqId, contract, execution)

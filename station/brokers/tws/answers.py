@@ -91,9 +91,11 @@ def string_tick(req_id: int, tick_type: int, value: str) -> Message:
 
 
 def option_computation(req_id: int, greeks: Greeks, price: Decimal | None) -> Message:
+    """IBKR's vega is per point of volatility; −2 stands for a greek that is not known."""
+    vega = greeks.vega if greeks.vega == NO_GREEK else greeks.vega / 100
     return (
         21, req_id, MODEL_GREEKS, 0, greeks.iv, greeks.delta, NO_PRICE if price is None else price,
-        NO_PRICE, greeks.gamma, greeks.vega, greeks.theta, greeks.underlying,
+        NO_PRICE, greeks.gamma, vega, greeks.theta, greeks.underlying,
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ _CODES: Final = {
     "1100": "link-down", "1102": "link-up", "1101": "link-lost-data", "2103": "farm-down",
     "2104": "farm-up", "10197": "competing-session",
 }  # fmt: skip
-_TIMED: Final = re.compile(r"([a-z0-9\-]+)(?:@(\d\d:\d\d(?::\d\d)?))?", re.ASCII)
+_TIMED: Final = re.compile(r"([a-z0-9_\-]+)(?:@(\d\d:\d\d(?::\d\d)?))?", re.ASCII)
 
 
 def wire_fault(text: str) -> TimedFault | None:

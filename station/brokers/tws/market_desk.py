@@ -94,6 +94,14 @@ class MarketDesk:
         for client, req_id in [key for key in self._depth if key[0] == client_id]:
             await self.unwatch_depth(client, req_id)
 
+    def lose_all(self) -> None:
+        """Data lost (1101): every line is gone, its client has to ask again."""
+        self._lines.clear()
+        self._of.clear()
+        self._depth.clear()
+        self._quotes.clear()
+        self._greeks.clear()
+
     def lines(self) -> Iterable[Subscription]:
         return tuple(self._lines.values())
 
@@ -143,8 +151,11 @@ class MarketDesk:
             if line.told.get(tick_type) != value:
                 line.told[tick_type] = value
                 messages.append(message)
-        if messages:
-            line.send(*messages)
+        if not messages:
+            # The broker confirmed a quote that stands still; a tick keeps it from looking stale.
+            bid_size = quote.bid_size if quote.bid is not None else 0
+            messages.append(answers.price_tick(line.req_id, answers.BID, quote.bid, bid_size))
+        line.send(*messages)
 
     def _tell_greeks(self, line: Subscription, greeks: Greeks) -> None:
         line.send(answers.option_computation(line.req_id, greeks, None))

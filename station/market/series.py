@@ -105,11 +105,11 @@ class Series:
 
     def append(self, bar: Bar, origin: Origin, received_ns: int, source: str) -> None:
         """Take in a bar that the clock has just closed."""
-        if origin is Origin.PARTIAL:
-            self._partials.add(bar.start_ns)
         if bar.start_ns <= self.newest_start_ns:
             self._merge(Stamped.of(Bars.from_bars((bar,)), origin, received_ns), source)
             return
+        if origin is Origin.PARTIAL:
+            self._partials.add(bar.start_ns)
         if self._count == len(self._bars):
             self._hold(self._stamped(), self._link[self._low : self._count])
         row = self._count

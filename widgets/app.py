@@ -11,6 +11,8 @@ from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Grid
 from textual.driver import Driver
+from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
@@ -83,7 +85,7 @@ class FloorApp(App[str], inherit_bindings=False):
         yield KeyLine(id="keys", shown=self.shown_key, ascii_only=plain)
 
     async def on_mount(self) -> None:
-        self._arrange()
+        self._arrange(self.size)
         self.positions.focus()
         await self.link.open()
         self.set_interval(1 / self._hz, self.pump)
@@ -163,13 +165,13 @@ class FloorApp(App[str], inherit_bindings=False):
         self._seen = None
         self.pump()
 
-    def on_resize(self) -> None:
-        self._arrange()
+    def on_resize(self, event: Resize) -> None:
+        self._arrange(event.size)
         self.call_after_refresh(self.repaint)
 
-    def _arrange(self) -> None:
+    def _arrange(self, size: Size) -> None:
         """One pane at a time on a small terminal, two columns on a normal one, three on a wide one."""
-        width, height = self.size
+        width, height = size
         narrow = width < NARROW_BELOW[0] or height < NARROW_BELOW[1]
         base = self.screen_stack[0]
         base.set_class(narrow, "narrow")
@@ -182,7 +184,7 @@ class FloorApp(App[str], inherit_bindings=False):
     def look_at(self, name: str) -> None:
         """Bring a pane to the front and give it the keys."""
         self._front = name
-        self._arrange()
+        self._arrange(self.size)
         self.screen_stack[0].query_one(f"#{name}", Pane).focus()
         self.call_after_refresh(self.repaint)
 

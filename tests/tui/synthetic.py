@@ -1,7 +1,7 @@
 """A synthetic engine: floors that look like a trading day, behind a real LinkServer.
 
-Run as a program it serves them until killed: `python tests/tui/synthetic.py SOCKET [calm|busy]`, printing one line
-a second with how late its own loop ran.
+Run as a program it serves them until killed: `python tests/tui/synthetic.py SOCKET [calm|busy]`, printing one
+line a second with how late its own loop ran.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ def positions(now_ns: int = NOON, wave: float = 0.0) -> Positions:
     return Positions(
         (
             PositionRow(
-                "T1", "SPXW 20251120 5940C", Decimal(2), "SELL_SUBMITTED", Decimal("4.20"), mark, now_ns - SECOND,
-                pnl, float(pnl / 840 * 100), Decimal("5.20"), None, "rapid shield -22%", "grace",
-                NOON + 7 * MINUTE + 12 * SECOND, "sell 5.20 live", strategy="5MIN_TREND",
+                "T1", "SPXW 20251120 5940C", Decimal(2), "SELL_SUBMITTED", Decimal("4.20"), mark,
+                now_ns - SECOND, pnl, float(pnl / 840 * 100), Decimal("5.20"), None, "rapid shield -22%",
+                "grace", NOON + 7 * MINUTE + 12 * SECOND, "sell 5.20 live", strategy="5MIN_TREND",
             ),
             PositionRow(
                 "T2", "SPY 20251120 591P", Decimal(5), "SELL_SUBMITTED", Decimal("1.12"), Decimal("1.01"),
@@ -108,8 +108,8 @@ def busy_positions(now_ns: int = NOON) -> Positions:
             ),
             PositionRow(
                 "T4", "SPXW 20251120 5900P", Decimal(1), "BUY_SUBMITTED", timer="entry",
-                timer_until_ns=NOON + 41 * SECOND, protection="buy 3.10 limit working", entry_ref="V1-DU1-T4-E-1",
-                strategy="HEDGE",
+                timer_until_ns=NOON + 41 * SECOND, protection="buy 3.10 limit working",
+                entry_ref="V1-DU1-T4-E-1", strategy="HEDGE",
             ),
         )
     )  # fmt: skip
@@ -145,7 +145,8 @@ def busy_alerts(now_ns: int = NOON) -> Alerts:
 def strategies(now_ns: int = NOON) -> Strategies:
     return Strategies(
         (
-            StrategyRow("5MIN_TREND", "HELD", "CALL", "SPX_FIB_1HR_CALL 87 · ES_CALL_V3 74", "", "standard", 1, now_ns),
+            StrategyRow("5MIN_TREND", "HELD", "CALL", "SPX_FIB_1HR_CALL 87 · ES_CALL_V3 74", "",
+                        "standard", 1, now_ns),
             StrategyRow("SPX_CONTEXT", "WAIT", "CALL", "SPX_V3_CALL 72", "trigger missing within 5 min",
                         "context+trigger", 2, now_ns - MINUTE),
             StrategyRow("SPY_MEAN", "BLOCK", "PUT", "SPY_21_200_PUT 66", "veera VIX EMA5<EMA12 5m: 14.3 ≥ 14.1",
@@ -171,18 +172,23 @@ def busy() -> Floor:
 
 
 class SyntheticEngine:
-    """Answers commands the way an engine does, and remembers them."""
+    """Answers commands the way an engine does, and remembers them; with a `fault` it fails at everything."""
 
     def __init__(self, floor: Floor) -> None:
         self.floor = floor
         self.heard: list[Command] = []
         self.stopping = asyncio.Event()
+        self.fault: Exception | None = None
 
     def picture(self) -> Floor:
+        if self.fault is not None:
+            raise self.fault
         return self.floor
 
     async def handle(self, command: Command) -> Reply:
         self.heard.append(command)
+        if self.fault is not None:
+            raise self.fault
         match command:
             case Kill(flatten=flatten):
                 self._header(kill=True, kill_reason="by screen")

@@ -1,0 +1,55 @@
+"""A floor on a stage: the real app over a real link, with a clock that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.pilot import Pilot
+
+from station.clock import VirtualClock
+from station.domain.clock import SECOND
+from station.link import Floor, Link, LocalLink
+from tests.tui.synthetic import NOON, SyntheticEngine
+from widgets.app import FloorApp
+
+
+class StillClock(VirtualClock):
+    """Neither time nor the latency counter moves but by hand."""
+
+    def __init__(self) -> None:
+        super().__init__(NOON)
+
+    def perf(self) -> int:
+        return self.now()
+
+    def advance(self, seconds: float) -> None:
+        """Move on and run what is due."""
+        self.move_to(self.now() + round(seconds * SECOND))
+        self.fire_due()
+
+
+class Stage:
+    """An engine, a clock and the app that looks at them."""
+
+    def __init__(self, floor: Floor, link: Callable[[Stage], Link] | None = None, **options: object) -> None:
+        self.clock = StillClock()
+        self.engine = SyntheticEngine(floor)
+        make = link or (lambda stage: LocalLink(stage.engine.handle, stage.engine.picture, clock=stage.clock))
+        self.app = FloorApp(
+            lambda: make(self), clock=self.clock, **{"ascii_only": False, **options}  # pyright: ignore[reportArgumentType]
+        )  # fmt: skip
+
+    async def settle(self, pilot: Pilot[str]) -> None:
+        """Let everything asked for be painted."""
+        await pilot.pause()
+        self.app.repaint()
+        await pilot.pause()
+
+    def text(self) -> str:
+        """All that stands on the floor's panes."""
+        return "\n".join(pane.text() for pane in self.app.panes if pane.display)
+
+    def line(self, name: str) -> str:
+        """What stands on the header, notice or keys."""
+        found = self.app.screen_stack[0].query_one(f"#{name}")
+        return found.text()  # pyright: ignore[reportAttributeAccessIssue]

@@ -3,9 +3,9 @@
 from station.strategy.hunter import Block, Caps, Counts, Hunter, Pass, Verdict, hunt
 from station.strategy.match import identity, key_of
 from station.strategy.pool import Pool, make_signal
-from station.strategy.veera import RULES, BarColumns, BarsOf, VeeraVerdict, judge
+from station.strategy.veera import RULES, BarColumns, BarsOf, VeeraVerdict, bars_from, judge
 
 __all__ = [
     "RULES", "BarColumns", "BarsOf", "Block", "Caps", "Counts", "Hunter", "Pass", "Pool", "VeeraVerdict",
-    "Verdict", "hunt", "identity", "judge", "key_of", "make_signal",
+    "Verdict", "bars_from", "hunt", "identity", "judge", "key_of", "make_signal",
 ]  # fmt: skip

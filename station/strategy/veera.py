@@ -15,6 +15,7 @@ import numpy as np
 import talib
 from numpy.typing import NDArray
 
+from station.domain.errors import BadInput
 from station.domain.instruments import Side, Timeframe
 
 FloatArray = NDArray[np.float64]
@@ -37,6 +38,34 @@ class BarColumns(Protocol):
 
 BarsOf = Callable[[str, Timeframe], BarColumns | None]
 """The finished bars of (symbol, timeframe); None where the series is absent or not ready."""
+
+
+class ReadySeries(Protocol):
+    """A kept series; `ready` is False while history or a gap is still being filled."""
+
+    @property
+    def bars(self) -> BarColumns: ...
+    @property
+    def ready(self) -> bool: ...
+
+
+class SeriesSource(Protocol):
+    """Who keeps series; station.market.Market fulfils it. Raises BadInput for one that is not kept."""
+
+    def series(self, symbol: str, timeframe: Timeframe) -> ReadySeries: ...
+
+
+def bars_from(market: SeriesSource) -> BarsOf:
+    """The market's finished bars for the rules: a series that is not kept, or not ready, is unknown."""
+
+    def bars_of(symbol: str, timeframe: Timeframe) -> BarColumns | None:
+        try:
+            series = market.series(symbol, timeframe)
+        except BadInput:
+            return None
+        return series.bars if series.ready else None
+
+    return bars_of
 
 
 @dataclass(frozen=True, slots=True)

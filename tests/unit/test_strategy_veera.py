@@ -7,10 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from station.domain.instruments import Side, Timeframe
+from station.calendars import load_calendar
+from station.clock import VirtualClock
+from station.domain.instruments import INSTRUMENTS, Side, Timeframe
 from station.domain.specs_parse import VEERA_RULES
+from station.market import Market
 from station.series import Bars
-from station.strategy import RULES, BarColumns, judge
+from station.strategy import RULES, BarColumns, bars_from, judge
 
 RISING = {"spy_ema21_200_5m", "macd_10m", "ema21_slope_5m", "stochastic_10m", "es_ema5_12_10m",
           "nq_ema5_12_10m", "qqq_ema5_12_10m"}  # fmt: skip
@@ -95,3 +98,12 @@ def test_the_verdict_shows_both_numbers() -> None:
     assert verdict.reason == "ES 10m: EMA5 > EMA12 holds"
     assert verdict.limit.startswith("> ")
     assert float(verdict.value) > float(verdict.limit[2:])
+
+
+def test_a_series_the_market_does_not_keep_or_has_not_warmed_is_unknown() -> None:
+    calendar = load_calendar()
+    market = Market(VirtualClock(0), calendar, {"SPX": INSTRUMENTS["SPX"]}, {"SPX": (Timeframe.M5,)})
+    bars_of = bars_from(market)
+    for symbol, frame in (("NQ", Timeframe.M10), ("SPX", Timeframe.M10), ("SPX", Timeframe.M5)):
+        assert bars_of(symbol, frame) is None
+    assert not judge("adx_5m", Side.CALL, "SPX", bars_of).passed

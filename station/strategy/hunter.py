@@ -1,5 +1,7 @@
 """The hunter: pool snapshot → strategies by priority → match → window → veera → hunter gate → caps.
 
+A strategy with a schedule is asked for it first.
+
 Pure: the same snapshot, settings and instant give the same answers. Every stage leaves a Decision; the
 first that fails ends the strategy's turn with a Block that says why.
 """
@@ -10,11 +12,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from station.calendars import et_text
+from station.domain.errors import BadInput
 from station.domain.instruments import Side
 from station.domain.signals import Decision, Signal
 from station.domain.specs import StrategySpec
 from station.strategy import match
 from station.strategy.pool import FRESH_S, Pool
+from station.strategy.schedule import allows
 from station.strategy.veera import BarsOf, judge
 
 PASS: Final = "pass"
@@ -143,6 +148,7 @@ class _Case:
 
     def verdict(self, counts: Counts, caps: Caps) -> Verdict:
         try:
+            self._schedule()
             self._pool()
             by_side = self._match()
             side, signals = self._window(by_side)
@@ -160,6 +166,18 @@ class _Case:
         self._trace.append(Decision("", stage, verdict, reason, self._now_ns, value, limit))
         if not passed:
             raise _Stopped(stage, reason, side)
+
+    def _schedule(self) -> None:
+        """Asked only of a strategy that has a schedule."""
+        expression = self._spec.schedule
+        if not expression:
+            return
+        try:
+            due = allows(expression, self._now_ns)
+            reason = "the schedule names this minute" if due else "the schedule does not name this minute"
+        except BadInput as bad:
+            due, reason = False, str(bad)
+        self._note("schedule", due, reason, f"{et_text(self._now_ns)} ET", expression)
 
     def _pool(self) -> None:
         count = len(self._snapshot)

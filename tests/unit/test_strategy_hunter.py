@@ -217,3 +217,23 @@ def test_the_hunter_reads_the_pool_as_far_back_as_its_widest_window() -> None:
     verdicts = hunter.hunt(T0 + 400 * SECOND, (wide, narrow), (), Counts())
     assert [type(each) for each in verdicts] == [Pass, Block]
     assert "window" in blocked(verdicts[1], "window")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "passes"),
+    [
+        ("", True), ("* * * * *", True), ("0 10 * * *", True), ("0-30 10-11 * * fri", True),
+        ("*/5 9-15 * * *", True),
+        ("1 10 * * *", False), ("0 15 * * *", False), ("0 10 * * mon", False),
+    ],
+)  # fmt: skip
+def test_a_schedule_in_new_york_time_says_when_a_strategy_may_hunt(schedule: str, passes: bool) -> None:
+    verdict = one([signal("SPX_V3_CALL")], strategy(schedule=schedule), now_ns=T0 + 59 * SECOND)
+    assert isinstance(verdict, Pass) is passes
+    if not passes:
+        assert blocked(verdict, "schedule") == "the schedule does not name this minute"
+
+
+def test_a_schedule_that_is_no_schedule_blocks_and_says_so() -> None:
+    verdict = one([signal("SPX_V3_CALL")], strategy(schedule="often"))
+    assert "'often' cannot be read" in blocked(verdict, "schedule")

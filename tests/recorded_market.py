@@ -16,7 +16,8 @@ from station.series import Bars, aggregate, finished
 class RecordedBroker:
     """Fulfils the market-data part of the Broker port over minutes by symbol, and counts what it is asked.
 
-    `down` names timeframes whose history fails; `hold`, where set, is awaited before an answer.
+    `down` names timeframes whose history fails; `hold`, where set, is awaited before an answer; `lag_ns` is how
+    late a finished bar comes into history.
     """
 
     name = "recorded"
@@ -32,6 +33,7 @@ class RecordedBroker:
         self.watched: list[str] = []
         self.down: set[Timeframe] = set()
         self.grade = Grade.LIVE
+        self.lag_ns = 0
         self.hold: asyncio.Event | None = None
 
     async def resolve(self, instrument: Instrument) -> Contract:
@@ -56,7 +58,7 @@ class RecordedBroker:
                 await self.hold.wait()
             if timeframe in self.down:
                 raise BrokerUnavailable(f"162: no {timeframe.value} history of {instrument.symbol}")
-            return self.bars(instrument, timeframe, end_ns).to_bars()[-bars:]
+            return self.bars(instrument, timeframe, end_ns - self.lag_ns).to_bars()[-bars:]
         finally:
             self.running[key] -= 1
 

@@ -199,15 +199,17 @@ class Feed:
         return series
 
     def resume(self, at_ns: int) -> None:
-        """After history came in: know which longer bars are still forming. Bars that closed at or before
-        `at_ns` without being announced never will be."""
-        self._closed_through_ns = max(self._closed_through_ns, at_ns)
+        """After history came in: know which longer bars are still forming. Of those that closed before the
+        stream began, `at_ns`, nothing is announced."""
+        if self._closed_through_ns < 0:
+            self._closed_through_ns = at_ns
         newest = self.minutes.newest_start_ns
         if newest < 0:
             return
+        forming = set(self._pending)
         self._extend(newest)
         for timeframe, (_, close_ns) in tuple(self._pending.items()):
-            if close_ns <= self._closed_through_ns:
+            if timeframe not in forming and close_ns <= self._closed_through_ns:
                 del self._pending[timeframe]
 
     def forming(self, timeframe: Timeframe) -> Bar | None:

@@ -234,7 +234,8 @@ class Market:
         failures = [line for task in tasks if (line := task.result())]
         if not failures:
             forming_ns = self._calendar.bar_start(feed.hours, asked_ns, Timeframe.M1)
-            feed.outages.filled_through(asked_ns if forming_ns is None else forming_ns)
+            asked_through_ns = asked_ns if forming_ns is None else forming_ns
+            feed.outages.filled_through(min(asked_through_ns, feed.minutes.history_through_ns))
             self._notes.pop(feed.instrument.symbol, None)
         now_ns = self._clock.now()
         feed.resume(asked_ns)

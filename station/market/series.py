@@ -34,8 +34,9 @@ class Series:
     """The finished bars: 2,000 before the first bar of the newest bar's session, and that session.
 
     Bars views stay valid and unchanged after the series moves on. `revision` counts changes; `ready` is False
-    until history is in and while a bar may be missing; `head` is the newest link of the hash chain over every
-    change ever taken in, so it identifies the content.
+    until history is in and while a bar may be missing; `trouble` says why the last request failed, and
+    `history_through_ns` how far history has reached, by the close of its newest bar. `head` is the newest link of
+    the hash chain over every change ever taken in, so it identifies the content.
     """
 
     def __init__(self, symbol: str, timeframe: Timeframe, hours: Hours, calendar: Calendar) -> None:
@@ -50,6 +51,7 @@ class Series:
         self.revision = 0
         self.divergent = 0
         self.trouble = ""
+        self.history_through_ns = 0
         self._partials: set[int] = set()
         self._sources: list[str] = []
         self._links = [sha256(f"{symbol}|{timeframe.value}".encode()).digest()]
@@ -128,6 +130,7 @@ class Series:
         if len(bars):
             self._merge(Stamped.of(bars, Origin.HISTORY, received_ns), source)
             newest = int(bars.start_ns[-1])
+            self.history_through_ns = max(self.history_through_ns, newest + self.timeframe.ns)
             self._partials = {start for start in self._partials if start > newest}
 
     def _merge(self, fresh: Stamped, source: str) -> None:

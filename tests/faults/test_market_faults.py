@@ -173,6 +173,32 @@ async def test_fault_45_bar_gap_is_backfilled_before_the_series_is_ready(rig: Ri
     assert market.health("SPY").gaps == 1
 
 
+async def test_fault_45_bar_gap_stays_open_while_history_lags_behind(rig: Rig) -> None:
+    start_ns = rig.clock.now()
+    rig.market.on_report(LinkReport(False, start_ns))
+    rig.pass_time(start_ns + 2 * MINUTE)
+    rig.market.on_report(LinkReport(True, rig.clock.now(), data_kept=True))
+    rig.broker.lag_ns = 90 * SECOND
+    assert await rig.market.recover(rig.broker) == ()
+    assert not rig.market.series("SPY", Timeframe.M1).ready
+    rig.stream(start_ns + 4 * MINUTE)
+    assert await rig.market.recover(rig.broker) == ()
+    assert rig.market.series("SPY", Timeframe.M1).ready and rig.whole("SPY", Timeframe.M1)
+
+
+async def test_fault_45_bar_gap_mended_on_a_boundary_loses_no_longer_bar(rig: Rig) -> None:
+    start_ns = rig.clock.now()
+    rig.market.on_report(LinkReport(False, start_ns))
+    rig.pass_time(start_ns + MINUTE)
+    rig.market.on_report(LinkReport(True, rig.clock.now(), data_kept=True))
+    rig.stream(OPEN + HOUR + 5 * MINUTE - SECOND)
+    rig.clock.move_to(OPEN + HOUR + 5 * MINUTE)
+    assert await rig.market.recover(rig.broker) == ()
+    closed = rig.market.close_due(rig.clock.now())
+    assert [bar.timeframe for bar in closed] == [Timeframe.M1, Timeframe.M5]
+    assert rig.whole("SPY", Timeframe.M5)
+
+
 async def test_fault_45_bar_gap_fires_nothing_before_it_is_filled(calendar: Calendar) -> None:
     rig = Rig(calendar, OPEN + HOUR, "SPY")
     spec = ScannerSpec("SPY_MACD", "macd", "SPY", Timeframe.M1, "BOTH", cooldown_s=0)

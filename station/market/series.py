@@ -35,8 +35,8 @@ class Series:
 
     Bars views stay valid and unchanged after the series moves on. `revision` counts changes; `ready` is False
     until history is in and while a bar may be missing; `trouble` says why the last request failed, and
-    `history_through_ns` how far history has reached, by the close of its newest bar. `head` is the newest link of
-    the hash chain over every change ever taken in, so it identifies the content.
+    `history_through_ns` how far history has reached, by the close of its newest bar. `head` is the newest link
+    of the hash chain over every change ever taken in, so it identifies the content.
     """
 
     def __init__(self, symbol: str, timeframe: Timeframe, hours: Hours, calendar: Calendar) -> None:

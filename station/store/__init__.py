@@ -7,10 +7,12 @@ from station.store.lifecycle import LifecycleRepository
 from station.store.opening import Stores, open_stores
 from station.store.reading import LifecycleReader, Logged, TradeFilter
 from station.store.rebuild import Rebuilt, ReplayReport, rebuild, replay_log
+from station.store.verification import Check, VerifyReport, verify
 from station.store.wealth import WealthRepository, WeekSummary
 
 __all__ = [
     "ArchiveRepository",
+    "Check",
     "ConfigRepository",
     "LifecycleReader",
     "LifecycleRepository",
@@ -23,9 +25,11 @@ __all__ = [
     "SequentialIds",
     "Stores",
     "TradeFilter",
+    "VerifyReport",
     "WealthRepository",
     "WeekSummary",
     "open_stores",
     "rebuild",
     "replay_log",
+    "verify",
 ]

@@ -123,6 +123,9 @@ class OrderDesk:
             order.state = status.state
             order.perm_id = status.perm_id or order.perm_id
             order.filled = max(order.filled, status.filled)
+            total = status.filled + status.remaining
+            if total > 0 and total != order.ticket.qty:
+                order.ticket = replace(order.ticket, qty=total)
         return order
 
     def executed(self, execution: Execution) -> WireOrder | None:

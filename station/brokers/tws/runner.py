@@ -10,9 +10,10 @@ from pathlib import Path
 
 from station.brokers.paper import Fault, GeneratedTape, PaperExchange, parse_fault
 from station.brokers.tws.faults import TimedFault, wire_fault
+from station.brokers.tws.pacer import Pacer
 from station.brokers.tws.server import EmulatorServer, strike
 from station.calendars import at_et, load_calendar
-from station.clock import Lockstep, LockstepLoop, VirtualClock
+from station.clock import Activity, VirtualClock
 from station.domain.errors import BadInput
 
 MAX_SPEED = 20.0
@@ -36,12 +37,10 @@ async def serve_emulator(
 ) -> None:
     """Serve one session at `speed` simulated seconds a wall second until it ends or `stop` is set.
 
-    Needs a LockstepLoop. The book is `runtime/paper.db`, durable; a second run resumes it. `faults` are
+    The book is `runtime/paper.db`, durable; a second run resumes it. `faults` are
     `NAME[@HH:MM:SS]` (ET), of the wire (`faults.WIRE_FAULTS` or IBKR's codes) or of the paper exchange.
     `on_ready` is called once with the port that is listening. Raises BadInput, Fatal or OSError.
     """
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, LockstepLoop), "the emulator runs on a LockstepLoop"
     if not 0 < speed <= MAX_SPEED:
         raise BadInput(f"speed {speed:g} is not above 0 and at most {MAX_SPEED:g}: clients live in real time")
     of_wire, of_venue = _sorted_faults(faults, session)
@@ -49,13 +48,13 @@ async def serve_emulator(
     clock = VirtualClock(at_et(session, start))
     tape = GeneratedTape(seed, session, calendar, runtime / "cache")
     exchange = PaperExchange(
-        tape, runtime / "paper.db", clock=clock, activity=loop.activity, calendar=calendar, account=account,
-        start_cash=start_cash, faults=of_venue,
+        tape, runtime / "paper.db", clock=clock, activity=Activity(ordered=False), calendar=calendar,
+        account=account, start_cash=start_cash, faults=of_venue,
     )  # fmt: skip
     await exchange.open()
-    server = EmulatorServer(exchange, host, port, clock, calendar=calendar)
-    lockstep = Lockstep(clock, exchange, speed)
-    watcher = loop.create_task(_halt_on(stop, lockstep)) if stop is not None else None
+    pacer = Pacer(clock, exchange, speed)
+    server = EmulatorServer(exchange, host, port, clock, calendar=calendar, pacer=pacer)
+    watcher = asyncio.create_task(_halt_on(stop, pacer)) if stop is not None else None
     try:
         ready = await server.start()
         for fault in of_wire:
@@ -63,7 +62,7 @@ async def serve_emulator(
             clock.call_at(at_ns, lambda name=fault.name: strike(server, name))
         if on_ready is not None:
             on_ready(ready)
-        await lockstep.run(at_et(session, SESSION_END))
+        await pacer.run(at_et(session, SESSION_END))
     finally:
         if watcher is not None:
             watcher.cancel()
@@ -71,9 +70,9 @@ async def serve_emulator(
         await exchange.close()
 
 
-async def _halt_on(stop: asyncio.Event, lockstep: Lockstep) -> None:
+async def _halt_on(stop: asyncio.Event, pacer: Pacer) -> None:
     await stop.wait()
-    lockstep.halt()
+    pacer.halt()
 
 
 def _sorted_faults(faults: Sequence[str], session: date) -> tuple[list[TimedFault], list[Fault]]:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from station.brokers.tws import answers
 from station.brokers.tws.faults import WireFaults
 from station.brokers.tws.order_desk import WireOrder
+from station.brokers.tws.pacer import Pacer
 from station.brokers.tws.requests import Request, StartApi
 from station.brokers.tws.service import Service
 from station.brokers.tws.session import NOT_STARTED, ClientSession
@@ -43,7 +44,8 @@ COMPETING = "No market data during competing live session"
 class EmulatorServer:
     """Speaks the TWS wire at server version 178 for `broker`, to several clients at once.
 
-    `port` 0 takes a free one. `faults` may be changed at any time; the methods below it strike once.
+    `port` 0 takes a free one. `faults` may be changed at any time; the methods below it strike once. With a
+    `pacer` simulated time is brought to the present before a request is answered.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class EmulatorServer:
         calendar: Calendar | None = None,
         instruments: Mapping[str, Instrument] = INSTRUMENTS,
         faults: WireFaults | None = None,
+        pacer: Pacer | None = None,
     ) -> None:
         self.faults = faults or WireFaults()
         self._broker = broker
@@ -64,6 +67,7 @@ class EmulatorServer:
         self._clock = clock
         self._service = Service(broker, clock, calendar or load_calendar(), instruments)
         self._trading, self._market = self._service.trading, self._service.market
+        self._pacer = pacer
         self._server: asyncio.Server | None = None
         self._sessions: list[ClientSession] = []
         self._stopping = False
@@ -122,10 +126,14 @@ class EmulatorServer:
         return True
 
     async def _handle(self, session: ClientSession, request: Request) -> None:
+        if self._pacer is not None:
+            await self._pacer.present()
         if isinstance(request, StartApi):
             self._service.welcome(session)
         else:
             await self._service.handle(session, request)
+        if self._pacer is not None:
+            self._pacer.wake()
 
     # --- faults that strike once ---------------------------------------------------------------------
 

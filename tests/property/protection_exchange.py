@@ -1,0 +1,334 @@
+"""A small fair exchange and the desk before it: carries protection's wishes out, and misbehaves on demand.
+
+`live` is the exchange's own book; the station's orders may lag behind it, be lost or be unknown. At every
+change it checks what must never happen: more offered for sale than is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, Final
+
+from station.calendars import Calendar, load_calendar
+from station.clock import Lockstep, LockstepLoop, VirtualClock
+from station.domain.clock import SECOND
+from station.domain.events import (
+    EntryEnded,
+    EntrySubmitted,
+    ExecutionBooked,
+    ExitModified,
+    ExitSubmitted,
+    TradeEvent,
+)
+from station.domain.instruments import SPX_OPTION_TICKS
+from station.domain.market import Quote
+from station.domain.orders import (
+    Action,
+    Execution,
+    Order,
+    OrderKind,
+    OrderState,
+    Purpose,
+    Ticket,
+    filled,
+    moved,
+    new_order,
+    order_ref,
+)
+from station.domain.trade import Trade, TradeState, evolve
+from station.protection import (
+    CancelEntry,
+    CancelExit,
+    Directive,
+    Holding,
+    MarketOut,
+    ModifyExit,
+    ProtectionSettings,
+    ProtectionWorker,
+    RaiseAlert,
+    RequestReconcile,
+    SubmitExit,
+)
+from tests.unit.domain_cases import ACCOUNT, CONTRACT, option_selected, signal_accepted, sized, strategy_passed
+
+FOREVER: Final = 10**6
+
+
+@dataclass
+class Account:
+    """One trade: ours (`trade`, `orders`) and the exchange's side of it (`live`: ticket and filled by ref)."""
+
+    trade: Trade
+    orders: dict[str, Order] = field(default_factory=dict)
+    live: dict[str, tuple[Ticket, Decimal]] = field(default_factory=dict)
+
+    @property
+    def exits(self) -> tuple[Order, ...]:
+        return tuple(o for o in self.orders.values() if o.state.is_working and o.ticket.purpose.is_exit)
+
+
+class FairExchange:
+    """An `ExitPort` and a lockstep `Venue`. `script` is (instant, what to do), `moods` how each order directive
+    fares in turn: slow (no answer yet), unknown, lost, rejected, refused, broken; ok when they run out."""
+
+    def __init__(self, clock: VirtualClock, moods: Sequence[str] = ()) -> None:
+        self.clock = clock
+        self.moods = deque(moods)
+        self.accounts: dict[str, Account] = {}
+        self.script: list[tuple[int, int, Callable[[], None]]] = []
+        self.bid: Decimal | None = Decimal("10.00")
+        self.size = Decimal(FOREVER)
+        self.quoted_ns = clock.now()
+        self.halted = False
+        self.kill = False
+        self.log: list[tuple[int, str, Directive]] = []
+        self.alerts: list[RaiseAlert] = []
+        self.worker: ProtectionWorker | None = None
+        self.fills = 0
+
+    # --- the venue ----------------------------------------------------------------------------------
+
+    def at(self, at_ns: int, action: Callable[[], None]) -> None:
+        self.script.append((at_ns, len(self.script), action))
+        self.script.sort(key=lambda line: line[:2])
+
+    def next_instant(self) -> int | None:
+        return self.script[0][0] if self.script else None
+
+    async def advance(self, at_ns: int) -> None:
+        while self.script and self.script[0][0] <= at_ns:
+            self.script.pop(0)[2]()
+
+    def quote(self, bid: Decimal | None, size: int = FOREVER) -> None:
+        self.bid, self.size, self.quoted_ns = bid, Decimal(size), self.clock.now()
+        self._match()
+        for trade_id in sorted(self.accounts):
+            if self.worker is not None:
+                self.worker.quote_moved(trade_id)
+
+    def halt(self, halted: bool) -> None:
+        self.halted = halted
+        self._tell_all()
+
+    def throw_kill(self) -> None:
+        self.kill = True
+        self._tell_all()
+
+    # --- trades -------------------------------------------------------------------------------------
+
+    def open_trade(self, trade_id: str, qty: int, shield: str = "none") -> None:
+        """A trade whose entry works at the broker, nothing filled yet."""
+        ref = order_ref(ACCOUNT, trade_id, "E", 1)
+        entry = Ticket(ref, ACCOUNT, CONTRACT, Action.BUY, Decimal(qty), OrderKind.MARKET, Purpose.ENTRY)
+        trade: Trade | None = None
+        for event in (
+            signal_accepted(), strategy_passed(shield), option_selected(), sized(qty),
+            EntrySubmitted(entry, Decimal(10), Decimal(10), self.clock.now()),
+        ):  # fmt: skip
+            trade = evolve(trade, trade_id, event, self.clock.now())
+        assert trade is not None
+        order = replace(new_order(entry, trade_id, self.clock.now()), state=OrderState.SUBMITTED)
+        self.accounts[trade_id] = Account(trade, {ref: order})
+
+    def fill_entry(self, trade_id: str, qty: int, price: Decimal) -> None:
+        account = self.accounts[trade_id]
+        part = min(Decimal(qty), account.trade.qty - account.trade.entry_filled)
+        if part > 0 and not account.trade.entry_done:
+            self._booked(trade_id, account.trade.entry_ref, Purpose.ENTRY, part, price)
+
+    def end_entry(self, trade_id: str) -> None:
+        account = self.accounts[trade_id]
+        if account.trade.entry_filled > 0:
+            self._evolve(trade_id, EntryEnded(account.trade.entry_ref, OrderState.CANCELLED))
+
+    def _booked(self, trade_id: str, ref: str, purpose: Purpose, qty: Decimal, price: Decimal) -> None:
+        self.fills += 1
+        exec_id = f"e{self.fills}.01"
+        account = self.accounts[trade_id]
+        order = account.orders[ref]
+        one = Execution(exec_id, ref, ACCOUNT, CONTRACT, order.ticket.action, qty, price, self.clock.now())
+        before = replace(one, exec_id="before", qty=order.filled, price=order.avg_price)
+        account.orders[ref] = filled(order, (before, one) if order.filled else (one,), self.clock.now())
+        fee = Decimal("0.65") * qty
+        self._evolve(
+            trade_id, ExecutionBooked(exec_id, ref, purpose, qty, price, 100, fee, Decimal(0), Decimal(0))
+        )
+
+    def _evolve(self, trade_id: str, event: TradeEvent) -> None:
+        account = self.accounts[trade_id]
+        account.trade = evolve(account.trade, trade_id, event, self.clock.now())
+        self._check(account)
+        if self.worker is not None:
+            self.worker.notify(trade_id)
+
+    def _tell_all(self) -> None:
+        for trade_id in sorted(self.accounts):
+            if self.worker is not None:
+                self.worker.notify(trade_id)
+
+    def _match(self) -> None:
+        """Working sells meet the bid, oldest first, up to its size."""
+        if self.bid is None or self.halted:
+            return
+        for trade_id in sorted(self.accounts):
+            account = self.accounts[trade_id]
+            for ref, (ticket, done) in list(account.live.items()):
+                take = min(ticket.qty - done, self.size)
+                fits = ticket.kind is OrderKind.MARKET or (
+                    ticket.limit is not None and ticket.limit <= self.bid
+                )
+                if take > 0 and fits:
+                    self.size -= take
+                    account.live[ref] = (ticket, done + take)
+                    if done + take == ticket.qty:
+                        del account.live[ref]
+                    price = self.bid if ticket.limit is None else ticket.limit
+                    self._booked(trade_id, ref, ticket.purpose, take, price)
+
+    def _check(self, account: Account) -> None:
+        offered = sum((ticket.qty - done for ticket, done in account.live.values()), Decimal(0))
+        held = account.trade.open_qty
+        assert held >= 0, f"over-sold: {held}"
+        assert offered <= held, f"{offered} offered, {held} held"
+
+    # --- the desk: ExitPort -------------------------------------------------------------------------
+
+    def holdings(self) -> Sequence[Holding]:
+        found = (self.holding(trade_id) for trade_id in sorted(self.accounts))
+        return [holding for holding in found if holding is not None]
+
+    def holding(self, trade_id: str) -> Holding | None:
+        account = self.accounts[trade_id]
+        trade = account.trade
+        entering = not trade.entry_done and trade.state is not TradeState.FAILED
+        if trade.open_qty == 0 and not account.exits and not entering:
+            return None
+        ask = self.bid + Decimal("0.10") if self.bid is not None else None
+        top = Quote(CONTRACT, self.bid, ask, 1, 1, self.quoted_ns)
+        return Holding(trade, account.exits, top, SPX_OPTION_TICKS, entering, self.kill, self.halted)
+
+    async def carry_out(self, trade_id: str, directive: Directive) -> None:
+        self.log.append((self.clock.now(), trade_id, directive))
+        account = self.accounts[trade_id]
+        await self.clock.sleep(0)
+        match directive:
+            case RaiseAlert():
+                self.alerts.append(directive)
+            case RequestReconcile():
+                self.at(self.clock.now() + SECOND, lambda: self._reconcile(trade_id))
+            case CancelEntry():
+                self.at(self.clock.now() + SECOND, lambda: self.end_entry(trade_id))
+            case CancelExit():
+                self._cancel(account, directive.order_ref)
+            case SubmitExit():
+                self._submit(trade_id, directive.kind, directive.limit, directive.qty, directive.cause.value)
+            case MarketOut() if not account.exits:
+                qty = account.trade.open_qty
+                self._submit(trade_id, OrderKind.MARKET, None, qty, directive.cause.value)
+            case MarketOut():
+                order = account.exits[0]
+                total = order.filled + account.trade.open_qty
+                changed = replace(order.ticket, kind=OrderKind.MARKET, limit=None, qty=total)
+                self._modify(trade_id, order, changed, directive.cause.value)
+            case ModifyExit():
+                order = account.orders[directive.order_ref]
+                changed = replace(order.ticket, kind=directive.kind, limit=directive.limit, qty=directive.qty)
+                self._modify(trade_id, order, changed, directive.cause.value)
+        self._match()
+        self._check(account)
+
+    def _mood(self) -> str:
+        mood = self.moods.popleft() if self.moods else "ok"
+        if mood == "broken":
+            raise ConnectionResetError("the wire broke before anything was sent")
+        return mood
+
+    def _submit(
+        self, trade_id: str, kind: OrderKind, limit: Decimal | None, qty: Decimal, cause: str
+    ) -> None:  # fmt: skip
+        mood = self._mood()
+        account = self.accounts[trade_id]
+        n = 1 + sum(order.ticket.purpose.is_exit for order in account.orders.values())
+        ref = order_ref(ACCOUNT, trade_id, "X", n)
+        assert limit is None or SPX_OPTION_TICKS.is_legal(limit)
+        sell = Ticket(ref, ACCOUNT, CONTRACT, Action.SELL, qty, kind, Purpose.TARGET, limit)
+        order = new_order(sell, trade_id, self.clock.now())
+        state = {"slow": OrderState.PENDING, "unknown": OrderState.UNKNOWN, "lost": OrderState.UNKNOWN,
+                 "rejected": OrderState.REJECTED}.get(mood, OrderState.SUBMITTED)  # fmt: skip
+        account.orders[ref] = replace(order, state=state)
+        if mood not in ("lost", "rejected"):
+            account.live[ref] = (sell, Decimal(0))
+        self._evolve(trade_id, ExitSubmitted(sell, cause))
+
+    def _modify(self, trade_id: str, order: Order, changed: Ticket, cause: str) -> None:
+        mood = self._mood()
+        account = self.accounts[trade_id]
+        assert changed.limit is None or SPX_OPTION_TICKS.is_legal(changed.limit)
+        self._evolve(trade_id, ExitModified(changed, cause, "asked"))
+        if mood in ("refused", "rejected") or order.ref not in account.live:
+            self._evolve(trade_id, ExitModified(order.ticket, "target", "refused"))
+            return
+        account.live[order.ref] = (changed, account.live[order.ref][1])
+        state = OrderState.UNKNOWN if mood == "unknown" else order.state
+        account.orders[order.ref] = replace(order, ticket=changed, state=state, updated_ns=self.clock.now())
+
+    def _cancel(self, account: Account, ref: str) -> None:
+        account.live.pop(ref, None)
+        gone = moved(account.orders[ref], OrderState.CANCELLED, self.clock.now())
+        if gone is not None:
+            account.orders[ref] = gone
+
+    def _reconcile(self, trade_id: str) -> None:
+        account = self.accounts[trade_id]
+        for order in account.exits:
+            state = OrderState.SUBMITTED if order.ref in account.live else OrderState.CANCELLED
+            known = moved(order, state, self.clock.now())
+            if known is not None:
+                account.orders[order.ref] = known
+        self._tell_all()
+
+
+def calendar() -> Calendar:
+    return load_calendar()
+
+
+async def _driven(clock: VirtualClock, exchange: FairExchange, worker: ProtectionWorker, until_ns: int) -> None:
+    task = asyncio.create_task(worker.run())
+    await Lockstep(clock, exchange).run(until_ns)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def played(
+    start_ns: int,
+    until_ns: int,
+    prepare: Callable[[FairExchange], None],
+    moods: Sequence[str] = (),
+    settings: ProtectionSettings | None = None,
+    port: Callable[[FairExchange], Any] | None = None,
+) -> tuple[FairExchange, ProtectionWorker, list[tuple[str, BaseException]]]:
+    """Run the worker against a fair exchange in lockstep from `start_ns` to `until_ns`."""
+    clock = VirtualClock(start_ns)
+    exchange = FairExchange(clock, moods)
+    faults: list[tuple[str, BaseException]] = []
+
+    async def run() -> ProtectionWorker:
+        worker = ProtectionWorker(
+            port(exchange) if port is not None else exchange, clock, calendar(),
+            settings or ProtectionSettings(), lambda trade_id, error: faults.append((trade_id, error)),
+        )  # fmt: skip
+        exchange.worker = worker
+        prepare(exchange)
+        await _driven(clock, exchange, worker, until_ns)
+        return worker
+
+    return exchange, _in_lockstep(run()), faults
+
+
+def _in_lockstep(work: Coroutine[Any, Any, ProtectionWorker]) -> ProtectionWorker:
+    with asyncio.Runner(loop_factory=LockstepLoop) as runner:
+        return runner.run(work)

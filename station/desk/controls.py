@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
+from typing import Final
 
 from station.desk.exits import ExitHands
 from station.desk.ledger import Ledger
-from station.domain.clock import Clock
+from station.domain.clock import SECOND, Clock
 from station.domain.errors import StorageUnavailable
 from station.domain.orders import OrderState
 from station.domain.ports import Changes
@@ -31,6 +32,9 @@ from station.risk import (
 )
 from station.risk.controls import Step
 
+PEAK_BEAT_S: Final = 60
+"""How often a new equity peak is worth a commit."""
+
 
 class ControlDesk:
     """The one holder of the station's switches."""
@@ -47,6 +51,7 @@ class ControlDesk:
         self._close = close
         self._line = asyncio.Lock()
         self.controls = Controls()
+        self._peak_due_ns = 0
 
     def restore(self, stored: Mapping[str, str]) -> None:
         self.controls = from_rows(stored)
@@ -81,9 +86,10 @@ class ControlDesk:
 
     async def watch_day(self, day_pnl: Decimal, equity: Decimal) -> None:
         """Follow the day's P&L: the peak quietly, the limits with everything they entail."""
-        before = self.controls.kill
-        self.controls = note_equity(self.controls, equity)
-        now = self._clock.now()
+        before, now = self.controls.kill, self._clock.now()
+        if now >= self._peak_due_ns:
+            self._peak_due_ns = now + PEAK_BEAT_S * SECOND
+            await self._take(lambda held: (note_equity(held, equity), ()))
         await self._take(lambda held: apply_day_loss(held, day_pnl, now, self._limits()), at_once=True)
         if self.controls.kill != before:
             await self.cancel_entries("kill")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from station.calendars import Calendar
 from station.desk.ledger import Ledger
 from station.desk.money import MoneyDesk
+from station.domain.broker import Position
 from station.domain.clock import MINUTE, Clock
 from station.domain.instruments import INSTRUMENTS, Contract, Hours, TickRule
 from station.domain.market import Quote
@@ -17,6 +19,7 @@ from station.domain.signals import Decision
 from station.domain.specs import StrategySpec
 from station.domain.trade import Trade
 from station.market import Market
+from station.options import OptionDesk
 from station.risk import (
     Controls,
     Gate,
@@ -28,6 +31,8 @@ from station.risk import (
     fit,
     preflight,
 )
+
+VIX_AGE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ class Judgement:
     def __init__(
         self, *, clock: Clock, calendar: Calendar, market: Market, ledger: Ledger, money: MoneyDesk,
         controls: Callable[[], Controls], limits: Callable[[], Limits], reconciled: Callable[[], bool],
-        link_up: Callable[[], bool], day_start: Callable[[], int],
+        link_up: Callable[[], bool], day_start: Callable[[], int], options: OptionDesk,
+        enabled: Callable[[str], bool], foreign: Callable[[], tuple[Position, ...]],
     ) -> None:  # fmt: skip
         self._clock = clock
         self._calendar = calendar
@@ -63,6 +69,9 @@ class Judgement:
         self._reconciled = reconciled
         self._link_up = link_up
         self._day_start = day_start
+        self._options = options
+        self._enabled = enabled
+        self._foreign = foreign
         self._rules: dict[Contract, TickRule] = {}
 
     async def judge(self, trade: Trade, spec: StrategySpec, confidence: int) -> Judged:
@@ -105,11 +114,11 @@ class Judgement:
             session_open_ns=session.open_ns if session else None,
             session_close_ns=session.close_ns if session else None,
             link_up=self._link_up(), reconciled=self._reconciled() and not self._ledger.degraded,
-            instrument_enabled=contract.symbol in INSTRUMENTS,
+            instrument_enabled=contract.symbol in INSTRUMENTS and self._enabled(contract.symbol),
             halted=self._market.halted(contract.symbol),
-            quote=self._market.quote(contract), greeks=self._market.greeks(contract),
+            quote=self._market.quote(contract), greeks=self._options.greeks(contract, now),
             feed_mode=health.mode, feed_age_s=health.age_s, feed_score=health.score,
-            vix=self._vix(), equity=equity,
+            vix=self._vix(contract), equity=equity,
             buying_power=self._money.buying_power, day_pnl=self._money.day_pnl(),
             month_pnl=equity - month if month is not None else Decimal(0),
             held=self._held(), working=self._working(),
@@ -142,8 +151,15 @@ class Judgement:
     def learn_rule(self, contract: Contract, rule: TickRule) -> None:
         self._rules[contract] = rule
 
-    def _vix(self) -> float | None:
-        return self._market.last_price("VIX") if "VIX" in self._market.symbols else None
+    def _vix(self, contract: Contract) -> float | None:
+        """The VIX while it is fresh enough to judge by; where none is watched, the contract's own implied
+        volatility in its points."""
+        if "VIX" not in self._market.symbols:
+            greeks = self._options.greeks(contract, self._clock.now())
+            return greeks.iv * 100 if greeks is not None else None
+        if self._market.health("VIX").age_s > VIX_AGE_S:
+            return None
+        return self._market.last_price("VIX")
 
     def _held(self) -> tuple[Held, ...]:
         held: list[Held] = []
@@ -163,7 +179,14 @@ class Judgement:
                     vega=greeks.vega if greeks else 0.0, theta=greeks.theta if greeks else 0.0,
                 )
             )  # fmt: skip
-        return tuple(held)
+        return (*held, *(self._held_abroad(position) for position in self._foreign()))
+
+    def _held_abroad(self, position: Position) -> Held:
+        """A position that is not ours counts in risk all the same (FAULTS 36)."""
+        quote = self._market.quote(position.contract)
+        price = quote.mid if quote is not None and quote.mid is not None else position.avg_cost
+        value = price * position.qty * position.contract.multiplier
+        return Held(position.contract.symbol, position.contract, position.qty, value)
 
     def _working(self) -> tuple[Working, ...]:
         return tuple(

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from station.desk.inbox import OrderInbox
 from station.desk.ledger import Ledger
-from station.domain.broker import Broker
+from station.domain.broker import Broker, Position
 from station.domain.clock import Clock
 from station.domain.errors import BrokerUnavailable
 from station.domain.events import EntryEnded, Event, OrderMoved, Reconciled
@@ -60,6 +60,7 @@ class Reconciler:
         self.clean = False
         self.last_ns = 0
         self.unresolved: tuple[str, ...] = ()
+        self.foreign: tuple[Position, ...] = ()
 
     def ask(self, reason: str) -> None:
         """Reconcile soon; entries wait until it is done."""
@@ -170,6 +171,7 @@ class Reconciler:
             if trade.contract is not None and trade.open_qty != 0:
                 expected[trade.contract] += trade.open_qty
         ours = frozenset(order.ticket.contract for order in self._ledger.book.orders.values())
+        self.foreign = tuple(p for p in truth.positions if p.contract not in ours and p.qty != 0)
         return position_findings(expected, ours, truth)
 
     async def _resolve(self, finding: Finding) -> bool:

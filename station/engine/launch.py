@@ -181,13 +181,19 @@ def run_emulator(
     faults: tuple[str, ...], say: Say,
 ) -> int:  # fmt: skip
     """The TWS wire emulator on a loopback port, until it is told to stop."""
-    from station.brokers.tws.runner import serve_emulator
+    from station.brokers.tws.runner import MAX_SPEED, serve_emulator
     from station.calendars import load_calendar
     from station.engine.simulated import default_day
 
     calendar = load_calendar(runtime / "cache")
     session = day or default_day(calendar, WallClock().now())
     work = serve_emulator(
-        port=port, seed=seed, session=session, speed=speed, faults=faults, runtime=runtime, say=say
-    )
-    return _run(work, simulated=True)
+        port, seed, session, speed if speed is not None else MAX_SPEED, faults, runtime,
+        on_ready=lambda ready: say(f"TWS emulator: port {ready}, seed {seed}, session {session}"),
+    )  # fmt: skip
+
+    async def serve() -> int:
+        await work
+        return 0
+
+    return _run(serve(), simulated=False)

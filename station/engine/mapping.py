@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from config.sections import EntryWindow as ConfiguredWindow
 from config.settings import Settings
+from station.options import PickLimits
 from station.protection import LateMode, ProtectionSettings
 from station.risk import EntryWindow, Limits
 from station.strategy import Caps
@@ -61,6 +62,15 @@ def protection(settings: Settings) -> ProtectionSettings:
         rapid_shield_pct=rules.rapid_shield_pct, stale_after_s=rules.stale_after_s,
         fast_poll_s=rules.fast_poll_s, fast_poll_for_s=rules.fast_poll_for_s,
         slow_poll_s=rules.slow_poll_s, ack_timeout_s=settings.execution.ack_timeout_s,
+    )  # fmt: skip
+
+
+def pick_limits(settings: Settings) -> PickLimits:
+    """What a contract must offer to be picked (SPEC §6)."""
+    rows = settings.options
+    return PickLimits(
+        quote_age_s=float(settings.risk.quote_stale_s), max_spread_pct=rows.max_spread_pct,
+        min_volume=rows.min_volume, min_open_interest=rows.min_open_interest, refresh_s=rows.ladder_refresh_s,
     )  # fmt: skip
 
 

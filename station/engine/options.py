@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from station.brokers.paper.faults import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +31,10 @@ class RunOptions:
     client_id: int | None = None
     broker_clock: bool = False
     in_process: bool = False
+    faults: tuple[Fault, ...] = ()
+    cache_dir: Path | None = None
+
+    @property
+    def cache(self) -> Path:
+        """Where what can be made again is kept."""
+        return self.cache_dir or self.runtime / "cache"

@@ -34,7 +34,7 @@ from station.options import OptionDesk
 from station.protection import ProtectionWorker
 from station.scanners import ScannerRoom
 from station.store import Stores
-from station.strategy import Hunter, Pool
+from station.strategy import Hunter, Pool, bars_from
 from station.wealth import WealthBook, read_plan
 
 Fault = Callable[[str, BaseException], Awaitable[None]]
@@ -119,10 +119,8 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     market = Market(clock, calendar, instruments, _wanted(desired, outside.symbols))
     scanners = ScannerRoom(market, calendar, _here(desired, outside.symbols), desired.switches)
     pool, stopwatch = Pool(), Stopwatch(clock)
-    hunter = Hunter(
-        pool, lambda symbol, frame: market.series(symbol, frame).bars, mapping.caps(outside.settings)
-    )
-    options = OptionDesk(clock, calendar, market)
+    hunter = Hunter(pool, bars_from(market), mapping.caps(outside.settings))
+    options = OptionDesk(clock, calendar, market, mapping.pick_limits(outside.settings))
     wealth = WealthBook(outside.stores.wealth, {name: read_plan(plan_path(name)) for name in _plans(desired)})
     spool = ExitSpool(outside.runtime / "exits.spool")
     ledger = Ledger(outside.stores.lifecycle, OrderBook(PROVISIONAL_FEE), clock, spool)
@@ -135,7 +133,9 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     money = MoneyDesk(clock, broker, ledger, market, hooks.day_start, late.on_money)
     judgement = Judgement(
         clock=clock, calendar=calendar, market=market, ledger=ledger, money=money,
-        controls=lambda: late.controls.controls, limits=lambda: limits,
+        controls=lambda: late.controls.controls, limits=lambda: limits, options=options,
+        enabled=lambda symbol: symbol not in outside.settings.risk.disabled_instruments,
+        foreign=lambda: late.reconciler.foreign,
         reconciled=lambda: late.reconciler.ready, link_up=lambda: broker.connected, day_start=hooks.day_start,
     )  # fmt: skip
     reconciler = late.reconciler = Reconciler(ledger, inbox, broker, clock, late.alert)

@@ -21,7 +21,7 @@ from station.domain.instruments import INSTRUMENTS, Hours
 from station.engine.desired import validate
 from station.engine.doors import Doors
 from station.engine.engine import Engine
-from station.engine.faults import probe_from_environment
+from station.engine.faults import Probe, probe_from_environment
 from station.engine.launch import Say
 from station.engine.lease import Lease
 from station.engine.logs import open_log
@@ -30,7 +30,7 @@ from station.engine.rooms import Outside
 from station.engine.summary import RunFacts, summarise
 from station.link import LocalLink
 from station.series import Bars, read_all_bars
-from station.store import Stores, open_stores
+from station.store import Stores, open_stores, verify
 from station.store.files import prepare_directory
 
 AFTER_CLOSE_S: Final = 60
@@ -70,9 +70,12 @@ class SimulatedRun:
         self._wall = WallClock()
         self.lockstep = Lockstep(clock, exchange, options.speed)
         self._why = "the session is over"
+        self._start: asyncio.Task[None] | None = None
 
     @classmethod
-    async def prepare(cls, options: RunOptions, settings: Settings, say: Say) -> SimulatedRun:
+    async def prepare(
+        cls, options: RunOptions, settings: Settings, say: Say, probe: Probe | None = None
+    ) -> SimulatedRun:
         """Check everything, take the lease, open the books. Raises BadInput or Fatal with nothing begun."""
         loop = asyncio.get_running_loop()
         assert isinstance(loop, LockstepLoop)
@@ -81,9 +84,9 @@ class SimulatedRun:
         prepare_directory(runtime)
         lease = Lease(runtime)
         lease.acquire(settings.paper.account)
-        calendar = load_calendar(runtime / "cache")
+        calendar = load_calendar(options.cache)
         clock = VirtualClock(0)
-        probe = probe_from_environment()
+        probe = probe or probe_from_environment()
         stores = await open_stores(
             runtime, clock=clock, activity=loop.activity, probe=probe, account=settings.paper.account,
             environment=settings.station.environment, validate=validate,
@@ -98,7 +101,7 @@ class SimulatedRun:
             exchange = PaperExchange(
                 tape, runtime / "paper.db", clock=clock, activity=loop.activity, calendar=calendar,
                 account=settings.paper.account, start_cash=settings.paper.start_cash_usd, probe=probe,
-                resume_at_least_ns=start_ns,
+                resume_at_least_ns=start_ns, faults=options.faults,
             )  # fmt: skip
             await exchange.open(options.away_s if last_ns else 0)
             clock.move_to(max(clock.now(), exchange.instant_ns))
@@ -132,25 +135,42 @@ class SimulatedRun:
     async def to_the_end(self) -> dict[str, Any]:
         """Open the door, run the session, close everything, verify, and answer the summary document."""
         began, sim_zero = self._wall.perf(), self._clock.now()
-        await self._doors.open(self.halt)
-        start = asyncio.create_task(self._started())
+        await self.open()
         try:
-            await self.lockstep.run(self._until_ns)
-            await start
-            sim_s = (self._clock.now() - sim_zero) / SECOND
-            document = await self._summary(began, sim_s)
+            await self.advance(self._until_ns)
+            await self._finish_start()
+            document = await self._summary(began, (self._clock.now() - sim_zero) / SECOND)
         finally:
-            start.cancel()
-            await self._doors.close(self._why)
-            await self.engine.stop(self._why)
-            await self.exchange.close()
-            await self._stores.close()
-            self._lease.release()
-        from station.store import verify
-
+            await self.close()
         report = verify(self._options.runtime)
         violations = sum(len(check.violations) for check in report.checks)
         return document | {"violations": violations}
+
+    async def open(self) -> None:
+        """Open the door and begin the engine's start; `advance` lets it happen."""
+        await self._doors.open(self.halt)
+        self._start = asyncio.create_task(self._started(), name="start")
+
+    async def advance(self, until_ns: int) -> None:
+        """Let simulated time pass up to `until_ns`. Raises what the engine's start raised."""
+        await self.lockstep.run(until_ns)
+        if self._start is not None and self._start.done():
+            await self._start
+
+    async def _finish_start(self) -> None:
+        if self._start is not None and not self._start.done():
+            self._start.cancel()
+            raise BadInput(f"stopped while {self.engine.progress.phase}: no session to sum up")
+
+    async def close(self) -> None:
+        """Everything down in order; the books stay consistent whenever this is called."""
+        if self._start is not None and not self._start.done():
+            self._start.cancel()
+        await self._doors.close(self._why)
+        await self.engine.stop(self._why)
+        await self.exchange.close()
+        await self._stores.close()
+        self._lease.release()
 
     async def _started(self) -> None:
         try:
@@ -162,8 +182,6 @@ class SimulatedRun:
         gc.freeze()
 
     async def _summary(self, began_perf: int, sim_s: float) -> dict[str, Any]:
-        if not hasattr(self.engine, "rooms") or self.engine.progress.phase != "trading":
-            raise BadInput(f"stopped while {self.engine.progress.phase}: no session to sum up")
         await self.engine.rooms.money.refresh()
         wall_s = (self._wall.perf() - began_perf) / SECOND
         kind = self.engine.outside.settings.broker.kind
@@ -202,7 +220,7 @@ def _tape(recorded: _Recorded | None, seed: int, day: date, calendar: Calendar, 
         from station.brokers.replay import RecordedTape
 
         return RecordedTape(recorded.bars, day, calendar)
-    return GeneratedTape(seed, day, calendar, options.runtime / "cache")
+    return GeneratedTape(seed, day, calendar, options.cache)
 
 
 async def _newest_instant(stores: Stores) -> int:

@@ -34,7 +34,7 @@ class Sensitivities(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """Inputs broadcast to one shape; `live` marks positive time and volatility, elsewhere the d's are harmless."""
+    """Inputs broadcast to one shape; `live` marks positive time and volatility."""
 
     forward: Floats
     strike: Floats
@@ -96,8 +96,8 @@ def greeks(
 def price_and_greeks(
     forward: float, strike: Floats, years: Floats, vol: Floats, call: Bools
 ) -> tuple[Floats, Sensitivities]:
-    """Both answers from one set of d's, for equal-shaped arrays that are known to be sound: forward, strike, years
-    and vol positive. The path of a whole chain, several times a simulated second."""
+    """Both answers from one set of d's, for equal-shaped arrays that are known to be sound: forward, strike,
+    years and vol positive. The path of a whole chain at every move of its underlying."""
     root = np.sqrt(years)
     spread = vol * root
     d1 = np.log(forward / strike) / spread + 0.5 * spread

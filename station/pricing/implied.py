@@ -20,8 +20,8 @@ def implied_vol(
     """The volatility (per year) at which Black-76 gives `quote`, dollars a unit of the underlying.
 
     NaN where there is none: a quote at or under intrinsic value, at or over the forward (call) or strike (put),
-    no time left, or a volatility outside 0.01 % … 5,000 %. Works on the out-of-the-money side by parity, so that
-    deep in-the-money quotes lose nothing but what their own size already lost.
+    no time left, or a volatility outside 0.01 % … 5,000 %. Works on the out-of-the-money side by parity, so
+    that deep in-the-money quotes lose nothing but what their own size already lost.
     """
     q, f, k, t = np.broadcast_arrays(
         np.asarray(quote, np.float64), np.asarray(forward, np.float64),

@@ -18,8 +18,8 @@ def smile_vol(forward: ArrayLike, strike: ArrayLike, years: ArrayLike, at_the_mo
     """Volatility (per year) at a strike, from the one at the money.
 
     A function of how many standard deviations k the strike is away:
-    `σ·(1 − 0.055·k/√(1+(k/4)²) + 0.045·(√(1+k²)−1))`, steeper for puts, with wings linear in k, which keeps call
-    prices convex in the strike. NaN in, NaN out.
+    `σ·(1 − 0.055·k/√(1+(k/4)²) + 0.045·(√(1+k²)−1))`, steeper for puts, with wings linear in k, which keeps
+    call prices convex in the strike. NaN in, NaN out.
     """
     f, k = np.asarray(forward, np.float64), np.asarray(strike, np.float64)
     base = np.asarray(at_the_money, np.float64)

@@ -1,4 +1,4 @@
-"""A paper exchange alone in lockstep, driven by a script of (instant, what to do); for the tests of this room."""
+"""A paper exchange alone in lockstep, driven by a script of (instant, deed)."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ def ticket(ref: str, contract: Contract, action: Action, qty: int | str = 1, **m
     }  # fmt: skip
     kind = more.pop("kind", kinds[limit is not None, stop is not None])
     purpose = more.pop("purpose", Purpose.ENTRY if action is Action.BUY else Purpose.CLOSE)
-    price = {name: Decimal(str(value)) for name, value in (("limit", limit), ("stop", stop)) if value is not None}
+    stated = (("limit", limit), ("stop", stop))
+    price = {name: Decimal(str(value)) for name, value in stated if value is not None}
     return Ticket(
         ref, str(more.pop("account", ACCOUNT)), contract, action, Decimal(qty), kind, purpose, **price, **more
     )  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The paper exchange: a seeded market, an order book with a durable memory, and the faults it can be asked for."""
+"""The paper exchange: a seeded market, an order book with a durable memory, and faults on demand."""
 
 from station.brokers.paper.exchange import PaperExchange
 from station.brokers.paper.faults import FAULTS, Fault, parse_fault

@@ -62,7 +62,7 @@ class Accounts:
         unrealised = sum(
             (h.qty * (prices[c] - h.cost) * c.multiplier for c, h in ledger.holdings.items()), ZERO
         )  # fmt: skip
-        margin = maintenance(ledger, self._floor.look)
+        margin = maintenance(ledger, self._floor.pit.look)
         return Account(
             self._register.account, (ledger.cash + ledger.value(prices)).quantize(_CENT), ledger.cash,
             max(ledger.cash - margin, ZERO), self._now_ns, ledger.realised, unrealised.quantize(_CENT), margin,

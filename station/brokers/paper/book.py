@@ -160,7 +160,8 @@ class Book:
         except sqlite3.DatabaseError as broken:
             await self.close()
             raise Fatal(
-                f"paper book {path} cannot be read ({broken}): restore it from a backup, or move it away to begin anew"
+                f"paper book {path} cannot be read ({broken}): "
+                "restore it from a backup, or move it away to begin anew"
             ) from broken
 
     async def read(self) -> Stored:

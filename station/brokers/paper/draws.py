@@ -1,4 +1,4 @@
-"""Keyed randomness: every number is a function of (seed, what it is for), never of when or how often it was asked."""
+"""Keyed randomness: a number depends on the seed and on what it is for, never on when it was asked."""
 
 from __future__ import annotations
 

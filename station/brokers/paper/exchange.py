@@ -1,4 +1,4 @@
-"""The paper exchange: a Broker for the station, a Venue for lockstep. What it says has been committed before."""
+"""The paper exchange: a Broker for the station, a Venue for lockstep. What it says is committed first."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class PaperExchange:
     """One account at one session of a tape, with a book in `book_path`.
 
     `await open()` before use: it creates the book, or resumes it at the newest of its own instant,
-    `resume_at_least_ns` and the clock, plays the market forward to there, and moves the clock. Raises Fatal for a
-    book of another seed, account or a later session.
+    `resume_at_least_ns` and the clock, plays the market forward to there, and moves the clock. Raises Fatal
+    for a book of another seed, account or a later session.
     """
 
     def __init__(
@@ -176,8 +176,7 @@ class PaperExchange:
             reports = self.floor.step(at_ns)
             if self.floor.register.draft or at_ns // MINUTE > self._minute:
                 await self._commit()
-            for report in reports:
-                self._link.send(report)
+            self._link.send(reports)
 
     async def _commit(self) -> None:
         floor = self.floor
@@ -198,7 +197,7 @@ class PaperExchange:
 
     @property
     def name(self) -> str:
-        return "paper"
+        return self.tape.kind
 
     @property
     def capabilities(self) -> Capabilities:
@@ -231,7 +230,7 @@ class PaperExchange:
         async with self._turn:
             self._live()
             floor = self.floor
-            floor.request(what, tickets, refs, self._clock.now())
+            floor.request(what, refs, tickets, self._clock.now())
             if floor.register.draft:
                 await self._book.commit(floor.register.draft)
 
@@ -260,7 +259,7 @@ class PaperExchange:
 
     async def what_if(self, ticket: Ticket) -> Margin:
         floor = self._live()
-        need = requirement(ticket, floor.register, floor.look)
+        need = requirement(ticket, floor.register, floor.pit.look)
         return Margin(need, need, order_fee(ticket.contract, ticket.qty))
 
     async def resolve(self, instrument: Instrument) -> Contract:
@@ -305,10 +304,10 @@ class PaperExchange:
     async def watch_depth(self, contract: Contract) -> None:
         floor = self._live()
         await self.watch(contract)
-        floor.feed.depth[contract] = None
+        floor.feed.watch(contract, depth=True)
 
     async def unwatch_depth(self, contract: Contract) -> None:
-        self._live().feed.depth.pop(contract, None)
+        self._live().feed.shallow(contract)
 
     async def scan(self, request: ScanRequest) -> tuple[str, ...]:
         """Raises Refused: the exchange has no market scanner, see `capabilities`."""
@@ -321,4 +320,4 @@ class PaperExchange:
 
     def report(self, report: Report) -> None:
         """Send something to whoever is connected, for tests of disorder that no fault plan describes."""
-        self._link.send(report)
+        self._link.send((report,))

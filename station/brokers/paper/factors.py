@@ -1,6 +1,6 @@
 """The seeded market's one factor: the log level of SPX by day and by minute, and its volatility.
 
-A day's numbers depend on the seed and the date alone, so that yesterday is the same seen from any later session.
+A day's numbers depend on the seed and the date alone, so that yesterday looks the same from any later session.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Factor:
     def path(
         self, days: Sequence[date], texture: Texture, start: Floats, end: Floats, sigma: Floats
     ) -> LogBars:
-        """One-minute log bars of several equal stretches, from level `start` to `end`, shape (days, minutes)."""
+        """One-minute log bars of several equal stretches, from level `start` to `end`."""
         count = len(texture.weights)
         normals, uniforms = np.empty((len(days), 3, count)), np.empty((len(days), 3, count))
         for row, day in enumerate(days):

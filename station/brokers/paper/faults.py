@@ -96,7 +96,7 @@ class FaultPlan:
 
     def holds(self, name: str, now_ns: int, symbol: str = "") -> bool:
         """Whether a timed fault of this name is on."""
-        return any(
+        return bool(self._timed) and any(
             fault.name == name and fault.at_ns <= now_ns < fault.until_ns and fault.symbol in ("", symbol)
             for fault in self._timed
         )

@@ -10,18 +10,29 @@ import numpy as np
 
 from station.brokers.paper.instruments import GENERATED, Instruments, tick_of
 from station.brokers.paper.past import Past
-from station.brokers.paper.tape import Floats, Int64s, Ticks, Weave, closed_by, four_ticks, sixty_ticks, weave
+from station.brokers.paper.tape import (
+    Floats,
+    Int64s,
+    Ticks,
+    Weave,
+    bar_ticks,
+    last_regular,
+    shown,
+    sixty_ticks,
+    weave,
+)
 from station.calendars import Calendar, SessionSpan, series_hours
 from station.domain.errors import BadInput
 from station.domain.instruments import INSTRUMENTS, Hours, Timeframe
-from station.series import Bars, aggregate, concat, finished
+from station.series import Bars
 
 SESSIONS_BEFORE: Final = 1000
 
 
 class GeneratedTape:
-    """One session of the market of `seed`: a print a second of SPX, SPY, ES and VIX in regular hours, four a minute
-    of ES around them, and a thousand sessions of bars before it. Raises BadInput for a day without a session.
+    """One session of the market of `seed`: a print a second of SPX, SPY, ES and VIX in regular hours, one in five
+    seconds of ES around them, and a thousand sessions of bars before it. Raises BadInput for a day without a
+    session.
 
     Finished aggregates of the past are kept in memory and, where `cache_dir` is given, on disk.
     """
@@ -46,6 +57,10 @@ class GeneratedTape:
         self._weave: Weave | None = None
 
     @property
+    def kind(self) -> str:
+        return "paper"
+
+    @property
     def source(self) -> str:
         return f"seed {self.seed}"
 
@@ -66,13 +81,8 @@ class GeneratedTape:
 
     def history(self, symbol: str, timeframe: Timeframe, end_ns: int, bars: int, now_ns: int) -> Bars:
         hours = series_hours(INSTRUMENTS[symbol])
-        seen = closed_by(self.minutes(symbol), now_ns)
-        live = finished(
-            aggregate(seen, timeframe, hours, self._calendar), timeframe, hours, self._calendar, now_ns
-        )
         past = self._past.bars(symbol, timeframe, self.session, bars)
-        joined = concat(past, live).before(end_ns)
-        return joined.cut(max(len(joined) - bars, 0), None)
+        return shown(past, self.minutes(symbol), timeframe, hours, self._calendar, end_ns, bars, now_ns)
 
     def volatility(self, at_ns: Int64s) -> Floats:
         prints = self.ticks("VIX")
@@ -80,14 +90,10 @@ class GeneratedTape:
         return prints.price[np.maximum(seen, 0)] / 100.0
 
     def settlement(self, symbol: str, day: date) -> float | None:
-        span = self._calendar.on(Hours.REGULAR, day)
-        if span is None or symbol not in self.symbols:
-            return None
-        own = self._calendar.on(series_hours(INSTRUMENTS[symbol]), day)
+        own = self._calendar.on(series_hours(INSTRUMENTS[symbol]), day) if symbol in self.symbols else None
         if own is None:
             return None
-        minutes = self._market.minutes(symbol, [own]).before(span.close_ns)
-        return float(minutes.close[-1]) if len(minutes) else None
+        return last_regular(self._market.minutes(symbol, [own]), day, self._calendar)
 
     def on(self, day: date) -> GeneratedTape | None:
         if self._calendar.on(Hours.REGULAR, day) is None:
@@ -107,7 +113,7 @@ class GeneratedTape:
         day = sixty_ticks(minutes.take(inside), self._weave, tick_of(symbol), mirrored=symbol == "VIX")
         if inside.all():
             return day
-        around = four_ticks(minutes.take(~inside))
+        around = bar_ticks(minutes.take(~inside))
         cut = int(np.searchsorted(around.at_ns, self.open_ns))
         return Ticks(
             np.insert(around.at_ns, cut, day.at_ns), np.insert(around.price, cut, day.price),

@@ -191,7 +191,7 @@ def basis(day: date) -> float:
 
 
 def front_expiry(day: date) -> date:
-    """The third Friday of March, June, September or December that holds on `day`; it rolls eight days before."""
+    """The third Friday of March, June, September or December in use on `day`; it rolls eight days before."""
     year, month = day.year, (day.month + 2) // 3 * 3
     found = _third_friday(year, month)
     if day > found - timedelta(days=8):

@@ -45,13 +45,16 @@ def form_fault(ticket: Ticket, listing: Listing) -> Refusal | None:
     return None
 
 
-def money_fault(order: PaperOrder, register: Register, look: Look) -> Refusal | None:
-    """Whether the account can carry it: cash for what it buys, margin for what it sells short."""
+def money_fault(
+    order: PaperOrder, register: Register, look: Look, replacing: PaperOrder | None = None
+) -> Refusal | None:
+    """Whether the account can carry it: cash for what it buys, margin for what it sells short.
+    A bracket's sells are covered by their parent's buy."""
     ticket = order.ticket
     if ticket.parent_ref and not order.buys:
         return None
-    need = requirement(ticket, register, look, order)
-    free = free_cash(register, look, order)
+    need = requirement(ticket, register, look, replacing or order)
+    free = free_cash(register, look, replacing or order)
     if need > free:
         return Refusal(
             201, f"Order rejected - reason: it needs {need:.2f} USD and {free:.2f} USD are available"

@@ -1,4 +1,4 @@
-"""What the account holds: positions at average cost, cash, realised profit. Rebuilt from the book at any time."""
+"""What the account holds: positions at average cost, cash, realised profit. Rebuilt from the book."""
 
 from __future__ import annotations
 

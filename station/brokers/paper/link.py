@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from station.brokers.paper.faults import Fault, FaultPlan
@@ -50,9 +51,15 @@ class Link:
         if sink is not None:
             sink(LinkReport(False, now_ns, reason=reason))
 
-    def send(self, report: Report) -> None:
-        if self._sink is not None and (self._venue_up or isinstance(report, LinkReport | NoticeReport)):
-            self._sink(report)
+    def send(self, reports: Sequence[Report]) -> None:
+        """Deliver in order, or lose: without a venue only news of the link itself gets through. A sink that
+        disconnects in the middle gets no more."""
+        for report in reports:
+            sink = self._sink
+            if sink is None:
+                return
+            if self._venue_up or isinstance(report, LinkReport | NoticeReport):
+                sink(report)
 
     def on_fault(self, fault: Fault, begins: bool, now_ns: int) -> None:
         """A timed fault starts or ends."""

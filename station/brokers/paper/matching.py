@@ -29,8 +29,8 @@ def touches_stop(order: PaperOrder, touch: Touch) -> bool:
 def match(order: PaperOrder, touch: Touch, wanted: Decimal, taken: int) -> Fill | None:
     """What trades now of the `wanted` quantity, when `taken` of the size shown is gone already.
 
-    Market orders pay the far side. A limit that finds the market through it on arrival, or that is sweeping, gets
-    the market's price; one that rested gets its own, since the market came to it.
+    Market orders pay the far side. A limit that finds the market through it on arrival, or that is sweeping,
+    gets the market's price; one that rested gets its own, since the market came to it.
     """
     far, shown = (touch.ask, touch.ask_size) if order.buys else (touch.bid, touch.bid_size)
     free = min(int(wanted), shown - taken)

@@ -23,6 +23,7 @@ class PaperOrder:
     triggered: bool = False
     fresh: bool = True
     last_price: Decimal | None = None
+    value: Decimal = ZERO
     reported_ns: int = 0
 
     @property
@@ -41,6 +42,11 @@ class PaperOrder:
     @property
     def remaining(self) -> Decimal:
         return max(self.ticket.qty - self.filled, ZERO)
+
+    @property
+    def average(self) -> Decimal | None:
+        """Average price a unit of what filled."""
+        return self.value / self.filled if self.filled else None
 
     @property
     def group(self) -> str:

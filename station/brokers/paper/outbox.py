@@ -35,15 +35,9 @@ class Outbox:
 
     def status(self, order: PaperOrder, at_ns: int) -> OrderStatus:
         return OrderStatus(
-            order.ref,
-            order.state,
-            order.filled,
-            order.remaining,
-            at_ns,
-            order.number,
-            order.perm_id,
-            order.reason,
-        )
+            order.ref, order.state, order.filled, order.remaining, at_ns, order.number, order.perm_id,
+            order.reason, order.average,
+        )  # fmt: skip
 
     def tell(self, order: PaperOrder, at_ns: int, *notices: tuple[int, str]) -> None:
         """The order's state, then notices about it."""
@@ -68,7 +62,7 @@ class Outbox:
         due_ns = at_ns + self.latency("fill", number)
         fee = CommissionReport(execution.exec_id, execution.commission or ZERO, due_ns)
         fill = ExecutionReport(replace(execution, commission=None))
-        status = replace(self.status(order, due_ns))
+        status = self.status(order, due_ns)
         reports: list[Report] = [fill, fee, status]
         plan, symbol = self._plan, execution.contract.symbol
         if plan.strike("commission_early", at_ns, symbol):
@@ -86,10 +80,6 @@ class Outbox:
         if plan.strike("backward_status", at_ns, symbol):
             reports.append(replace(status, state=OrderState.SUBMITTED, filled=ZERO, remaining=order.ticket.qty))
         return self._send(order, due_ns, tuple(reports))
-
-    def follow(self, order: PaperOrder, due_ns: int, *notices: tuple[int, str]) -> None:
-        """The state of an order that another's fill has changed, told with that fill."""
-        self.tell(order, due_ns, *notices)
 
     def _send(self, order: PaperOrder, at_ns: int, reports: tuple[Report, ...]) -> int:
         due_ns = max(at_ns, order.reported_ns)

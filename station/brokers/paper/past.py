@@ -23,8 +23,8 @@ _SESSION_S: Final = {Hours.REGULAR: 6 * 3600 + 1800, Hours.FUTURES: 23 * 3600, H
 
 
 class Past:
-    """`earlier(symbol, back, count)` gives the minutes of `count` sessions from the `back`-th before the tape's on;
-    this gives any timeframe, from memory, disk, or by making it.
+    """`earlier(symbol, back, count)` gives the minutes of `count` sessions, the first of them `back` before the
+    tape's; this gives any timeframe, from memory, disk, or by making it.
 
     A damaged or unwritable cache costs time, never an error.
     """

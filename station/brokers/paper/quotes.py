@@ -1,6 +1,6 @@
 """Quotes of every listed contract as a pure function of the instant: the model's price, a spread, a size.
 
-An underlying's options are priced anew at its *marks*: when it has moved 3 basis points, or three seconds have
+An underlying's options are priced anew at its *marks*: when it has moved 3 basis points, or four seconds have
 passed. Between marks the book stands still.
 """
 
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from station.brokers.paper.draws import key, scrambled
+from station.brokers.paper.draws import UInt64s, key, scrambled
 from station.brokers.paper.listing import con_id, ticks_of
 from station.brokers.paper.tape import Floats, Int64s, Tape, Ticks
 from station.calendars import Calendar
@@ -21,8 +21,9 @@ from station.domain.clock import SECOND
 from station.domain.instruments import INSTRUMENTS, Contract, SecType
 from station.pricing import TradingTime, expiry_instant, expiry_vol, price_and_greeks, smile_vol, year_fraction
 
+_HALF: Final = np.uint64(20)
 MOVE: Final = 3e-4
-QUIET_NS: Final = 3 * SECOND
+QUIET_NS: Final = 4 * SECOND
 LEAST_YEARS: Final = 1.0 / (365 * 86400)
 
 
@@ -98,26 +99,35 @@ class Panel:
     def touches(self, at_ns: int, underlying: float, level: float) -> Board:
         """The whole panel's book at one mark."""
         self.underlying = underlying
+        if not self._expire_ns:
+            return self._plain(underlying)
         value, iv, slopes = self._model(at_ns, underlying, level)
-        late = 1.0 + 0.8 * max((at_ns - self._open_ns) / self._span_ns - 0.9, 0.0) * 10.0
+        late = 1.0 + 8.0 * max((at_ns - self._open_ns) / self._span_ns - 0.9, 0.0)
         far = np.minimum(np.abs(np.log(self._strike / underlying)) * 30.0, 1.5)
-        half = value * self._tight * late * (1.0 + far) * 100.0 * self._option
+        half = value * self._option * (1.0 + far) * (self._tight * late * 100.0)
         cents = value * 100.0
-        low, high = np.maximum(cents - half, 0.0), cents + half
-        bid = self._rounded(low, np.floor, 1e-6)
-        ask = self._rounded(high, np.ceil, -1e-6)
+        bid = self._rounded(np.maximum(cents - half, 0.0), np.floor, 1e-6)
+        ask = self._rounded(cents + half, np.ceil, -1e-6)
         ask = np.maximum(ask, bid + np.where(bid >= self._edge, self._high, self._low))
         stir = scrambled(self._key + (bid * 4099 + ask).astype(np.uint64))
-        sizes = (self._depth * (0.15 + (stir % np.uint64(1000)).astype(np.float64) / 600.0)).astype(np.int64)
-        other = (
-            self._depth * (0.15 + ((stir >> np.uint64(20)) % np.uint64(1000)).astype(np.float64) / 600.0)
-        ).astype(np.int64)
-        return Board(bid, ask, np.maximum(sizes, 1), np.maximum(other, 1), value, iv, slopes)
+        return Board(bid, ask, self._sizes(stir), self._sizes(stir >> _HALF), value, iv, slopes)
+
+    def _plain(self, underlying: float) -> Board:
+        """Instruments alone: a tick wide around their last price."""
+        count = len(self.contracts)
+        cents = np.full(count, underlying * 100.0)
+        bid = self._rounded(cents, np.floor, 1e-6)
+        ask = bid + self._low
+        stir = scrambled(self._key + (bid * 4099 + ask).astype(np.uint64))
+        none = np.zeros(count)
+        slopes = (np.ones(count), none, none, none)
+        return Board(bid, ask, self._sizes(stir), self._sizes(stir >> _HALF), cents / 100.0, none, slopes)
+
+    def _sizes(self, stir: UInt64s) -> Int64s:
+        share = 0.15 + (stir % np.uint64(1000)).astype(np.float64) / 600.0
+        return np.maximum((self._depth * share).astype(np.int64), 1)
 
     def _model(self, at_ns: int, underlying: float, level: float) -> tuple[Floats, Floats, tuple[Floats, ...]]:
-        count = len(self.contracts)
-        if not self._expire_ns:
-            return np.full(count, underlying), np.zeros(count), (np.ones(count), *(np.zeros(count),) * 3)
         years_by, vol_by = self._terms(at_ns, level)
         years, base = years_by[self._expiry], vol_by[self._expiry]
         iv = smile_vol(underlying, self._strike, years, base)

@@ -1,4 +1,4 @@
-"""The exchange's state: orders, holdings, executions. Every change writes its rows to the draft as it happens."""
+"""The exchange's state: orders, holdings, executions. Every change leaves its rows in the draft."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class Register:
             )  # fmt: skip
             self.executions.append(execution)
             order.last_price = execution.price
+            order.value += execution.qty * execution.price
         moves = [(e.at_ns, 0, e.contract, e.action.sign * e.qty, e.price) for e in self.executions]
         moves += [
             (row[1], 1, contract_of(row[3]), -Decimal(row[4]), Decimal(row[5])) for row in stored.settlements
@@ -111,6 +112,7 @@ class Register:
         self.ledger.cash += amount - fee
         order.filled += qty
         order.last_price = price
+        order.value += qty * price
         done = order.filled >= ticket.qty
         self.move(order, OrderState.FILLED if done else OrderState.PARTIALLY_FILLED, "filled", at_ns)
         return execution
@@ -163,6 +165,6 @@ def _order(row: tuple[object, ...], stored: Stored) -> PaperOrder:
         stop=price_of(row[9] if isinstance(row[9], str) else None),
     )  # fmt: skip
     return PaperOrder(
-        ticket, int(str(row[2])), int(str(row[16])), int(str(row[17])), OrderState(row[14]), Decimal(str(row[15])),
-        str(row[18]), triggered=ref in stored.triggered, fresh=False,
+        ticket, int(str(row[2])), int(str(row[16])), int(str(row[17])), OrderState(row[14]),
+        Decimal(str(row[15])), str(row[18]), triggered=ref in stored.triggered, fresh=False,
     )  # fmt: skip

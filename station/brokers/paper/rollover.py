@@ -29,11 +29,11 @@ def carried_over(stored: Stored, tape: Tape, calendar: Calendar, account: str) -
             register.move(order, OrderState.EXPIRED, "expired", floor.through_ns, "the session closed")
     for contract in list(register.ledger.holdings):
         if contract.is_option and contract.expiry < f"{tape.session:%Y%m%d}":
-            price = floor.settlement_price(contract)
+            price = floor.pit.settlement_price(contract)
             if price is None:
                 raise Fatal(
-                    f"{contract.label} expired before {tape.session} and the tape has no close of {contract.symbol} "
-                    "for its date: add bars of that day, or begin a new --runtime"
+                    f"{contract.label} expired before {tape.session} and the tape has no close of "
+                    f"{contract.symbol} for its date: add bars of that day, or begin a new --runtime"
                 )
             register.settle(contract, price, max(floor.through_ns, midnight))
     return floor

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from station.brokers.paper.draws import stream
+from station.calendars import Calendar
 from station.domain.clock import MINUTE, SECOND
-from station.domain.instruments import Timeframe
-from station.series import Bars
+from station.domain.instruments import Hours, Timeframe
+from station.series import Bars, aggregate, concat, finished
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -35,6 +36,11 @@ class Tape(Protocol):
 
     `open_ns` and `close_ns` are of the regular session; ticks of futures reach beyond both.
     """
+
+    @property
+    def kind(self) -> str:
+        """`paper` or `replay`."""
+        ...
 
     @property
     def source(self) -> str: ...
@@ -78,25 +84,39 @@ class Tape(Protocol):
         ...
 
 
-QUARTERS = (0, 20, 40, 59)
-"""The seconds at which a minute known only by its bar is played: open, extreme, extreme, close."""
+BEATS: Final = np.array((0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 59), np.int64)
+"""The seconds at which a minute known only by its bar is played; the extremes fall on 20 and 40."""
+_NEAR_BEAT: Final = 4
+_FAR_BEAT: Final = 8
 
 
-def four_ticks(minutes: Bars) -> Ticks:
-    """Open, the extreme nearer to it, the other one, close. Sizes are whole but for the last and add up to the
-    bar's volume exactly; a bar rebuilt from the ticks is the bar."""
-    count = len(minutes)
-    if count == 0:
-        return Ticks(np.empty(0, np.int64), np.empty(0), np.empty(0))
+def bar_ticks(minutes: Bars) -> Ticks:
+    """Open, then to the extreme nearer to it, then to the other, then to the close, in straight lines.
+
+    Sizes are whole but for the last and add up to the bar's volume exactly; a bar rebuilt from the ticks is the
+    bar. Where both extremes are as near, a rising bar goes low first.
+    """
+    beats = len(BEATS)
     up, down = minutes.high - minutes.open, minutes.open - minutes.low
     high_first = (up < down) | ((up == down) & (minutes.close < minutes.open))
     near = np.where(high_first, minutes.high, minutes.low)
     far = np.where(high_first, minutes.low, minutes.high)
-    price = np.stack((minutes.open, near, far, minutes.close), axis=1)
+    price = np.empty((len(minutes), beats))
+    legs = (
+        (0, _NEAR_BEAT, minutes.open, near),
+        (_NEAR_BEAT, _FAR_BEAT, near, far),
+        (_FAR_BEAT, beats - 1, far, minutes.close),
+    )
+    for first, last, start, end in legs:
+        share = (BEATS[first:last] - BEATS[first]) / (BEATS[last] - BEATS[first])
+        price[:, first:last] = np.round(start[:, None] + (end - start)[:, None] * share[None, :], 2)
+        price[:, first] = start
+    price[:, -1] = minutes.close
+    price = np.clip(price, minutes.low[:, None], minutes.high[:, None])
     volume = np.where(np.isfinite(minutes.volume), minutes.volume, 0.0)
-    part = np.floor(volume / 4.0)
-    size = np.stack((part, part, part, volume - 3.0 * part), axis=1)
-    at_ns = minutes.start_ns[:, None] + np.array(QUARTERS, np.int64) * SECOND
+    size = np.repeat(np.floor(volume / beats)[:, None], beats, axis=1)
+    size[:, -1] = volume - (beats - 1) * size[:, 0]
+    at_ns = minutes.start_ns[:, None] + BEATS * SECOND
     return Ticks(at_ns.ravel(), price.ravel(), size.ravel())
 
 
@@ -149,6 +169,21 @@ def sixty_ticks(minutes: Bars, texture: Weave, tick: float, *, mirrored: bool) -
     return Ticks(at_ns.ravel(), price.ravel(), size.ravel())
 
 
-def closed_by(minutes: Bars, now_ns: int) -> Bars:
-    """The 1-minute bars that are over at `now_ns`."""
-    return minutes.before(now_ns - MINUTE + 1)
+def shown(
+    past: Bars, minutes: Bars, timeframe: Timeframe, hours: Hours, calendar: Calendar, end_ns: int, bars: int,
+    now_ns: int,
+) -> Bars:  # fmt: skip
+    """What history answers: bars of earlier sessions, then of the session's minutes that are over."""
+    over = minutes.before(now_ns - MINUTE + 1)
+    live = finished(aggregate(over, timeframe, hours, calendar), timeframe, hours, calendar, now_ns)
+    joined = concat(past, live).before(end_ns)
+    return joined.cut(max(len(joined) - bars, 0), None)
+
+
+def last_regular(minutes: Bars, day: date, calendar: Calendar) -> float | None:
+    """The last price of a day's regular session among these minutes."""
+    span = calendar.on(Hours.REGULAR, day)
+    if span is None:
+        return None
+    inside = minutes.since(span.open_ns).before(span.close_ns)
+    return float(inside.close[-1]) if len(inside) else None

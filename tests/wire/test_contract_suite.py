@@ -1,5 +1,4 @@
-"""The broker contract: one suite that the paper exchange passes in process, and the IBKR adapter over TCP against
-the emulator in front of the same exchange."""
+"""The broker contract: one suite, for the paper exchange in process and for the IBKR adapter over TCP."""
 
 from __future__ import annotations
 

@@ -118,6 +118,14 @@ class Heard:
         return self.fills(ref)
 
 
+async def turn() -> None:
+    """One turn of the loop."""
+    loop = asyncio.get_running_loop()
+    taken = loop.create_future()
+    loop.call_soon(taken.set_result, None)
+    await taken
+
+
 class Rig:
     """An exchange under way, the server where there is one, and brokers that know nothing of each other."""
 
@@ -131,9 +139,7 @@ class Rig:
             calendar=load_calendar(), account=ACCOUNT, start_cash=Decimal(cash), faults=faults,
         )  # fmt: skip
         self.pacer = Pacer(self.clock, self.exchange, SPEED)
-        self.server = EmulatorServer(
-            self.exchange, "127.0.0.1", 0, self.clock, faults=WireFaults(), pacer=self.pacer
-        )
+        self.server = self._new_server()
         self.port = 0
         self.heard = Heard()
         self._running: asyncio.Task[None] | None = None
@@ -163,6 +169,19 @@ class Rig:
         )  # fmt: skip
         self._brokers.append(broker)
         return broker
+
+    def _new_server(self) -> EmulatorServer:
+        return EmulatorServer(self.exchange, "127.0.0.1", 0, self.clock, faults=WireFaults(), pacer=self.pacer)
+
+    async def restart_server(self) -> None:
+        self.server = self._new_server()
+        self.port = await self.server.start()
+
+    async def gone(self) -> None:
+        """Return once the server has noticed that every client left."""
+        while self.server.clients:
+            await self.pacer.present()
+            await turn()
 
     async def close(self) -> None:
         for broker in self._brokers:

@@ -40,12 +40,15 @@ class SendLanes:
         self._flushed: dict[int, asyncio.Future[None]] = {}
         self._sent: deque[int] = deque()
         self._timer: Timer | None = None
+        self._closed = ""
 
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._queues.values())
 
     def offer(self, message: str) -> None:
-        """Send now if its lane has room, else as soon as it has."""
+        """Send now if its lane has room, else as soon as it has. Raises ConnectionError after `close`."""
+        if self._closed:
+            raise ConnectionError(self._closed)
         kind, order_id = _kind(message)
         lane = Lane.DATA
         if kind in (CANCEL, GLOBAL_CANCEL):
@@ -74,6 +77,7 @@ class SendLanes:
 
     def close(self, reason: str) -> None:
         """Forget what has not been sent; whoever waits for it learns that it never was."""
+        self._closed = reason or "closed"
         for queue in self._queues.values():
             queue.clear()
         self._waiting.clear()

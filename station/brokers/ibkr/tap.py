@@ -177,6 +177,9 @@ class TappedIB(IB):
         # At 1102 the library would subscribe to an account summary that nobody here reads.
         self.errorEvent.clear()
 
+    def __del__(self) -> None:
+        """The library would disconnect here, whenever the garbage collector likes; ours is closed by then."""
+
     def abort(self) -> None:
         """End the connection now, without a farewell that a dead peer would never take."""
         transport = self.client.conn.transport

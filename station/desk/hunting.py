@@ -55,10 +55,10 @@ class BarCloser:
     async def close(self, boundary_ns: int) -> None:
         """Close what is due at the boundary, scan it, and publish what passes the gates."""
         closed = self._market.close_due(boundary_ns)
-        if not closed:
-            return
         if self._market.wants_recovery:
             await self._recover()
+        if not closed:
+            return
         for listener in self.bar_listeners:
             listener(closed)
         accepted = self._gated(self._scanners.on_closed(closed))

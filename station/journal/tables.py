@@ -19,7 +19,7 @@ _BAD: Final = "red"
 
 def trades_table(shape: Json) -> Table:
     """What `trades` prints: one row a trade, times in ET."""
-    table = Table(title=f"{len(shape['trades'])} trades", title_justify="left", box=None, pad_edge=False)
+    table = Table(title=_counted(shape["trades"]), title_justify="left", box=None, pad_edge=False)
     for name in ("id", "opened", "closed", "strategy", "contract", "state"):
         table.add_column(name, no_wrap=True)
     for name in ("qty", "entry", "exit", "net", "fees"):
@@ -33,6 +33,10 @@ def trades_table(shape: Json) -> Table:
             trade["cause"] or "",
         )  # fmt: skip
     return table
+
+
+def _counted(trades: list[Json]) -> str:
+    return f"{len(trades)} trade{'' if len(trades) == 1 else 's'}"
 
 
 def story_text(shape: Json) -> Group:

@@ -75,6 +75,7 @@ class ProtectionWorker:
         self._timer_ns = 0
         self._sweep_ns = 0
         self._sweeping: asyncio.Task[None] | None = None
+        self._stopping = False
         self.faults = 0
         self.looks = 0
 
@@ -126,7 +127,8 @@ class ProtectionWorker:
         return ward.memory if ward is not None else Memory()
 
     async def run(self) -> None:
-        """Protect until cancelled."""
+        """Protect until cancelled; may be run again."""
+        self._stopping = False
         self._sweep_ns = 0
         self._wake.set()
         try:
@@ -203,9 +205,9 @@ class ProtectionWorker:
 
     def _looked(self, ward: _Ward, task: asyncio.Task[None]) -> None:
         ward.task = None
-        if task.cancelled():
+        if self._stopping:
             return
-        error = task.exception()
+        error = asyncio.CancelledError("a look was cancelled") if task.cancelled() else task.exception()
         if error is not None:
             self.faults += 1
             pause_s = min(self._settings.retry_s * 2 ** min(ward.faults, 5), self._settings.slow_poll_s)
@@ -236,6 +238,7 @@ class ProtectionWorker:
         self._wake.set()
 
     async def _stop(self) -> None:
+        self._stopping = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from random import Random
 from typing import Final
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from station.domain.instruments import CENT_TICKS, ES_OPTION_TICKS, SPX_OPTION_TICKS
+from station.domain.instruments import CENT_TICKS, ES_OPTION_TICKS, SPX_OPTION_TICKS, TickRule
 from station.domain.orders import (
     Action,
     Execution,
@@ -24,6 +25,7 @@ from station.domain.orders import (
 from tests.unit.domain_cases import ACCOUNT, CONTRACT, exit_ref, ticket
 
 QTY: Final = 4
+Report = OrderState | Execution | str
 RULES: Final = st.sampled_from([SPX_OPTION_TICKS, ES_OPTION_TICKS, CENT_TICKS])
 
 
@@ -46,7 +48,7 @@ class Told:
         self.order = new_order(ticket(exit_ref(), QTY, limit="12.30"), "T1", 0)
         self.booked: tuple[Execution, ...] = ()
 
-    def hear(self, report: OrderState | Execution | str, at_ns: int = 0) -> None:
+    def hear(self, report: Report, at_ns: int = 0) -> None:
         before = self.order
         match report:
             case OrderState():
@@ -73,27 +75,27 @@ class Told:
 
 
 @given(REPORTS)
-def test_no_sequence_of_reports_leaves_filled_or_hides_an_execution(reports: list[object]) -> None:
+def test_no_sequence_of_reports_leaves_filled_or_hides_an_execution(reports: list[Report]) -> None:
     told = Told()
     for report in reports:
-        told.hear(report)  # pyright: ignore[reportArgumentType]
+        told.hear(report)
 
 
 @given(REPORTS)
-def test_every_report_heard_twice_changes_nothing_the_second_time(reports: list[object]) -> None:
+def test_every_report_heard_twice_changes_nothing_the_second_time(reports: list[Report]) -> None:
     told = Told()
     for report in reports:
-        told.hear(report)  # pyright: ignore[reportArgumentType]
+        told.hear(report)
         once = told.order
-        told.hear(report)  # pyright: ignore[reportArgumentType]
+        told.hear(report)
         assert told.order == once
 
 
 @given(st.lists(EXECUTIONS, max_size=12), st.randoms(use_true_random=False))
-def test_executions_in_any_order_book_the_same(executions: list[Execution], random: object) -> None:
+def test_executions_in_any_order_book_the_same(executions: list[Execution], random: Random) -> None:
     first, second = Told(), Told()
     shuffled = list(executions)
-    random.shuffle(shuffled)  # pyright: ignore[reportAttributeAccessIssue]
+    random.shuffle(shuffled)
     for report in executions:
         first.hear(report)
     for report in shuffled:
@@ -112,7 +114,7 @@ def test_a_root_id_is_booked_once_at_its_highest_revision(executions: list[Execu
 
 
 @given(RULES, st.decimals(0, 50, places=4))
-def test_a_price_rounds_to_the_nearest_legal_ones_around_it(rule, price: Decimal) -> None:
+def test_a_price_rounds_to_the_nearest_legal_ones_around_it(rule: TickRule, price: Decimal) -> None:
     low, high = rule.down(price), rule.up(price)
     assert low <= price <= high
     assert rule.is_legal(low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -188,6 +189,23 @@ def test_fault_59_a_failing_trade_is_reported_and_retried_and_harms_no_other() -
     assert {trade_id for trade_id, _ in faults} == {"T1"}
     assert worker.faults == len(faults) == 4
     assert len(exchange.accounts["T1"].exits) == 1
+
+
+class Cancelling(Stubborn):
+    """A port whose wire cancels what waits on it."""
+
+    async def carry_out(self, trade_id: str, directive: Directive) -> None:
+        if trade_id == "T1" and self.exchange.clock.now() < self.until_ns:
+            raise asyncio.CancelledError
+        await self.exchange.carry_out(trade_id, directive)
+
+
+def test_a_look_cancelled_from_below_is_a_fault_like_any_other() -> None:
+    exchange, worker, faults = played(
+        START, START + MINUTE, two, port=lambda e: Cancelling(e, START + 10 * SECOND)
+    )
+    assert worker.faults == len(faults) == 4
+    assert all(account.exits for account in exchange.accounts.values())
 
 
 class Slow(Stubborn):

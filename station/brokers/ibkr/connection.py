@@ -56,6 +56,7 @@ class Connection:
         ib = TappedIB(ears, self._clock, self._tws_zone)
         self._ib, self._why = ib, ""
         self._refused = asyncio.get_running_loop().create_future()
+        ib.client.on_end = self._cut_short
         fetch = StartupFetch.POSITIONS | StartupFetch.ORDERS_OPEN | StartupFetch.EXECUTIONS
         connecting = asyncio.ensure_future(
             ib.connectAsync(
@@ -82,8 +83,14 @@ class Connection:
         self._beat()
         return ib
 
+    def _cut_short(self) -> None:
+        if self._refused is not None and not self._refused.done():
+            self._refused.set_result("")
+
     def _turned_away(self, text: str) -> None:
         """326: the same id again later, never another one (FAULTS 27)."""
+        if not text:
+            raise BrokerUnavailable(f"{self._host}:{self._port} closed the connection during the handshake")
         self._refusals += 1
         line = f"client id {self.client_id} is in use at {self._host}:{self._port} ({text})"
         if self._refusals >= MAX_ID_REFUSALS:

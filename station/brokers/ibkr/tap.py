@@ -151,7 +151,14 @@ class LaneClient(Client):
 
     def __init__(self, wrapper: Wrapper, clock: Clock) -> None:
         self.lanes = SendLanes(clock, self._write)
+        self.on_end: Callable[[], None] | None = None
         super().__init__(wrapper)
+
+    def _onSocketDisconnected(self, msg: str) -> None:  # noqa: N802
+        """The library sits out its time limit when the socket ends during the handshake; we need not."""
+        super()._onSocketDisconnected(msg)
+        if self.on_end is not None:
+            self.on_end()
 
     def sendMsg(self, msg: str) -> None:  # noqa: N802
         self.lanes.offer(msg)

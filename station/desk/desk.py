@@ -29,6 +29,7 @@ from station.domain.clock import Clock
 from station.domain.errors import BadInput
 from station.domain.events import Alerted, CancelRequested, LinkChanged, OrderMoved, SettledAtExpiry
 from station.domain.instruments import Contract, Hours, Right
+from station.domain.market import Quote
 from station.domain.orders import Order, OrderState
 from station.domain.trade import Cause, Trade, TradeState
 from station.execution import Finding, Interpretation
@@ -44,7 +45,7 @@ class Protector(Protocol):
 
     def notify_all(self) -> None: ...
 
-    def quote_moved(self, trade_id: str) -> None: ...
+    def quote_moved(self, trade_id: str, quote: Quote | None = None) -> None: ...
 
     def request_out(self, trade_id: str, cause: Cause, reason: str) -> None: ...
 
@@ -85,7 +86,7 @@ class Desk:
             case QuoteReport():
                 self._market.on_report(report)
                 for trade_id in self._held.get(report.quote.contract, ()):
-                    self._guard().quote_moved(trade_id)
+                    self._guard().quote_moved(trade_id, report.quote)
             case LinkReport():
                 self._market.on_report(report)
                 self._link(report)
@@ -261,6 +262,7 @@ class Desk:
             entry_working=entry_working,
             kill_flatten=self._controls.controls.kill.on and self._controls.controls.kill.flatten,
             halted=self._market.halted(trade.symbol),
+            day_shield_hit=self._judgement.day_shield_hit(trade.strategy, trade.shield),
         )  # fmt: skip
 
     async def carry_out(self, trade_id: str, directive: Directive) -> None:

@@ -73,6 +73,9 @@ class ExitHands:
             return
         async with self._locks.hold(self._ledger.trades[trade_id].symbol):
             trade = self._ledger.trades[trade_id]
+            if isinstance(directive, CancelExit | CancelEntry):
+                await self._cancel(directive.order_ref, str(getattr(directive.cause, "value", directive.cause)))
+                return
             if trade.state not in _CAN_EXIT:
                 return
             match directive:
@@ -82,10 +85,6 @@ class ExitHands:
                     await self._modify(trade, directive)
                 case MarketOut():
                     await self._market_out(trade, directive)
-                case CancelExit() | CancelEntry():
-                    await self._cancel(
-                        directive.order_ref, str(getattr(directive.cause, "value", directive.cause))
-                    )
 
     async def _submit(self, trade: Trade, asked: SubmitExit) -> None:
         if trade.open_qty <= 0 or self._ledger.book.working_exits(trade.id):
@@ -146,6 +145,10 @@ class ExitHands:
             await self._place(trade, OrderKind.MARKET, Purpose.CLOSE, None, None, asked.cause.value)
             return
         order = working[0]
+        wanted = Action.SELL if trade.open_qty > 0 else Action.BUY
+        if order.ticket.action is not wanted:
+            await self._cancel(order.ref, asked.cause.value)
+            return
         if order.ticket.kind is OrderKind.MARKET and order.remaining == abs(trade.open_qty):
             return
         ticket = replace(

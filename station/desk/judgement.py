@@ -33,6 +33,7 @@ from station.risk import (
 )
 
 VIX_AGE_S: Final = 60.0
+DAY_SHIELD: Final = "day_shield"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Judgement:
         self, *, clock: Clock, calendar: Calendar, market: Market, ledger: Ledger, money: MoneyDesk,
         controls: Callable[[], Controls], limits: Callable[[], Limits], reconciled: Callable[[], bool],
         link_up: Callable[[], bool], day_start: Callable[[], int], options: OptionDesk,
-        enabled: Callable[[str], bool], foreign: Callable[[], tuple[Position, ...]],
+        enabled: Callable[[str], bool], day_shield_usd: Decimal, foreign: Callable[[], tuple[Position, ...]],
     ) -> None:  # fmt: skip
         self._clock = clock
         self._calendar = calendar
@@ -71,6 +72,7 @@ class Judgement:
         self._day_start = day_start
         self._options = options
         self._enabled = enabled
+        self._day_shield_usd = day_shield_usd
         self._foreign = foreign
         self._rules: dict[Contract, TickRule] = {}
 
@@ -118,7 +120,7 @@ class Judgement:
             halted=self._market.halted(contract.symbol),
             quote=self._market.quote(contract), greeks=self._options.greeks(contract, now),
             feed_mode=health.mode, feed_age_s=health.age_s, feed_score=health.score,
-            vix=self._vix(contract), equity=equity,
+            vix=self._vix(), vix_watched="VIX" in self._market.symbols, equity=equity,
             buying_power=self._money.buying_power, day_pnl=self._money.day_pnl(),
             month_pnl=equity - month if month is not None else Decimal(0),
             held=self._held(), working=self._working(),
@@ -137,6 +139,10 @@ class Judgement:
             and self._link_up()
         )
 
+    def day_shield_hit(self, strategy: str, shield: str) -> bool:
+        """Whether a strategy under the day shield has used up its loss ceiling of the session."""
+        return shield == DAY_SHIELD and self._money.day_pnl_of(strategy) <= -self._day_shield_usd
+
     def quote(self, contract: Contract) -> Quote | None:
         return self._market.quote(contract)
 
@@ -151,13 +157,9 @@ class Judgement:
     def learn_rule(self, contract: Contract, rule: TickRule) -> None:
         self._rules[contract] = rule
 
-    def _vix(self, contract: Contract) -> float | None:
-        """The VIX while it is fresh enough to judge by; where none is watched, the contract's own implied
-        volatility in its points."""
-        if "VIX" not in self._market.symbols:
-            greeks = self._options.greeks(contract, self._clock.now())
-            return greeks.iv * 100 if greeks is not None else None
-        if self._market.health("VIX").age_s > VIX_AGE_S:
+    def _vix(self) -> float | None:
+        """The VIX while it is fresh enough to judge by."""
+        if "VIX" not in self._market.symbols or self._market.health("VIX").age_s > VIX_AGE_S:
             return None
         return self._market.last_price("VIX")
 

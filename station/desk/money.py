@@ -62,6 +62,10 @@ class MoneyDesk:
         """Dollars since the session began: realised, fees, and what is open at its mark."""
         return sum((self.pnl_of(trade) for trade in self._today()), ZERO)
 
+    def day_pnl_of(self, strategy: str) -> Decimal:
+        """Dollars of one strategy's trades since the session began."""
+        return sum((self.pnl_of(trade) for trade in self._today() if trade.strategy == strategy), ZERO)
+
     def realised_today(self) -> Decimal:
         return sum((trade.net_pnl or ZERO for trade in self._today()), ZERO)
 

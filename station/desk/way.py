@@ -13,7 +13,7 @@ from typing import Final
 
 from station.desk.exits import ExitHands
 from station.desk.inbox import Nudge, OrderInbox
-from station.desk.judgement import Judgement
+from station.desk.judgement import DAY_SHIELD, Judgement
 from station.desk.ledger import Ledger
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock, Ids
@@ -109,6 +109,9 @@ class TradeWay:
         self._signals[trade_id] = signals
         for signal in signals:
             self._pool.update(signal)
+        if self._judgement.day_shield_hit(spec.strategy_id, spec.shield):
+            await self._fail(self._ledger.trades[trade_id], DAY_SHIELD, "the day shield is hit: observing only")
+            return
         if spec.autonomy != "auto":
             await self._fail(self._ledger.trades[trade_id], spec.autonomy, f"autonomy is {spec.autonomy}")
             return

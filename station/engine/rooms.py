@@ -134,6 +134,7 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     judgement = Judgement(
         clock=clock, calendar=calendar, market=market, ledger=ledger, money=money,
         controls=lambda: late.controls.controls, limits=lambda: limits, options=options,
+        day_shield_usd=outside.settings.protection.day_shield_loss_usd,
         enabled=lambda symbol: symbol not in outside.settings.risk.disabled_instruments,
         foreign=lambda: late.reconciler.foreign,
         reconciled=lambda: late.reconciler.ready, link_up=lambda: broker.connected, day_start=hooks.day_start,

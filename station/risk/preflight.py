@@ -44,6 +44,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("feed mode", rules_market.feed_mode),
     ("data quality", rules_market.quality),
     ("VIX ceiling", rules_market.vix_ceiling),
+    ("volatility ceiling", rules_market.volatility),
     ("gamma", rules_market.gamma),
     ("size against volume", rules_market.volume_share),
     ("daily loss", rules_state.daily_loss),

@@ -66,7 +66,8 @@ class RiskView:
     `session_open_ns`/`session_close_ns` bound the proposed contract's session that holds `now_ns`, None
     outside one. `feed_*` are of the underlying. `positions` are open positions and `working` working orders;
     `held` covers positions and working entries. `reconciled` is that the books agreed with the broker since
-    the last start or reconnect. `avg_volume` is contracts a day.
+    the last start or reconnect. `avg_volume` is
+    contracts a day. Without a VIX on the tape (`vix_watched` False) the volatility ceiling alone judges.
     """
 
     now_ns: int
@@ -83,6 +84,7 @@ class RiskView:
     feed_age_s: float = 0.0
     feed_score: int = 100
     vix: float | None = None
+    vix_watched: bool = True
     avg_volume: float | None = None
     equity: Decimal = ZERO
     buying_power: Decimal = ZERO

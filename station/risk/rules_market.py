@@ -81,10 +81,23 @@ def quality(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
 
 def vix_ceiling(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     limit = f"{limits.vix_ceiling:g}"
+    if not view.vix_watched:
+        return passed("VIX ceiling", "not watched", limit, "the volatility ceiling judges instead")
     if view.vix is None or not math.isfinite(view.vix):
         return failed("VIX ceiling", "VIX_UNKNOWN", "unknown", limit, "the VIX is not known")
     ok = view.vix <= limits.vix_ceiling
     return judged("VIX ceiling", "VIX_HIGH", ok, f"{view.vix:.2f}", limit, "the VIX is over its ceiling")
+
+
+def volatility(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
+    """The contract's own implied volatility, percent a year, against the volatility ceiling."""
+    limit = f"{limits.volatility_ceiling_pct:g} %"
+    if view.greeks is None or not proposal.contract.is_option:
+        return passed("volatility ceiling", "not known", limit, "nothing to measure")
+    value = view.greeks.iv * 100
+    ok = math.isfinite(value) and value <= limits.volatility_ceiling_pct
+    text = "the contract's implied volatility is over the ceiling"
+    return judged("volatility ceiling", "VOLATILITY_HIGH", ok, f"{value:.1f} %", limit, text)
 
 
 def gamma(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:

@@ -37,6 +37,8 @@ from station.risk import RELEASE_WORD
 from station.risk import Gate as GateState
 
 Stopper = Callable[[str], None]
+KILLED: Final = "entries are cancelled and refused; protective exits stay"
+KILLED_FLAT: Final = "entries are cancelled and refused; every position is being closed"
 NOT_READY: Final = "the engine is still starting"
 
 
@@ -67,7 +69,7 @@ class Commander:
         match command:
             case Kill():
                 await rooms.controls.kill(command.by or "operator", "kill switch", flatten=command.flatten)
-                return Ack(True, "kill ON, flattening" if command.flatten else "kill ON: entries cancelled")
+                return Ack(True, KILLED_FLAT if command.flatten else KILLED)
             case KillRelease():
                 return await self._release(command)
             case Flatten():

@@ -76,17 +76,11 @@ def _transact(connection: sqlite3.Connection, work: Work[T]) -> T:
     return result
 
 
-def connect(path: Path, synchronous: str) -> sqlite3.Connection:
-    """A WAL connection in autocommit with its pragmas set; call it on the thread that will use it."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL").fetchall()
-        connection.execute(f"PRAGMA synchronous={synchronous}")
-        connection.execute("PRAGMA temp_store=MEMORY")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _set_up(connection: sqlite3.Connection, synchronous: str, prepare: Work[None]) -> None:
+    connection.execute("PRAGMA journal_mode=WAL").fetchall()
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    prepare(connection)
 
 
 def grow_wal(connection: sqlite3.Connection) -> None:
@@ -201,18 +195,17 @@ async def open_database(
     prepare_file(path)
 
     def opened() -> sqlite3.Connection:
-        connection = connect(path, synchronous)
-        try:
-            prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
 
     connection = StoreConnection(opened)
     try:
         async with activity.op():
             await connection
+            try:
+                await connection.inquire(lambda c: _set_up(c, synchronous, prepare))
+            except BaseException:
+                await connection.close()
+                raise
     except sqlite3.Error as error:
         named = _named(path, error)
         if isinstance(named, StorageUnavailable):

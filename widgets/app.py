@@ -66,9 +66,11 @@ class FloorApp(App[str], inherit_bindings=False):
         self._keys = dict(keys or {})
         self._seen: object = None
         self._notice_ns = 0
+        self._link_state = LinkState.CONNECTING
         self._alerts: Alerts | None = None
         self._front = "positions"
         self.set_keymap(remapped(self._keys))
+        self.set_class(self._ascii, "ascii")
 
     def get_default_screen(self) -> Screen[None]:
         return FloorScreen(id="_default")
@@ -144,6 +146,7 @@ class FloorApp(App[str], inherit_bindings=False):
 
     def _paint(self, scene: Scene) -> None:
         self._announce(scene)
+        self._tell_link(scene)
         with self.batch_update():
             self.screen_stack[0].query_one(HeaderStrip).paint(scene)
             for pane in self.panes:
@@ -159,6 +162,17 @@ class FloorApp(App[str], inherit_bindings=False):
         if known is None or part.rows[0] not in known.rows:
             self.tell(part.rows[0].text, "bad")
             self.bell()
+
+    def _tell_link(self, scene: Scene) -> None:
+        """Losing the engine, and having it back, is told in words."""
+        known, self._link_state = self._link_state, scene.state
+        if known is scene.state or scene.state is LinkState.CONNECTING:
+            return
+        if scene.live:
+            if known is not LinkState.CONNECTING:
+                self.tell("the engine is back", "good")
+        else:
+            self.tell(f"{scene.detail or scene.state.value}; what is shown is not the present", "bad")
 
     def repaint(self) -> None:
         """Paint the present picture whatever was seen before."""
@@ -176,7 +190,6 @@ class FloorApp(App[str], inherit_bindings=False):
         base = self.screen_stack[0]
         base.set_class(narrow, "narrow")
         base.set_class(not narrow and width >= WIDE_FROM, "wide")
-        base.set_class(self._ascii, "ascii")
         base.query_one(HeaderStrip).styles.height = header.height(width)
         for pane in self.panes:
             pane.display = not narrow or pane.id == self._front

@@ -89,7 +89,8 @@ class KillDialog(Dialog[None]):
 
     def _said(self) -> Text:
         colour = {"good": _GREEN, "bad": _RED}.get(self._tone, _WHITE)
-        return Text(f"{self._word}\n", style=f"bold {colour}")
+        word = ink.plain(self._word) if self.app.has_class("ascii") else self._word
+        return Text(f"{word}\n", style=f"bold {colour}")
 
 
 class ReleaseDialog(Dialog[str]):
@@ -120,7 +121,7 @@ class ReleaseDialog(Dialog[str]):
         if event.value == RELEASE_WORD:
             self.dismiss(event.value)
         else:
-            wrong = f"“{event.value}” is not {RELEASE_WORD}: the kill switch stays on"
+            wrong = f"{event.value!r} is not {RELEASE_WORD}: the kill switch stays on"
             self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
             self.query_one("#word", Input).clear()
 
@@ -208,7 +209,7 @@ class HelpDialog(Dialog[None]):
             for group in (PROTECT, LOOK, STATION):
                 rows = [(self._shown(one), one.help, _AMBER) for one in ACTIONS if one.group == group]
                 if group == LOOK:
-                    rows.append(("↑ ↓", "Pick a position, or scroll the pane in focus.", _AMBER))
+                    rows.append(("up down", "Pick a position, or scroll the pane in focus.", _AMBER))
                     rows.append(("ctrl+p", "All of this by name.", _AMBER))
                 yield Static(Text(group, style=f"bold {_WHITE}"))
                 yield Static(Text.assemble(_keys(*rows), "\n"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from codecs import getincrementaldecoder
 from selectors import EVENT_READ, SelectSelector
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,7 @@ class TerminalDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         for number in (signal.SIGTSTP, signal.SIGCONT):
             signal.signal(number, signal.SIG_IGN)
+        self._file = sys.__stdout__
         assert self._file is not None, "a terminal is needed"
         self._outlet = Outlet(self._file.fileno(), self._loop, self._repaint, self.lose_terminal)
         self.lost = False

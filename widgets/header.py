@@ -47,7 +47,7 @@ def lines(scene: Scene, width: int) -> list[Line]:
             ink.clipped((*_mode(None, scene), GAP, *_link(scene)), width),
             ink.clipped(((f" {scene.detail}", ink.DIM),), width),
         ]
-    first = _first(header, scene, width)
+    first = _faded(_first(header, scene, width), scene)
     prices, result, details = _prices(header, scene), _result(header), _details(header)
     if width >= WIDE_FROM:
         tail = (*_link(scene), *_latency(header, scene), (" ", ink.TEXT))

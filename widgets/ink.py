@@ -33,6 +33,7 @@ TITLE_FOCUS: Final = Style(color="#e8f1f8", bgcolor=BAR_FOCUS, bold=True)
 TITLE_NOTE: Final = Style(color="#76838f", bgcolor=BAR)
 TITLE_NOTE_FOCUS: Final = Style(color="#a9bccb", bgcolor=BAR_FOCUS)
 TITLE_BAD: Final = Style(color="#ff7b72", bgcolor=BAR, bold=True)
+TITLE_BAD_FOCUS: Final = Style(color="#ff7b72", bgcolor=BAR_FOCUS, bold=True)
 
 PAPER: Final = Style(color="#08131d", bgcolor="#69b1ea", bold=True)
 LIVE: Final = Style(color="#1c1200", bgcolor="#f2b134", bold=True)
@@ -134,11 +135,12 @@ def strip(line: Line, width: int, *, ascii_only: bool = False, ground: Style = T
         else:
             segments.append(Segment(text, style))
     if ascii_only:
-        segments = [Segment(_plain(segment.text), segment.style) for segment in segments]
+        segments = [Segment(plain(segment.text), segment.style) for segment in segments]
     return Strip(segments, width)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """`text` in ASCII, cell for cell."""
     swapped = text.translate(_ASCII)
     if swapped.isascii():
         return swapped

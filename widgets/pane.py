@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -104,12 +104,13 @@ class Pane(LineCanvas, can_focus=True):
         focused = self.has_focus
         title, note_style = (ink.TITLE_FOCUS, ink.TITLE_NOTE_FOCUS) if focused else (ink.TITLE, ink.TITLE_NOTE)
         left: Line = ((f"{'▸' if focused else ' '}{self.number} {self.title} ", title),)
+        bad = ink.TITLE_BAD_FOCUS if focused else ink.TITLE_BAD
         note, style = self._content.note, note_style
         part = self._part(scene)
         if part is not None and part.state == ERROR:
-            note, style = "ERROR", ink.TITLE_BAD
+            note, style = "ERROR", bad
         elif not scene.live and part is not None:
-            note, style = f"as of {words.clock_text(scene.now_ns)}", ink.TITLE_BAD
+            note, style = f"as of {words.clock_text(scene.now_ns)}", bad
         return ink.spread(left, ((f"{note} ", style),), width, title)
 
     def _body(self, scene: Scene, width: int, height: int) -> list[Line]:
@@ -120,20 +121,21 @@ class Pane(LineCanvas, can_focus=True):
             return [ink.BLANK, *(_centred(line, style, width) for line in wrapped(text, width - 4))]
         if not self._content.blocks:
             empty = [_centred(line, ink.DIM, width) for line in wrapped(self._content.empty, width - 4)]
-            return self._aged([*self._content.head, ink.BLANK, *empty], scene)
+            return [*self._aged(self._content.head, scene), ink.BLANK, *empty]
         rows: list[Line] = []
         for block in self._content.blocks:
             chosen = bool(block.key) and block.key == self.picked
-            rows += [_picked(line, width) for line in block.lines] if chosen else list(block.lines)
+            lines = self._aged(block.lines, scene)
+            rows += [_picked(line, width) for line in lines] if chosen else lines
         room = height - len(self._content.head)
         self._top = max(min(self._top, len(rows) - room), 0)
         shown = rows[self._top : self._top + room]
         if part is not None and part.note:
             shown = [*shown[: room - 1], ink.clipped(((f" {part.note}", ink.WARN),), width)]
-        return self._aged([*self._content.head, *shown], scene)
+        return [*self._aged(self._content.head, scene), *shown]
 
-    def _aged(self, rows: list[Line], scene: Scene) -> list[Line]:
-        return rows if scene.live else [ink.faded(row) for row in rows]
+    def _aged(self, rows: Sequence[Line], scene: Scene) -> list[Line]:
+        return list(rows) if scene.live else [ink.faded(row) for row in rows]
 
     # --- the cursor --------------------------------------------------------------------------------
 

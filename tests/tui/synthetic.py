@@ -1,6 +1,6 @@
 """A synthetic engine: floors that look like a trading day, behind a real LinkServer.
 
-Run as a program it serves them until killed: `python tests/tui/synthetic.py SOCKET [calm|busy]`, printing one
+Run as a program it serves them until killed: `python tests/tui/synthetic.py SOCKET [calm|still]`, printing one
 line a second with how late its own loop ran.
 """
 
@@ -224,7 +224,7 @@ class SyntheticEngine:
 async def serve(path: Path, scene: str) -> None:
     """Serve moving floors until asked to stop; says once a second how late the loop was at worst."""
     clock = WallClock()
-    engine = SyntheticEngine(busy() if scene == "busy" else calm())
+    engine = SyntheticEngine(calm())
     server = LinkServer(path, engine.handle, engine.picture, clock=clock)
     await server.start()
     beats, worst_ns, last = 0, 0, clock.perf()
@@ -233,7 +233,7 @@ async def serve(path: Path, scene: str) -> None:
         now = clock.perf()
         worst_ns, last = max(worst_ns, now - last - 20_000_000), now
         beats += 1
-        if beats % 12 == 0:
+        if beats % 12 == 0 and scene != "still":
             _move(engine, beats)
         if beats % 50 == 0:
             print(f"beat {beats // 50} late_ms {worst_ns / 1e6:.1f} clients {server.clients}", flush=True)

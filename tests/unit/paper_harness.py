@@ -145,5 +145,6 @@ def at_the_money(tape: Tape, symbol: str, at_s: float = 0.0) -> Decimal:
 
 __all__ = [
     "ACCOUNT", "DAY", "MILLISECOND", "SECOND", "Action", "Activity", "Alone", "BrokerUnavailable", "Deed",
-    "OcaType", "OrderKind", "OrderState", "Purpose", "Right", "Tif", "alone", "at_the_money", "option", "ticket",
+    "OcaType", "OrderKind", "OrderState", "Purpose", "Right", "Tif", "alone", "at_the_money", "option",
+    "ticket",
 ]  # fmt: skip

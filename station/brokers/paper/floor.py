@@ -55,6 +55,8 @@ class Floor:
         self.listing = Listing(tape, calendar)
         self.quoter = Quoter(tape, calendar)
         self.register = Register(stored, account, tape.session)
+        for contract in self.register.ledger.holdings:
+            self.listing.keep(contract)
         self.outbox = Outbox(tape.seed, plan, self._post)
         self.feed = Feed(plan, tape.open_ns, tape.close_ns)
         self.pit = Pit(tape, self.register, self.outbox, self.listing, self.quoter, plan, self._reduce_later)

@@ -30,9 +30,9 @@ SESSIONS_BEFORE: Final = 1000
 
 
 class GeneratedTape:
-    """One session of the market of `seed`: a print a second of SPX, SPY, ES and VIX in regular hours, one in five
-    seconds of ES around them, and a thousand sessions of bars before it. Raises BadInput for a day without a
-    session.
+    """One session of the market of `seed`: a print a second of SPX, SPY, ES and VIX in regular hours, one in
+    five seconds of ES around them, and a thousand sessions of bars before it. Raises BadInput for a day without
+    a session.
 
     Finished aggregates of the past are kept in memory and, where `cache_dir` is given, on disk.
     """
@@ -113,7 +113,7 @@ class GeneratedTape:
         day = sixty_ticks(minutes.take(inside), self._weave, tick_of(symbol), mirrored=symbol == "VIX")
         if inside.all():
             return day
-        around = bar_ticks(minutes.take(~inside))
+        around = bar_ticks(minutes.take(~inside), tick_of(symbol))
         cut = int(np.searchsorted(around.at_ns, self.open_ns))
         return Ticks(
             np.insert(around.at_ns, cut, day.at_ns), np.insert(around.price, cut, day.price),

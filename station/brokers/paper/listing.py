@@ -47,7 +47,12 @@ class Listing:
         self.expiries = tuple(f"{day:%Y%m%d}" for day in days)
         self._before = calendar.previous(Hours.REGULAR, tape.session).day
         self._strikes: dict[str, tuple[Decimal, ...]] = {}
+        self._held: dict[Contract, Contract] = {}
         self._front = f"{front_expiry(tape.session):%Y%m%d}"
+
+    def keep(self, contract: Contract) -> None:
+        """List a contract that is held from an earlier session, whatever its strike."""
+        self._held[contract] = numbered(contract)
 
     def strikes(self, symbol: str) -> tuple[Decimal, ...]:
         found = self._strikes.get(symbol)
@@ -92,6 +97,8 @@ class Listing:
 
     def find(self, contract: Contract) -> Contract | None:
         """The listed contract that this names, with its id; None where there is none."""
+        if contract in self._held:
+            return self._held[contract]
         instrument = INSTRUMENTS.get(contract.symbol)
         if instrument is None or contract.symbol not in self._tape.symbols:
             return None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def _read(path: Path | None) -> Bars | None:
         with np.load(path, allow_pickle=False) as stored:
             columns = [stored[name] for name in ("start_ns", "open", "high", "low", "close", "volume")]
             sound = str(stored["digest"]) == _digest(columns)
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     return Bars(*columns) if sound else None
 

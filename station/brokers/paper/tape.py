@@ -90,8 +90,8 @@ _NEAR_BEAT: Final = 4
 _FAR_BEAT: Final = 8
 
 
-def bar_ticks(minutes: Bars) -> Ticks:
-    """Open, then to the extreme nearer to it, then to the other, then to the close, in straight lines.
+def bar_ticks(minutes: Bars, tick: float) -> Ticks:
+    """Open, then to the extreme nearer to it, then to the other, then to the close, in lines on the tick grid.
 
     Sizes are whole but for the last and add up to the bar's volume exactly; a bar rebuilt from the ticks is the
     bar. Where both extremes are as near, a rising bar goes low first.
@@ -109,7 +109,8 @@ def bar_ticks(minutes: Bars) -> Ticks:
     )
     for first, last, start, end in legs:
         share = (BEATS[first:last] - BEATS[first]) / (BEATS[last] - BEATS[first])
-        price[:, first:last] = np.round(start[:, None] + (end - start)[:, None] * share[None, :], 2)
+        line = start[:, None] + (end - start)[:, None] * share[None, :]
+        price[:, first:last] = np.round(np.round(line / tick) * tick, 2)
         price[:, first] = start
     price[:, -1] = minutes.close
     price = np.clip(price, minutes.low[:, None], minutes.high[:, None])

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from station.brokers.paper.instruments import tick_of
 from station.brokers.paper.tape import Floats, Int64s, Ticks, bar_ticks, last_regular, shown
 from station.calendars import Calendar, series_hours
 from station.domain.clock import MINUTE
@@ -76,7 +77,7 @@ class RecordedTape:
     def ticks(self, symbol: str) -> Ticks:
         found = self._ticks.get(symbol)
         if found is None:
-            found = self._ticks[symbol] = bar_ticks(self._minutes.get(symbol, Bars.empty()))
+            found = self._ticks[symbol] = bar_ticks(self._minutes.get(symbol, Bars.empty()), tick_of(symbol))
         return found
 
     def history(self, symbol: str, timeframe: Timeframe, end_ns: int, bars: int, now_ns: int) -> Bars:

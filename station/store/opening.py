@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from station.clock import Activity
 from station.domain.clock import Clock
 from station.store.archive import ArchiveRepository
+from station.store.backup import back_up
 from station.store.chain import first_break
 from station.store.config import ConfigRepository, Validate, json_object
 from station.store.connection import Database, Probe, Work, grow_wal, open_database, silent
@@ -30,9 +30,6 @@ from station.store.migrations import Migration, check_intact, migrate
 from station.store.schema import ARCHIVE_STEPS, CONFIG_STEPS, LIFECYCLE_STEPS, WEALTH_STEPS
 from station.store.wealth import WealthRepository
 
-_DURABLE: Final = "FULL"
-_DISPOSABLE: Final = "NORMAL"
-
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -44,7 +41,14 @@ class Stores:
     archive: ArchiveRepository
     ids: SequentialIds
     notices: tuple[str, ...] = ()
+    _of_record: tuple[Database, ...] = field(default=(), repr=False)
     _open: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
+
+    async def backup(self, label: str) -> Path:
+        """Copy the databases of record to `backup/<label>/`, each as it stands between two commits; returns
+        that directory. An earlier backup of the label is replaced once the new one is whole. Raises
+        StorageUnavailable."""
+        return await back_up(self._of_record, label)
 
     async def close(self) -> None:
         """Flush the archive, let commits finish, close every file. Idempotent."""
@@ -71,37 +75,50 @@ async def open_stores(
     runtime = Path(runtime_dir)
     prepare_directory(runtime)
     owner = Owner(account, environment)
-    watched = probe or silent
     async with AsyncExitStack() as stack:
-
-        async def opened(
-            name: str, steps: Sequence[Migration], synchronous: str, point: Probe = silent
-        ) -> Database:
-            path = runtime / name
-            database = await open_database(
-                path, synchronous=synchronous, prepare=_prepared(path, steps), clock=clock,
-                activity=activity, probe=point,
-            )  # fmt: skip
-            stack.push_async_callback(database.close)
-            return database
-
-        lifecycle = await opened(LIFECYCLE, LIFECYCLE_STEPS, _DURABLE, watched)
-        config = await opened(CONFIG, CONFIG_STEPS, _DURABLE)
-        wealth = await opened(WEALTH, WEALTH_STEPS, _DURABLE, watched)
-        notices: tuple[str, ...] = ()
-        try:
-            archive = await opened(ARCHIVE, ARCHIVE_STEPS, _DISPOSABLE)
-        except CorruptDatabase:
-            aside = set_aside(runtime / ARCHIVE)
-            notices = (f"{ARCHIVE} was corrupt: kept as {aside.name}, begun anew",)
-            archive = await opened(ARCHIVE, ARCHIVE_STEPS, _DISPOSABLE)
-        bulk = ArchiveRepository(archive, owner)
-        stack.push_async_callback(bulk.flush)
+        opening = _Opening(runtime, clock, activity, stack)
+        lifecycle = await opening.database(LIFECYCLE, LIFECYCLE_STEPS, probe or silent)
+        config = await opening.database(CONFIG, CONFIG_STEPS)
+        wealth = await opening.database(WEALTH, WEALTH_STEPS, probe or silent)
+        disposable, notices = await opening.archive()
+        archive = ArchiveRepository(disposable, owner)
+        stack.push_async_callback(archive.flush)
         ids = SequentialIds(await lifecycle.read(last_taken))
         return Stores(
             LifecycleRepository(lifecycle, owner), ConfigRepository(config, clock, validate),
-            WealthRepository(wealth, owner), bulk, ids, notices, stack.pop_all(),
+            WealthRepository(wealth, owner), archive, ids, notices, (lifecycle, config, wealth),
+            stack.pop_all(),
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """Opens files one by one; what was opened is closed again should a later one refuse."""
+
+    runtime: Path
+    clock: Clock
+    activity: Activity
+    stack: AsyncExitStack
+
+    async def database(
+        self, name: str, steps: Sequence[Migration], probe: Probe = silent, synchronous: str = "FULL"
+    ) -> Database:
+        path = self.runtime / name
+        database = await open_database(
+            path, synchronous=synchronous, prepare=_prepared(path, steps), clock=self.clock,
+            activity=self.activity, probe=probe,
+        )  # fmt: skip
+        self.stack.push_async_callback(database.close)
+        return database
+
+    async def archive(self) -> tuple[Database, tuple[str, ...]]:
+        """The disposable database, anew where it was corrupt, and what the trader should know of that."""
+        try:
+            return await self.database(ARCHIVE, ARCHIVE_STEPS, synchronous="NORMAL"), ()
+        except CorruptDatabase:
+            aside = set_aside(self.runtime / ARCHIVE)
+        notice = f"{ARCHIVE} was corrupt: kept as {aside.name}, begun anew"
+        return await self.database(ARCHIVE, ARCHIVE_STEPS, synchronous="NORMAL"), (notice,)
 
 
 def _prepared(path: Path, steps: Sequence[Migration]) -> Work[None]:

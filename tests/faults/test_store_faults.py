@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -173,6 +174,25 @@ async def test_fault_56_a_corrupt_database_refuses_to_start_and_says_how_to_rebu
     assert "copy the newest" in text
     assert "reconciliation takes what is missing from the broker" in text
     assert "\n" not in text
+
+
+async def test_fault_56_the_last_backup_takes_a_corrupt_databases_place(tmp_path: Path) -> None:
+    runtime = tmp_path / "runtime"
+    await good_runtime(runtime)
+    stores = await opened(runtime)
+    await stores.backup("2026-11-18")
+    place = await stores.backup("2026-11-18")
+    await stores.lifecycle.commit(alert("after the backup"))
+    await stores.close()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in place.iterdir()}
+    assert modes == {"lifecycle.db": 0o600, "config.db": 0o600, "wealth.db": 0o600}
+    no_database(runtime / "lifecycle.db")
+    shutil.copy(place / "lifecycle.db", runtime / "lifecycle.db")
+    again = await opened(runtime)
+    assert len((await again.lifecycle.load(0)).trades) == 5
+    assert await texts(again) == []
+    await again.close()
+    assert verify(runtime).ok
 
 
 async def test_fault_56_the_mended_directory_starts_again(tmp_path: Path) -> None:

@@ -19,14 +19,16 @@ from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock, Ids
 from station.domain.errors import BrokerUnavailable, IllegalTransition, StorageUnavailable
 from station.domain.events import (
+    CancelRequested,
     EntrySubmitted,
     OptionSelected,
+    Recorded,
     SignalAccepted,
     StrategyPassed,
     TradeFailed,
     TradeSized,
 )
-from station.domain.orders import Action, OrderState, Purpose, Ticket, order_ref
+from station.domain.orders import Action, Order, OrderState, Purpose, Ticket, order_ref
 from station.domain.ports import Changes
 from station.domain.signals import Decision, Signal, SignalState
 from station.domain.specs import Desired, StrategySpec
@@ -83,6 +85,9 @@ class TradeWay:
         self._signals: dict[str, tuple[Signal, ...]] = {}
         self._again: set[str] = set()
         self._busy: set[str] = set()
+        self._doubted_ns: dict[str, int] = {}
+        self._cancelled_ns: dict[str, int] = {}
+        ledger.listeners.append(self._noted)
 
     # --- beginnings ---------------------------------------------------------------------------------
 
@@ -258,10 +263,21 @@ class TradeWay:
         now = self._clock.now()
         if order.state.is_terminal and order.filled == 0:
             await self._fail(trade, f"entry {order.state.value.lower()}", order.reason or order.cancel_cause)
-        elif now >= trade.entry_valid_until_ns and not order.cancel_cause:
-            await self._hands.cancel_entry(trade, "expiry")
-        elif order.state is OrderState.PENDING and now >= order.created_ns + ACK_TIMEOUT_S * SECOND:
-            self._ask_reconcile(f"entry {order.ref} has no acknowledgement after {ACK_TIMEOUT_S} s")
+        elif order.cancel_cause or now >= trade.entry_valid_until_ns:
+            await self._cancel_rest(trade, order)
+        elif order.state in (OrderState.PENDING, OrderState.UNKNOWN):
+            self._doubt(order, now)
+
+    def _doubt(self, order: Order, now_ns: int) -> None:
+        """Ask about an unacknowledged entry every ACK_TIMEOUT_S: the answer may be that it is still pending
+        there, and each answer looks at the trade again."""
+        since_ns = self._doubted_ns.get(order.ref, order.created_ns)
+        again_ns = since_ns + ACK_TIMEOUT_S * SECOND
+        if now_ns < again_ns:
+            return
+        self._doubted_ns[order.ref] = now_ns
+        self.nudge_at(order.trade_id, now_ns + ACK_TIMEOUT_S * SECOND)
+        self._ask_reconcile(f"entry {order.ref} has no acknowledgement after {ACK_TIMEOUT_S} s")
 
     async def _protected(self, trade: Trade) -> None:
         """Protection works on its own task; here only the rest of a partly filled entry is bounded."""
@@ -270,10 +286,29 @@ class TradeWay:
             return
         deadline = trade.filled_ns + PARTIAL_REST_S * SECOND
         order = self._ledger.book.orders[trade.entry_ref]
-        if self._clock.now() < deadline:
+        if order.cancel_cause or self._clock.now() >= deadline:
+            await self._cancel_rest(trade, order)
+        else:
             self.nudge_at(trade.id, deadline)
-        elif not order.cancel_cause:
-            await self._hands.cancel_entry(trade, "expiry")
+
+    async def _cancel_rest(self, trade: Trade, order: Order) -> None:
+        """Cancel what an entry has not filled; a cancel without effect for ACK_TIMEOUT_S is asked about and
+        sent again, since a lost one would leave the entry working for the day."""
+        asked_ns = self._cancelled_ns.get(order.ref, 0)
+        if order.cancel_cause and self._clock.now() < asked_ns + ACK_TIMEOUT_S * SECOND:
+            return
+        if order.cancel_cause:
+            self._ask_reconcile(f"cancel of {order.ref} is unanswered for {ACK_TIMEOUT_S} s")
+        await self._hands.cancel_entry(trade, order.cancel_cause or "expiry")
+
+    def _noted(self, item: Recorded) -> None:
+        """Every cancel of an entry is looked at again when its answer is overdue."""
+        trade = self._ledger.trades.get(item.trade_id)
+        if trade is None or not isinstance(item.event, CancelRequested):
+            return
+        if item.event.order_ref == trade.entry_ref:
+            self._cancelled_ns[trade.entry_ref] = item.at_ns
+            self.nudge_at(trade.id, item.at_ns + ACK_TIMEOUT_S * SECOND)
 
     async def _close(self, trade: Trade) -> None:
         event = closing(trade)

@@ -20,7 +20,7 @@ from station.domain.errors import BrokerUnavailable
 from station.domain.events import EntryEnded, Event, OrderMoved, Reconciled
 from station.domain.instruments import Contract
 from station.domain.orders import ZERO, Order, OrderState
-from station.execution import BrokerTruth, Finding, plan_reconciliation
+from station.execution import BrokerTruth, Finding, Submitter, plan_reconciliation
 from station.execution.reconcile import Kind, position_findings
 
 RETRY_S = 2.0
@@ -45,11 +45,12 @@ class Reconciler:
 
     def __init__(
         self, ledger: Ledger, inbox: OrderInbox, broker: Broker, clock: Clock,
-        alert: Callable[[str, str, str], Awaitable[None]],
+        alert: Callable[[str, str, str], Awaitable[None]], submitter: Submitter,
     ) -> None:  # fmt: skip
         self._ledger = ledger
         self._inbox = inbox
         self._broker = broker
+        self._submitter = submitter
         self._clock = clock
         self._alert = alert
         self._wanted = asyncio.Event()
@@ -124,10 +125,12 @@ class Reconciler:
 
     async def _truth(self) -> BrokerTruth:
         """Executions last, so that none can hide between the answers."""
+        mark = self._submitter.sent
         positions = await self._broker.positions()
         orders = await self._broker.open_orders()
         executions = await self._broker.executions()
-        return BrokerTruth(orders, executions, positions, self._clock.now())
+        later = self._submitter.since(mark)
+        return BrokerTruth(orders, executions, positions, self._clock.now(), later)
 
     async def _feed(self, truth: BrokerTruth) -> tuple[Finding, ...]:
         plan = plan_reconciliation(self._ledger.book, truth)

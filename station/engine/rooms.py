@@ -139,7 +139,7 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         foreign=lambda: late.reconciler.foreign,
         reconciled=lambda: late.reconciler.ready, link_up=lambda: broker.connected, day_start=hooks.day_start,
     )  # fmt: skip
-    reconciler = late.reconciler = Reconciler(ledger, inbox, broker, clock, late.alert)
+    reconciler = late.reconciler = Reconciler(ledger, inbox, broker, clock, late.alert, submitter)
     way = TradeWay(
         clock=clock, ledger=ledger, inbox=inbox, submitter=submitter, locks=locks, hands=hands,
         options=options, wealth=wealth, judgement=judgement, pool=pool, ids=outside.stores.ids,

@@ -51,12 +51,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class BrokerTruth:
-    """Complete answers of one moment; there is no such value with a query missing."""
+    """Complete answers of one moment; there is no such value with a query missing. `later` are orders handed
+    over after the question: that they are not in the answer says nothing about them."""
 
     open_orders: tuple[OpenOrder, ...]
     executions: tuple[Execution, ...]
     positions: tuple[Position, ...]
     at_ns: int
+    later: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
         held = remote.get(order.ref)
         if held is not None:
             _feed_status(order, held, truth, reports, findings)
-        elif executed[order.ref] >= order.ticket.qty:
+        elif executed[order.ref] >= order.ticket.qty or order.ref in truth.later:
             continue
         elif (stand_in := book.inferred(order, truth.at_ns)) is not None:
             findings.append(Finding(Kind.INFERRED, order.ref, f"{stand_in.qty} @ {stand_in.price}"))

@@ -20,14 +20,21 @@ class Submitter:
     def __init__(self, broker: Broker, probe: Probe | None = None) -> None:
         self._broker = broker
         self._probe = probe or _no_probe
+        self._numbers: dict[str, int] = {}
         self.sent = 0
+
+    def since(self, mark: int) -> frozenset[str]:
+        """The orders handed over since `sent` stood at `mark`."""
+        return frozenset(ref for ref, number in self._numbers.items() if number > mark)
 
     async def place(self, tickets: Sequence[Ticket]) -> None:
         """Send an order, or a bracket as a group. Raises BrokerUnavailable when nothing was sent."""
         purpose = tickets[0].purpose.value
         self._probe(f"send.before:{purpose}")
+        for ticket in tickets:
+            self.sent += 1
+            self._numbers[ticket.order_ref] = self.sent
         await self._broker.place(tickets)
-        self.sent += len(tickets)
         self._probe(f"send.after:{purpose}")
 
     async def modify(self, ticket: Ticket) -> None:

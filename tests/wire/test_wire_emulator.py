@@ -11,12 +11,15 @@ from pathlib import Path
 import ib_async
 import pytest
 
+from station.brokers.ibkr import IbkrBroker
 from station.brokers.tws.runner import serve_emulator
 from station.brokers.tws.wire import HANDSHAKE, Framer, frame
+from station.calendars import et_date
+from station.clock import FollowingClock
 from station.domain.broker import DepthReport
 from station.domain.errors import BadInput, BrokerUnavailable
 from station.domain.orders import OrderState
-from tests.wire.wire_rig import ACCOUNT, DAY, PATIENCE_S, Heard, Rig, turn
+from tests.wire.wire_rig import ACCOUNT, DAY, PATIENCE_S, SPEED, Heard, Rig, turn
 
 
 @pytest.fixture
@@ -241,3 +244,17 @@ async def test_exchange_that_drops_the_server_drops_its_clients_until_it_is_back
         with suppress(BrokerUnavailable):
             await rig.broker.connect(again)
     assert await rig.broker.open_orders() == ()
+
+
+async def test_station_on_the_broker_s_clock_runs_at_the_emulator_s_speed(rig: Rig) -> None:
+    clock = FollowingClock(1.0)
+    broker = IbkrBroker("127.0.0.1", rig.port, 31, clock=clock, emulator_port=rig.port, query_timeout_s=800.0)
+    session = await broker.connect(Heard())
+    assert clock.speed == SPEED
+    assert et_date(session.venue_ns) == DAY
+    before = rig.clock.now()
+    await clock.sleep(5)
+    await rig.pacer.present()
+    assert et_date(clock.now()) == DAY
+    assert rig.clock.now() > before
+    await broker.disconnect()

@@ -123,6 +123,12 @@ async def test_fault_22_drop_with_an_order_in_flight_is_told_by_the_link(rig: Ri
 async def test_fault_23_link_lost_and_restored_with_data_kept(rig: Rig) -> None:
     rig.server.link_down()
     await rig.heard.until(lambda: rig.heard.of(LinkReport)[-1].up is False, "1100")
+    assert not rig.broker.connected
+    for attempt in (rig.broker.place([]), rig.broker.positions()):
+        with pytest.raises(BrokerUnavailable, match="1100"):
+            await attempt
+    await rig.broker.connect(rig.heard)
+    assert rig.heard.of(LinkReport)[-1].up is False
     rig.server.link_up(data_kept=True)
     await rig.heard.until(lambda: rig.heard.of(LinkReport)[-1].up, "1102")
     assert rig.heard.of(LinkReport)[-1].data_kept

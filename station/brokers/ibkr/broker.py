@@ -46,7 +46,6 @@ T = TypeVar("T")
 
 LIVE_OR_DELAYED: Final = 3
 SUMMARY_TAGS: Final = "NetLiquidation,TotalCashValue,BuyingPower,MaintMarginReq,$LEDGER:USD"
-SCAN_LOCATION: Final = "STK.US.MAJOR"
 
 
 class IbkrBroker:
@@ -55,7 +54,8 @@ class IbkrBroker:
     `environment` paper takes ports 7497, 4002 (or the emulator's) and an account beginning with D; live takes
     7496, 4001 and one beginning with U. Anything else raises Fatal before a single order can be sent.
     `first_order_id` is one above the highest order id the station has ever stored (FAULTS 28). Time limits
-    are seconds on `clock`; only the handshake itself is timed by the host.
+    are seconds on `clock`; only the handshake itself is timed by the host. A FollowingClock takes an emulator's
+    instant and speed at every connect.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class IbkrBroker:
         self._clock = clock
         self._where = f"{host}:{port}"
         self._sink: Sink | None = None
+        self._accounts: tuple[str, ...] = ()
         self._first_order_id = first_order_id
         self._contracts = ContractBook(instruments)
         self._link = Connection(
@@ -111,18 +112,19 @@ class IbkrBroker:
 
     @property
     def connected(self) -> bool:
-        return self._link.up
+        return self._link.up and self._link.venue_up
 
     # --- link ----------------------------------------------------------------------------------------
 
     async def connect(self, sink: Sink) -> Session:
         self._sink = sink
         if self._link.up:
-            raise BrokerUnavailable(f"already connected to TWS at {self._where}: disconnect first")
+            self._tell_connected()
+            return Session(self._accounts, self._where, self._clock.now())
         ib = await self._link.open(self._ears)
         try:
-            accounts = tuple(ib.client.getAccounts())
-            self._account = chosen_account(self._environment, accounts, self._wanted)
+            self._accounts = tuple(ib.client.getAccounts())
+            self._account = chosen_account(self._environment, self._accounts, self._wanted)
             self._ears.account = self._account
             self._raise_order_ids(ib)
             ib.pendingTickersEvent += self._ears.tickers
@@ -132,8 +134,13 @@ class IbkrBroker:
         except BaseException:
             self._link.close()
             raise
-        self._report(LinkReport(True, self._clock.now(), data_kept=False, reason="connected"))
-        return Session(accounts, f"TWS server version {ib.client.serverVersion()} at {self._where}", venue_ns)
+        self._tell_connected()
+        server = f"TWS server version {ib.client.serverVersion()} at {self._where}"
+        return Session(self._accounts, server, self._clock.now() if self._ears.follows else venue_ns)
+
+    def _tell_connected(self) -> None:
+        if self.connected:
+            self._report(LinkReport(True, self._clock.now(), data_kept=False, reason="connected"))
 
     def _current_time(self) -> Awaitable[datetime]:
         return self._link.ib().reqCurrentTimeAsync()
@@ -321,18 +328,7 @@ class IbkrBroker:
         return await self._history.bars(contract, instrument, timeframe, end_ns, bars)
 
     async def scan(self, request: ScanRequest) -> tuple[str, ...]:
-        def ask() -> Awaitable[list[ib_async.ScanData]]:
-            asked = ib_async.ScannerSubscription(
-                numberOfRows=request.rows, instrument="STK", locationCode=SCAN_LOCATION, scanCode=request.code
-            )
-            if request.above_price is not None:
-                asked.abovePrice = float(request.above_price)
-            if request.above_volume is not None:
-                asked.aboveVolume = request.above_volume
-            return self._link.ib().reqScannerDataAsync(asked)
-
-        rows = await self._ask(f"market scan {request.code}", ask, has_id=True)
-        return tuple(row.contractDetails.contract.symbol for row in rows if row.contractDetails.contract)
+        return await self._reference.scan(request)
 
     # --- market data ---------------------------------------------------------------------------------
 

@@ -17,13 +17,15 @@ NOTHING_HEARD = "nothing heard for {:g} s"
 
 
 class Connection:
-    """One TappedIB at a time. Reports through `on_lost` when an established one ends unasked."""
+    """One TappedIB at a time. Reports through `on_lost` when an established one ends unasked; `venue_up` is
+    false while TWS itself has no connection (1100)."""
 
     def __init__(
         self, host: str, port: int, client_id: int, clock: Clock, *, tws_zone: str, connect_timeout_s: float,
         heartbeat_s: float, silence_s: float, on_lost: Callable[[str], None],
     ) -> None:  # fmt: skip
         self.client_id = client_id
+        self.venue_up = True
         self._host = host
         self._port = port
         self._clock = clock
@@ -48,6 +50,8 @@ class Connection:
         """The library's connection. Raises BrokerUnavailable while there is none."""
         if self._ib is None or not self._up:
             raise BrokerUnavailable(f"not connected to TWS at {self._host}:{self._port}")
+        if not self.venue_up:
+            raise BrokerUnavailable("TWS has lost its connection to IBKR (1100): wait for it, then reconcile")
         return self._ib
 
     async def open(self, ears: Ears) -> TappedIB:
@@ -78,7 +82,7 @@ class Connection:
                 connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
         self._refusals = 0
-        self._up = True
+        self._up = self.venue_up = True
         self.heard()
         self._beat()
         return ib

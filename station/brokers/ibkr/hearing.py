@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
@@ -15,6 +16,7 @@ from station.brokers.ibkr.market_room import MarketRoom
 from station.brokers.ibkr.order_room import OrderRoom
 from station.brokers.ibkr.tap import TappedIB
 from station.brokers.ibkr.values import ContractBook, number
+from station.clock import FollowingClock
 from station.domain.broker import FarmReport, LinkReport, NoticeReport, Position, Report
 from station.domain.clock import Clock
 from station.domain.orders import ZERO
@@ -22,18 +24,23 @@ from station.domain.orders import ZERO
 FARM_DOWN: Final = frozenset({2103, 2105, 2157})
 FARM_UP: Final = frozenset({2104, 2106, 2158})
 DUPLICATE_ID: Final = 103
+SIMULATED_TIME: Final = 2199
+"""The emulator's own notice, in the range of codes that every client takes for a harmless warning."""
+_SIMULATED: Final = re.compile(r"simulated time (\d+) ns at ([0-9.]+) x")
 
 log = logging.getLogger(__name__)
 
 
 class Hearing:
-    """The tap's listener. `positions` and `summaries` collect the answer of a query while it is out."""
+    """The tap's listener. `positions` and `summaries` collect the answer of a query while it is out; `follows`
+    once a clock that can has taken the time and the speed of a simulated market."""
 
     def __init__(
         self, clock: Clock, link: Connection, orders: OrderRoom, market: MarketRoom, contracts: ContractBook,
         report: Callable[[Report], None], resubscribe: Callable[[TappedIB], None],
     ) -> None:  # fmt: skip
         self.account = ""
+        self.follows = False
         self.positions: dict[tuple[str, int], Position] | None = None
         self.summaries: dict[int, dict[str, Decimal]] = {}
         self._clock = clock
@@ -95,9 +102,13 @@ class Hearing:
                 self._link.ib().client.reqIds(1)
         elif code == ID_IN_USE:
             self._link.refused(text)
+        elif code == SIMULATED_TIME:
+            self._follow(text)
         elif code == 1100:
+            self._link.venue_up = False
             self._report(LinkReport(up=False, at_ns=now, reason=text))
         elif code in (1101, 1102):
+            self._link.venue_up = True
             if code == 1101 and self._link.up:
                 self._resubscribe(self._link.ib())
             self._report(LinkReport(up=True, at_ns=now, data_kept=code == 1102, reason=text))
@@ -105,6 +116,13 @@ class Hearing:
             self._report(FarmReport(text.rpartition(":")[2].strip(), code in FARM_UP, now))
         else:
             self._report(NoticeReport(code, text, now, self._market.symbol_of(req_id)))
+
+    def _follow(self, text: str) -> None:
+        told = _SIMULATED.fullmatch(text)
+        if told is not None and isinstance(self._clock, FollowingClock):
+            self._clock.speed = float(told[2])
+            self._clock.anchor(int(told[1]))
+            self.follows = True
 
     def grade(self, req_id: int, data_type: int) -> None:
         self._market.on_grade(req_id, data_type)

@@ -14,7 +14,7 @@ from station.brokers.ibkr.asking import Asker
 from station.brokers.ibkr.tap import TappedIB
 from station.brokers.ibkr.values import ContractBook, number
 from station.calendars import et_date
-from station.domain.broker import ChainListing
+from station.domain.broker import ChainListing, ScanRequest
 from station.domain.clock import DAY, Clock
 from station.domain.errors import BrokerUnavailable
 from station.domain.instruments import (
@@ -26,6 +26,7 @@ from station.domain.instruments import (
 )
 
 NOT_FOUND = 200
+SCAN_LOCATION = "STK.US.MAJOR"
 FUTURES_KEPT, OTHERS_KEPT = DAY, 30 * DAY
 
 
@@ -149,3 +150,22 @@ class Reference:
             raise BrokerUnavailable(f"market rule {rule_id} came without price steps")
         self._rules[rule_id] = TickRule(steps)
         return self._rules[rule_id]
+
+    async def scan(self, request: ScanRequest) -> tuple[str, ...]:
+        """Symbols of US stocks by TWS's market scanner, best first."""
+        asked = ib_async.ScannerSubscription(
+            numberOfRows=request.rows, instrument="STK", locationCode=SCAN_LOCATION, scanCode=request.code
+        )
+        if request.above_price is not None:
+            asked.abovePrice = float(request.above_price)
+        if request.above_volume is not None:
+            asked.aboveVolume = request.above_volume
+
+        def ask() -> Awaitable[list[ib_async.ScanData]]:
+            return self._link().reqScannerDataAsync(asked)
+
+        try:
+            rows = await self._asker.ask(f"market scan {request.code}", ask, has_id=True)
+        except RequestError as error:
+            raise BrokerUnavailable(f"market scan {request.code}: {error.code} {error.message}") from error
+        return tuple(row.contractDetails.contract.symbol for row in rows if row.contractDetails.contract)

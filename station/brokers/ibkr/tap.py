@@ -1,8 +1,8 @@
 """The client library with our ears at its decoder.
 
 The library drops fills and statuses of orders it does not know, flips orders to Cancelled on warnings, and
-swallows what a handler raises. So what TWS says is heard here first, as it was said; the library's own
-bookkeeping goes on behind it and decides nothing.
+swallows what a handler raises. So what TWS says of orders, executions and positions is heard here as it was
+said, and the library keeps no books of them; connection, coding, requests and tickers stay its own.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from ib_async.wrapper import Wrapper
 
 from station.brokers.ibkr.lanes import SendLanes
 from station.domain.clock import Clock
+
+DEPTH_RESET = 317
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class Ears(Protocol):
 
 
 class Tap(Wrapper):
-    """The library's message handler, telling ours first."""
+    """The library's message handler, telling ours."""
 
     def __init__(self, ib: IB, ears: Ears) -> None:
         self._ears = ears
@@ -83,9 +85,11 @@ class Tap(Wrapper):
         order: Order,
         orderState: OrderState,  # noqa: N803
     ) -> None:
-        if not order.whatIf:
-            self._tell(self._ears.open_order, contract, order, orderState)
-        super().openOrder(orderId, contract, order, orderState)
+        if order.whatIf:
+            super().openOrder(orderId, contract, order, orderState)
+            return
+        self._tell(self._ears.open_order, contract, order, orderState)
+        self.ib.client.updateReqId(orderId + 1)
 
     def orderStatus(  # noqa: N802
         self,
@@ -106,15 +110,12 @@ class Tap(Wrapper):
 
     def execDetails(self, reqId: int, contract: Contract, execution: Execution) -> None:  # noqa: N802, N803
         self._tell(self._ears.executed, reqId, contract, execution)
-        super().execDetails(reqId, contract, execution)
 
     def commissionReport(self, commissionReport: CommissionReport) -> None:  # noqa: N802, N803
         self._tell(self._ears.commission, commissionReport)
-        super().commissionReport(commissionReport)
 
     def position(self, account: str, contract: Contract, posSize: float, avgCost: float) -> None:  # noqa: N803
         self._tell(self._ears.position, account, contract, posSize, avgCost)
-        super().position(account, contract, posSize, avgCost)
 
     def accountSummary(  # noqa: N802
         self,
@@ -137,7 +138,8 @@ class Tap(Wrapper):
 
     def error(self, reqId: int, errorCode: int, errorString: str, advancedOrderRejectJson: str) -> None:  # noqa: N803
         self._tell(self._ears.error, reqId, errorCode, errorString)
-        super().error(reqId, errorCode, errorString, advancedOrderRejectJson)
+        if reqId in self._futures or errorCode == DEPTH_RESET:
+            super().error(reqId, errorCode, errorString, advancedOrderRejectJson)
 
     def connectionClosed(self) -> None:  # noqa: N802
         super().connectionClosed()

@@ -70,6 +70,11 @@ def error(req_id: int, code: int, text: str) -> Message:
     return (4, 2, req_id, code, text.replace("\n", " "), "")
 
 
+def simulated_time(at_ns: int, speed: float) -> Message:
+    """A notice of our own: what time it is here to the nanosecond, and how fast it runs."""
+    return error(-1, 2199, f"simulated time {at_ns} ns at {speed:g} x")
+
+
 def current_time(at_ns: int) -> Message:
     return (49, 1, at_ns // SECOND)
 

@@ -20,7 +20,7 @@ class Pacer:
     def __init__(self, clock: VirtualClock, venue: Venue, speed: float) -> None:
         self._clock = clock
         self._venue = venue
-        self._speed = speed
+        self.speed = speed
         self._wall_zero = clock.perf()
         self._sim_zero = clock.now()
         self._until_ns = 0
@@ -35,7 +35,7 @@ class Pacer:
             await self.present()
             self._woken.clear()
             due_ns = min(self._next() or until_ns, until_ns)
-            delay_s = max(due_ns - self._now(), 0) / SECOND / self._speed
+            delay_s = max(due_ns - self._now(), 0) / SECOND / self.speed
             try:
                 await asyncio.wait_for(self._woken.wait(), delay_s)
             except TimeoutError:
@@ -64,7 +64,7 @@ class Pacer:
             self._clock.move_to(max(now_ns, self._clock.now()))
 
     def _now(self) -> int:
-        return self._sim_zero + round((self._clock.perf() - self._wall_zero) * self._speed)
+        return self._sim_zero + round((self._clock.perf() - self._wall_zero) * self.speed)
 
     def _next(self) -> int | None:
         instants = [t for t in (self._clock.next_timer, self._venue.next_instant()) if t is not None]

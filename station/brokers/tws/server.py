@@ -130,6 +130,8 @@ class EmulatorServer:
             await self._pacer.present()
         if isinstance(request, StartApi):
             self._service.welcome(session)
+            if self._pacer is not None:
+                session.send(answers.simulated_time(self._clock.now(), self._pacer.speed))
         else:
             await self._service.handle(session, request)
         if self._pacer is not None:

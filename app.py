@@ -187,10 +187,13 @@ def _dispatch(verb: str) -> Callable[[argparse.Namespace], int]:
 def _floor(arguments: argparse.Namespace) -> int:
     from config.catalogue import load_keys
     from station.clock import WallClock
+    from station.domain.errors import BadInput
     from station.engine.launch import ensure_engine, run_with_screen
     from station.link import Link, LinkClient
     from widgets.app import run_floor
 
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
     options, keys, clock = _options(arguments), load_keys(), WallClock()
 
     def screen(link: Callable[[], Link], can_detach: bool) -> Coroutine[Any, Any, str]:

@@ -8,8 +8,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import pytest
 
 from station.domain.orders import order_ref
 from station.store import verify
-from tests.unit.store_books import ACCOUNT, Forged, Hand, forge, good_runtime, opened, spx, sql
+from tests.unit.store_books import ACCOUNT, Forged, forge, good_runtime, sql
 
 FILES = "files are whole"
 CHAIN = "hash chain"
@@ -359,42 +357,6 @@ def test_a_row_that_cannot_be_understood_breaks_the_check_that_needed_it(runtime
     report = verify(runtime)
     assert "cannot be understood" in report.check(POSITIONS).violations[0]
     assert report.check(CHAIN).violations == ()
-
-
-async def test_a_running_runtime_can_be_verified(tmp_path: Path) -> None:
-    stores = await opened(tmp_path / "runtime")
-    hand = Hand(stores)
-    trade_id = await hand.enter(1, spx(5940))
-    await hand.fill(order_ref(ACCOUNT, trade_id, "E", 1), 1, "3.10")
-    assert verify(tmp_path / "runtime").ok
-    await stores.close()
-
-
-async def test_a_corrected_execution_withdraws_the_one_before_it(tmp_path: Path) -> None:
-    stores = await opened(tmp_path / "runtime")
-    hand = Hand(stores)
-    trade_id = await hand.enter(1, spx(5940))
-    entry = order_ref(ACCOUNT, trade_id, "E", 1)
-    first = await hand.fill(entry, 1, "3.10", exec_id="0000e.7.01")
-    await hand.fill(entry, 1, "3.05", exec_id="0000e.7.02", corrects=first)
-    assert hand.orders[entry].avg_price == Decimal("3.05")
-    await stores.close()
-    report = verify(tmp_path / "runtime")
-    assert report.ok, report.shape()
-
-
-async def test_an_exit_raised_by_the_brokers_correction_is_no_act_of_ours(tmp_path: Path) -> None:
-    stores = await opened(tmp_path / "runtime")
-    hand = Hand(stores)
-    trade_id = await hand.enter(2, spx(5940))
-    entry = order_ref(ACCOUNT, trade_id, "E", 1)
-    first = await hand.fill(entry, 2, "3.10", exec_id="0000e.7.01")
-    exit_ref = await hand.sell(trade_id, 1, 2, "3.80")
-    await hand.fill(entry, 1, "3.10", exec_id="0000e.7.02", corrects=replace(first))
-    assert "now: working sells" in verify(tmp_path / "runtime").check(SELLS).violations[0]
-    await hand.modify(exit_ref, 1, "3.80")
-    assert verify(tmp_path / "runtime").check(SELLS).violations == ()
-    await stores.close()
 
 
 def test_the_databases_may_be_read_while_another_connection_writes(runtime: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from textual.app import App, ComposeResult
@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Grid
 from textual.driver import Driver
 from textual.events import Resize
+from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
@@ -21,6 +22,7 @@ from station.domain.errors import BadInput
 from station.link import Alerts, Link, LinkState, PositionRow
 from widgets import alerts, feed, header, ink, positions, strategies
 from widgets.actions import ACTIONS, BY_NAME, Action, remapped
+from widgets.colourless import Colourless
 from widgets.driver import TerminalDriver
 from widgets.footer import KeyLine, NoticeLine
 from widgets.hand import DETACHED, STOPPED, Hand
@@ -44,6 +46,7 @@ class FloorScreen(Screen[None], inherit_bindings=False):
 class FloorApp(App[str], inherit_bindings=False):
     """One screen of one engine; its return value says why it ended."""
 
+    TITLE = "Vigil"
     CSS_PATH = "floor.tcss"
     COMMANDS = {ActionProvider}  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [action.binding() for action in ACTIONS]
@@ -62,15 +65,21 @@ class FloorApp(App[str], inherit_bindings=False):
         self.can_detach = can_detach
         self._clock = clock
         self._hz = hz
+        self._colourless = (Colourless(),)
         self._ascii = ink.terminal_wants_ascii() if ascii_only is None else ascii_only
         self._keys = dict(keys or {})
         self._seen: object = None
         self._notice_ns = 0
+        self._notice = ""
         self._link_state = LinkState.CONNECTING
+        self._link_news = ""
         self._alerts: Alerts | None = None
         self._front = "positions"
         self.set_keymap(remapped(self._keys))
         self.set_class(self._ascii, "ascii")
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return self._colourless if self.no_color else super().get_line_filters()
 
     def get_default_screen(self) -> Screen[None]:
         return FloorScreen(id="_default")
@@ -164,15 +173,15 @@ class FloorApp(App[str], inherit_bindings=False):
             self.bell()
 
     def _tell_link(self, scene: Scene) -> None:
-        """Losing the engine, and having it back, is told in words."""
+        """Losing the engine, and having it back, is told in words; news of a kill is never talked over."""
         known, self._link_state = self._link_state, scene.state
-        if known is scene.state or scene.state is LinkState.CONNECTING:
+        if known is scene.state or scene.state is LinkState.CONNECTING or scene.kill_pending:
             return
-        if scene.live:
-            if known is not LinkState.CONNECTING:
-                self.tell("the engine is back", "good")
-        else:
-            self.tell(f"{scene.detail or scene.state.value}; what is shown is not the present", "bad")
+        if not scene.live:
+            self._link_news = f"{scene.detail or scene.state.value}; what is shown is not the present"
+            self.tell(self._link_news, "bad")
+        elif self._link_news and self._notice == self._link_news:
+            self.tell("the engine is back", "good")
 
     def repaint(self) -> None:
         """Paint the present picture whatever was seen before."""
@@ -211,7 +220,7 @@ class FloorApp(App[str], inherit_bindings=False):
 
     def tell(self, text: str, tone: str = "info") -> None:
         """Say it in the notice line; tone is info, good, warn or bad."""
-        self._notice_ns = self._clock.perf()
+        self._notice, self._notice_ns = text, self._clock.perf()
         if self.is_running:
             self.screen_stack[0].query_one(NoticeLine).tell(text, tone)
 
@@ -263,7 +272,9 @@ async def run_floor(
 
     `clock` is a wall clock, `hz` paints a second, `can_detach` False where the engine lives in this process,
     `keys` action name → key. Returns `detach`, `stop`, `terminal lost`, `terminated` or `failed`; only after
-    `stop` was the engine asked to stop. Raises BadInput without a terminal, or for a key that cannot be moved.
+    `stop` was the engine asked to stop. SIGHUP, SIGTERM and SIGINT are its own while it runs, and the default
+    again after; SIGHUP stays ignored once the terminal is lost. Raises BadInput without a terminal, or for a
+    key that cannot be moved.
     """
     if not (sys.__stdin__ and sys.__stdin__.isatty() and sys.__stdout__ and sys.__stdout__.isatty()):
         raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LOST: Final = "terminal lost"
 TERMINATED: Final = "terminated"
+ENDINGS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class TerminalDriver(LinuxDriver):
@@ -60,13 +61,14 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         self._loop.add_signal_handler(signal.SIGHUP, self.lose_terminal)
-        self._loop.add_signal_handler(signal.SIGTERM, self._terminate)
+        for number in ENDINGS:
+            self._loop.add_signal_handler(number, self._terminate)
         super().start_application_mode()
 
     def close(self) -> None:
         self._outlet.close()
         super().close()
-        for number in (signal.SIGHUP, signal.SIGTERM):
+        for number in (signal.SIGHUP, *ENDINGS):
             self._loop.remove_signal_handler(number)
         if self.lost:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)

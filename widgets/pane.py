@@ -214,6 +214,8 @@ def _said(scene: Scene, part: PartState | None) -> tuple[str, ink.Style] | None:
     if part is None:
         if scene.state in (LinkState.CONNECTED, LinkState.CONNECTING):
             return "waiting for the engine's first picture …", ink.DIM
+        if scene.state is LinkState.MISMATCH:
+            return scene.detail, ink.ALARM
         return f"no engine: {scene.detail or 'not attached'}", ink.ALARM
     if part.state == LOADING:
         return part.note or "loading …", ink.DIM

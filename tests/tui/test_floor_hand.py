@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from decimal import Decimal
 from pathlib import Path
@@ -10,8 +11,11 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from station.clock import Lockstep, LockstepLoop, VirtualClock
+from station.domain.clock import SECOND
 from station.domain.errors import BadInput
 from station.link import (
+    PROTOCOL,
     CancelOrder,
     CloseTrade,
     Flatten,
@@ -29,6 +33,8 @@ from station.link import (
 )
 from tests.tui import synthetic
 from tests.tui.stage import Stage
+from tests.tui.synthetic import NOON
+from widgets import words
 from widgets.actions import ACTIONS, BY_NAME, remapped
 from widgets.app import FloorApp
 from widgets.dialogs import GateDialog, HelpDialog, KillDialog, QuitDialog, ReleaseDialog
@@ -361,6 +367,49 @@ async def test_each_size_has_its_arrangement(size: tuple[int, int], shown: int) 
         assert "gate OPEN" in stage.line("header") and "F12 KILL" in stage.line("keys")
         await opened(stage, pilot, "tab")
         assert stage.app.focused is stage.app.panes[2]
+
+
+async def test_a_screen_of_another_version_says_so_and_can_still_kill(tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock, protocol=PROTOCOL + 1))
+    server = LinkServer(path, stage.engine.handle, stage.engine.picture, clock=stage.clock)
+    await server.start()
+    async with stage.app.run_test(size=SIZE) as pilot:
+        while stage.app.link.state is not LinkState.MISMATCH:
+            await pilot.pause()
+        await stage.settle(pilot)
+        assert "restart the screen" in stage.text() and "OTHER VERSION" in stage.line("header")
+        await pilot.press("f12")
+        while stage.app.hand.kill_pending:
+            await pilot.pause()
+        assert stage.engine.heard == [Kill(flatten=False, by="screen")]
+    await server.stop()
+
+
+def test_screen_and_engine_share_a_lockstep_loop() -> None:
+    """In process, the virtual day runs to its end beside the painting screen, as fast as it can."""
+
+    class Day:
+        steps = 0
+
+        def next_instant(self) -> int | None:
+            return clock.now() + SECOND if self.steps < 5_000 else None
+
+        async def advance(self, at_ns: int) -> None:
+            self.steps += 1
+            stage.engine.floor = Floor(synthetic.header(at_ns))
+
+    async def live() -> None:
+        async with stage.app.run_test(size=(80, 24)) as pilot:
+            await Lockstep(clock, day).run(NOON + 20_000 * SECOND)
+            await stage.settle(pilot)
+            assert words.clock_text(clock.now()) in stage.line("header")
+
+    clock, day = VirtualClock(NOON), Day()
+    stage = Stage(synthetic.calm())
+    with asyncio.Runner(loop_factory=LockstepLoop) as runner:
+        runner.run(live())
+    assert day.steps == 5_000
 
 
 async def test_a_resize_from_wide_to_narrow_keeps_the_focused_pane() -> None:

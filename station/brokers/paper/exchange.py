@@ -226,9 +226,17 @@ class PaperExchange:
     async def cancel(self, order_ref: str) -> None:
         await self._request("cancel", (), [order_ref])
 
-    async def _request(self, what: str, tickets: Sequence[Ticket], refs: Sequence[str]) -> None:
+    async def by_hand(self, tickets: Sequence[Ticket]) -> None:
+        """Orders that someone else places in the same account, whether the station is connected or not; their
+        references must not look like ours."""
+        await self._request("place", tickets, [ticket.order_ref for ticket in tickets], connected=False)
+
+    async def _request(
+        self, what: str, tickets: Sequence[Ticket], refs: Sequence[str], *, connected: bool = True
+    ) -> None:
         async with self._turn:
-            self._live()
+            if connected:
+                self._link.require()
             floor = self.floor
             floor.request(what, refs, tickets, self._clock.now())
             if floor.register.draft:

@@ -163,10 +163,14 @@ class Pit:
         order.fresh = False
         if fill is None:
             return
-        execution = register.fill(order, Decimal(fill.qty), fill.cents, self.now_ns)
+        qty = Decimal(fill.qty)
+        if qty == order.remaining and self._plan.strike("overfill", self.now_ns, ticket.contract.symbol):
+            qty += 1
+        execution = register.fill(order, qty, fill.cents, self.now_ns)
         due_ns = self._outbox.filled(order, execution, self.now_ns)
         self.stirred = self.stirred or not order.working
-        self._share(order, Decimal(fill.qty), due_ns)
+        if not (order.group and self._plan.strike("oca_ignored", self.now_ns, ticket.contract.symbol)):
+            self._share(order, qty, due_ns)
 
     def _share(self, order: PaperOrder, qty: Decimal, due_ns: int) -> None:
         """What one leg's fill does to the others of its group."""

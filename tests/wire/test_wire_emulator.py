@@ -77,6 +77,9 @@ async def test_plain_library_trades_without_a_reference_of_its_own(ib: ib_async.
     (position,) = ib.positions()
     assert (position.position, position.contract.conId) == (2, contract.conId)
     assert position.avgCost == pytest.approx(trade.orderStatus.avgFillPrice * 100)
+    (ended,) = await ib.reqCompletedOrdersAsync(False)
+    assert (ended.orderStatus.status, ended.order.permId) == ("Filled", trade.order.permId)
+    assert (ended.order.filledQuantity, ended.contract.conId) == (2, contract.conId)
     fills = await ib.reqExecutionsAsync()
     assert sum(fill.execution.shares for fill in fills) == 2
 

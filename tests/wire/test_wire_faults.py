@@ -118,6 +118,10 @@ async def test_fault_22_drop_with_an_order_in_flight_is_told_by_the_link(rig: Ri
     there = {order.order_ref for order in await rig.exchange.open_orders()}
     there |= {execution.order_ref for execution in await rig.exchange.executions()}
     assert known == there
+    if ticket.order_ref not in known:
+        await rig.broker.place([ticket])
+        await again.paid(ticket.order_ref, 1)
+    assert [e.order_ref for e in await rig.broker.executions()] == [ticket.order_ref]
 
 
 async def test_fault_23_link_lost_and_restored_with_data_kept(rig: Rig) -> None:
@@ -253,6 +257,18 @@ async def test_fault_32_start_up_without_answers_is_no_connection(rig: Rig) -> N
     with pytest.raises(BrokerUnavailable):
         await broker.connect(Heard())
     assert not broker.connected
+
+
+async def test_fault_34_refused_line_is_noticed_and_may_be_asked_for_again(rig: Rig) -> None:
+    spx = await rig.broker.resolve(INSTRUMENTS["SPX"])
+    await rig.broker.watch(spx)
+    await rig.heard.until(lambda: bool(rig.heard.of(TickReport)), "a tick")
+    rig.server.refuse_lines(101, "Max number of tickers has been reached")
+    await rig.heard.until(lambda: any(n.code == 101 for n in rig.heard.of(NoticeReport)), "101")
+    assert [n.symbol for n in rig.heard.of(NoticeReport) if n.code == 101] == ["SPX"]
+    since = len(rig.heard.of(TickReport))
+    await rig.broker.watch(spx)
+    await rig.heard.until(lambda: len(rig.heard.of(TickReport)) > since + 2, "ticks again")
 
 
 async def test_unanswered_query_is_unavailable_and_never_empty(rig: Rig) -> None:

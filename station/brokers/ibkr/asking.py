@@ -8,10 +8,18 @@ from typing import Any, TypeVar
 
 from ib_async.wrapper import RequestError
 
+from station.clock import FollowingClock
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import BrokerUnavailable
 
 T = TypeVar("T")
+
+
+def limit_ns(clock: Clock, seconds: float) -> int:
+    """A limit of `seconds` on `clock`. Beside a simulated market it is one of host seconds: sockets do not run
+    faster with the market's clock."""
+    speed = clock.speed if isinstance(clock, FollowingClock) else 1.0
+    return round(seconds * speed * SECOND)
 
 
 class Asker:
@@ -66,7 +74,7 @@ class Asker:
             expired = True
             answer.cancel()
 
-        timer = self._clock.call_at(self._clock.now() + round(limit_s * SECOND), expire)
+        timer = self._clock.call_at(self._clock.now() + limit_ns(self._clock, limit_s), expire)
         try:
             return await answer
         except asyncio.CancelledError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeVar
@@ -175,7 +176,8 @@ class IbkrBroker:
             if ticket.account != self._account:
                 text = f"order {ticket.order_ref} is for account {ticket.account}, connected is {self._account}"
                 raise Refused("ACCOUNT", text)
-            if self._orders.get(ticket.order_ref) is not None:
+            known = self._orders.get(ticket.order_ref)
+            if known is not None and known.seen:
                 raise Refused("DUPLICATE", f"order {ticket.order_ref} has been placed before")
         bound = [self._orders.bind(ticket, ib.client.getReqId()) for ticket in tickets]
         lane = Lane.EXIT if tickets[0].purpose.is_exit else Lane.ENTRY
@@ -271,9 +273,10 @@ class IbkrBroker:
             ib.client.reqAccountSummary(req_id, "All", SUMMARY_TAGS)
             try:
                 await future
-                ib.client.cancelAccountSummary(req_id)
             finally:
                 values = self._ears.summaries.pop(req_id)
+                with suppress(ConnectionError):
+                    ib.client.cancelAccountSummary(req_id)
             return values
 
         values = await self._ask("account", ask, has_id=True)

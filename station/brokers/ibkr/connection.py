@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from ib_async.ib import StartupFetch
 
+from station.brokers.ibkr.asking import limit_ns
 from station.brokers.ibkr.tap import Ears, TappedIB
-from station.domain.clock import SECOND, Clock, Timer
+from station.domain.clock import Clock, Timer
 from station.domain.errors import BrokerUnavailable, Fatal
 
 ID_IN_USE = 326
@@ -139,15 +140,14 @@ class Connection:
         """A half-open socket takes bytes and answers none: ask the time, and drop it if nothing comes."""
         if not self._up or self._ib is None:
             return
-        idle_s = (self._clock.now() - self._heard_ns) / SECOND
-        if idle_s >= self._silence_s:
+        idle_ns, beat_ns = self._clock.now() - self._heard_ns, limit_ns(self._clock, self._heartbeat_s)
+        if idle_ns >= limit_ns(self._clock, self._silence_s):
             self.drop(NOTHING_HEARD.format(self._silence_s))
             return
-        if idle_s >= self._heartbeat_s:
+        if idle_ns >= beat_ns:
             try:
                 self._ib.client.reqCurrentTime()
             except ConnectionError as error:
                 self.drop(str(error))
                 return
-        at_ns = self._clock.now() + round(self._heartbeat_s * SECOND)
-        self._timer = self._clock.call_at(at_ns, self._beat)
+        self._timer = self._clock.call_at(self._clock.now() + beat_ns, self._beat)

@@ -115,7 +115,9 @@ class Hearing:
         elif code in FARM_DOWN or code in FARM_UP:
             self._report(FarmReport(text.rpartition(":")[2].strip(), code in FARM_UP, now))
         else:
-            self._report(NoticeReport(code, text, now, self._market.symbol_of(req_id)))
+            symbol = self._market.symbol_of(req_id)
+            self._market.on_refusal(req_id, code)
+            self._report(NoticeReport(code, text, now, symbol))
 
     def _follow(self, text: str) -> None:
         told = _SIMULATED.fullmatch(text)

@@ -28,6 +28,7 @@ LAST_PRICE: Final = frozenset({4, 68})
 LAST_SIZE: Final = frozenset({5, 71})
 DEPTH_ROWS: Final = 10
 MISSING: Final = -2.0
+LINE_REFUSED: Final = frozenset({101, 200, 309, 321, 354, 10089, 10090, 10168, 10186})
 OPTION_TICKS: Final = "100,101"
 
 
@@ -84,6 +85,12 @@ class MarketRoom:
     def symbol_of(self, req_id: int) -> str:
         line = self._by_req.get(req_id)
         return line.contract.symbol if line is not None else ""
+
+    def on_refusal(self, req_id: int, code: int) -> None:
+        """A line that TWS refuses is not watched: asking again is a new request (FAULTS 34)."""
+        line = self._by_req.get(req_id)
+        if line is not None and code in LINE_REFUSED:
+            self.drop(line.contract, depth=line.depth)
 
     def on_grade(self, req_id: int, data_type: int) -> None:
         if data_type in (1, 2, 3, 4):

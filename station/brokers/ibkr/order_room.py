@@ -56,6 +56,11 @@ class Known:
     refused: bool = False
     reason: str = ""
 
+    @property
+    def seen(self) -> bool:
+        """TWS has spoken of it; before that it may never have arrived, and be sent again on proof of that."""
+        return self.acknowledged or self.perm_id != 0 or self.filled > 0
+
 
 class OrderRoom:
     """The map survives reconnects; TWS's open orders and executions rebuild it after a restart."""

@@ -89,3 +89,24 @@ def _tail() -> Message:
     adjusted: Message = ("None", "", "", "", "", "", "", 0, "", "", "")
     flags: Message = ("", False, False, False, False, "", "", False)
     return (*adjusted, *flags, "", "", "", "", "")
+
+
+def completed_order(ticket: Ticket, perm_id: int, status: str, filled: Decimal, ended: str) -> Message:
+    """The whole message for an order that has ended; `ended` as TWS prints the time."""
+    head: Message = (
+        101, *contract_fields(ticket.contract), ticket.action.value, ticket.qty, ticket.kind.value,
+        _price(ticket.limit), _price(ticket.stop), ticket.tif.value, ticket.oca_group, ticket.account, "O", 0,
+        ticket.order_ref, perm_id, ticket.outside_rth, False, 0, "", "", "", "",
+    )  # fmt: skip
+    model_to_exempt: Message = ("", "", "", "", "", 0, "", -1)
+    prices_to_size: Message = ("", "", "", "", "", 0, False, False, "")
+    oca_to_basis: Message = (
+        ticket.oca_type.value if ticket.oca_group else 0, 0, "", "", "", "", False, "", "", "",
+    )  # fmt: skip
+    no_combo_scale_hedge: Message = ("", 0, 0, 0, "", "", "", "")
+    clearing_to_conditions: Message = ("", "IB", False, 0, "", False, status, False, False, 0)
+    trail_to_parent: Message = ("", "", "", False, False, "", filled, 0, False, "", False, False, 0)
+    return (
+        *head, *model_to_exempt, *prices_to_size, *oca_to_basis, *no_combo_scale_hedge,
+        *clearing_to_conditions, *trail_to_parent, ended, status, "", "", "", "", "",
+    )  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from station.brokers.tws.answers import Message, order_status
-from station.brokers.tws.order_answer import OrderIds, open_order, status_name
+from station.brokers.tws.answers import Message, order_status, venue_time
+from station.brokers.tws.order_answer import OrderIds, completed_order, open_order, status_name
 from station.brokers.tws.order_request import PlaceOrder
 from station.domain.broker import OpenOrder, OrderStatus
 from station.domain.clock import MILLISECOND
@@ -42,6 +42,7 @@ class WireOrder:
     executed: Decimal = ZERO
     value: Decimal = ZERO
     last_price: Decimal = ZERO
+    ended_ns: int = 0
     told: int = 0
     cancel_told: bool = False
     held_back: list[Message] = field(default_factory=list[Message])
@@ -70,6 +71,12 @@ class WireOrder:
                 self.last_price, ids.client_id,
             ),
         )  # fmt: skip
+
+    def completed(self) -> Message:
+        """completedOrder, for one that has ended."""
+        ticket = replace(self.ticket, order_ref=self.echo)
+        name = status_name(self.state, ticket.kind)
+        return completed_order(ticket, self.perm_id, name, self.filled, venue_time(self.ended_ns))
 
 
 class OrderDesk:
@@ -121,6 +128,8 @@ class OrderDesk:
         order = self.by_ref.get(status.order_ref)
         if order is not None:
             order.state = status.state
+            if status.state.is_terminal:
+                order.ended_ns = status.at_ns
             order.perm_id = status.perm_id or order.perm_id
             order.filled = max(order.filled, status.filled)
             total = status.filled + status.remaining

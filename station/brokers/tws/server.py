@@ -161,6 +161,12 @@ class EmulatorServer:
         for line in self._market.lines():
             line.send(answers.error(line.req_id, 10197, COMPETING))
 
+    def refuse_lines(self, code: int, text: str) -> None:
+        """End every market-data line with an error: 101 too many, 354 not subscribed."""
+        for line in self._market.lines():
+            line.send(answers.error(line.req_id, code, text))
+        self._market.lose_all()
+
     def warn(self, order_ref: str, code: int, text: str) -> None:
         """An error or warning about one order, to its owner: 399, 10349, 161 and whatever else TWS says."""
         order = self._trading.orders.by_ref[order_ref]

@@ -152,7 +152,8 @@ class Service:
             case "reqIds":
                 session.send(answers.next_valid_id(self.trading.orders.next_id()))
             case "reqCompletedOrders":
-                session.send(answers.completed_orders_end())
+                ended = [o.completed() for o in self.trading.orders.by_ref.values() if o.state.is_terminal]
+                session.send(*ended, answers.completed_orders_end())
             case "reqManagedAccts":
                 session.send(answers.managed_accounts(self._account.accounts))
             case "reqCurrentTime":

@@ -178,7 +178,8 @@ class FloorApp(App[str], inherit_bindings=False):
         if known is scene.state or scene.state is LinkState.CONNECTING or scene.kill_pending:
             return
         if not scene.live:
-            self._link_news = f"{scene.detail or scene.state.value}; what is shown is not the present"
+            memory = "; what is shown is not the present" if scene.floor.header else ""
+            self._link_news = f"{scene.detail or scene.state.value}{memory}"
             self.tell(self._link_news, "bad")
         elif self._link_news and self._notice == self._link_news:
             self.tell("the engine is back", "good")

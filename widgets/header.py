@@ -47,18 +47,18 @@ def lines(scene: Scene, width: int) -> list[Line]:
             ink.clipped((*_mode(None, scene), GAP, *_link(scene)), width),
             ink.clipped(((f" {scene.detail}", ink.DIM),), width),
         ]
-    first = _faded(_first(header, scene, width), scene)
+    first = _first(header, scene, width)
     prices, result, details = _prices(header, scene), _result(header), _details(header)
     if width >= WIDE_FROM:
         tail = (*_link(scene), *_latency(header, scene), (" ", ink.TEXT))
         room = width - ink.width_of(tail) - 1
         return [
-            ink.spread(ink.packed(first, details, room), tail, width),
+            ink.spread(_faded(ink.packed(first, details, room), scene), tail, width),
             _faded(ink.clipped((*prices, *result), width), scene),
         ]
     tail = (*_link(scene), (" ", ink.TEXT))
     return [
-        ink.clipped(ink.packed(first, details[1:], width), width),
+        _faded(ink.clipped(ink.packed(first, details[1:], width), width), scene),
         _faded(ink.clipped(prices, width), scene),
         ink.spread(_faded(ink.packed(result, details[:1], width - ink.width_of(tail) - 1), scene), tail, width),
     ]

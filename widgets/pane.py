@@ -216,7 +216,7 @@ def _said(scene: Scene, part: PartState | None) -> tuple[str, ink.Style] | None:
             return "waiting for the engine's first picture …", ink.DIM
         if scene.state is LinkState.MISMATCH:
             return scene.detail, ink.ALARM
-        return f"no engine: {scene.detail or 'not attached'}", ink.ALARM
+        return "no engine to look at; the screen keeps trying", ink.DIM
     if part.state == LOADING:
         return part.note or "loading …", ink.DIM
     if part.state == ERROR:

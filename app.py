@@ -112,6 +112,13 @@ def _parser() -> _Parser:
     _simple(verbs, "verify", "check every book against every other")
     _simple(verbs, "replay-log", "rebuild the state from the event log and compare")
 
+    _simple(verbs, "stats", "figures of closed trades, by strategy, scanner, hour and cause")
+    report = _simple(verbs, "report", "the report of one day, Markdown or CSV")
+    report.add_argument(
+        "--date", type=_day, default=None, metavar="YYYY-MM-DD", help="default: the last day traded"
+    )
+    report.add_argument("--csv", action="store_true", help="CSV instead of Markdown")
+
     scan = _simple(verbs, "scan", "every firing of a scanner over a bar file, ungated")
     scan.add_argument("--bars", type=Path, required=True, metavar="FILE")
     scan.add_argument("--symbol", default=None, metavar="S")

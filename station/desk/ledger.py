@@ -68,7 +68,8 @@ class Ledger:
             return ()
         fresh = [item for item in self._spool.pending if not self._is_known(item)]
         if fresh:
-            await self.record_all([(item.trade_id, item.event) for item in fresh])
+            async with self._line:
+                await self._take(tuple(fresh), None, urgent=False)
         self._spool.clear()
         return tuple(fresh)
 
@@ -96,18 +97,22 @@ class Ledger:
         async with self._line:
             at_ns = self._clock.now()
             recorded = tuple(Recorded(event, at_ns, trade_id) for trade_id, event in events)
-            trades = self._evolved(recorded)
-            orders = self._projected(recorded)
-            changes = Changes(events=recorded, trades=tuple(trades.values()), orders=tuple(orders.values()))
-            if extra is not None:
-                changes = changes + extra
-            await self._persist(changes, recorded, urgent=urgent)
-            self._adopt(trades.values(), orders.values(), changes.executions)
+            await self._take(recorded, extra, urgent=urgent)
         for item in recorded:
             for listener in self.listeners:
                 listener(item)
         last = events[-1][0] if events else ""
         return self.trades.get(last)
+
+    async def _take(self, recorded: tuple[Recorded, ...], extra: Changes | None, *, urgent: bool) -> None:
+        """Evolve, commit, remember: events keep the instants they carry, so a spooled exit keeps its own."""
+        trades = self._evolved(recorded)
+        orders = self._projected(recorded)
+        changes = Changes(events=recorded, trades=tuple(trades.values()), orders=tuple(orders.values()))
+        if extra is not None:
+            changes = changes + extra
+        await self._persist(changes, recorded, urgent=urgent)
+        self._adopt(trades.values(), orders.values(), changes.executions)
 
     async def _persist(self, changes: Changes, recorded: Sequence[Recorded], *, urgent: bool) -> None:
         merged = self._backlog + changes

@@ -125,6 +125,36 @@ def story(arguments: argparse.Namespace) -> Outcome:
     return Outcome(document, _rendered(story_text(document)))
 
 
+def stats(arguments: argparse.Namespace) -> Outcome:
+    from station.journal import open_journal
+    from station.journal.statistics import document as figures
+
+    with open_journal(arguments.runtime) as journal:
+        document = figures(asyncio.run(journal.every_trade()))
+    lines = [f"{name:16} {value}" for name, value in document["all"].items()]
+    for kind, members in document["by"].items():
+        lines += ["", f"by {kind}"]
+        lines += [
+            f"  {name:26} {f['trades']:4} trades {f['wins']:4} won {f['net_pnl']:>12}"
+            for name, f in members.items()
+        ]
+    return Outcome(document, "\n".join(lines))
+
+
+def report(arguments: argparse.Namespace) -> Outcome:
+    from station.calendars import et_date
+    from station.journal import open_journal
+    from station.journal.report import daily_csv, daily_markdown
+
+    with open_journal(arguments.runtime) as journal:
+        trades = asyncio.run(journal.every_trade())
+    if not trades and arguments.date is None:
+        raise BadInput(f"{arguments.runtime} has no trade to report on: name a --date")
+    day = arguments.date or et_date(max(trade.opened_ns for trade in trades))
+    text = daily_csv(trades, day) if arguments.csv else daily_markdown(trades, day)
+    return Outcome({"v": 1, "date": day.isoformat(), "report": text}, text.rstrip())
+
+
 def scanners(arguments: argparse.Namespace) -> Outcome:
     from station.engine.documents import scanner_document
     from station.engine.stopped import desired_of
@@ -216,5 +246,5 @@ def _rendered(thing: RenderableType) -> str:
 VERBS: Final[dict[str, Callable[[argparse.Namespace], Outcome]]] = {
     "status": status, "kill": kill, "flatten": flatten, "gate": gate, "stop": stop, "takeover": takeover,
     "trades": trades, "story": story, "scanners": scanners, "verify": verify, "replay-log": replay_log,
-    "scan": scan, "bench": bench, "doctor": doctor,
+    "scan": scan, "stats": stats, "report": report, "bench": bench, "doctor": doctor,
 }  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from station.domain.errors import BadInput, Fatal
+from station.domain.trade import Trade
 from station.journal.figures import Figures, digest, figures
 from station.journal.shapes import Json, story_shape, trades_shape
 from station.store import LifecycleReader, TradeFilter
@@ -35,6 +36,10 @@ class Journal:
             raise BadInput(f"no trade {trade_id!r} among the {known} in this journal: `trades` lists their ids")
         events = await self._reader.events(trade_id)
         return story_shape(trade, events, await self._reader.decisions(trade_id))
+
+    async def every_trade(self) -> tuple[Trade, ...]:
+        """The trades as they stand, in order of opening."""
+        return await self._reader.trades()
 
     async def figures(self, since_ns: int = 0) -> Figures:
         """The numbers of all trades opened and signals published at or after `since_ns`."""

@@ -146,6 +146,8 @@ class OrderBook:
             self.claims[order.ref] = status
             return Interpretation(order.trade_id, query=True)
         if moved(order, status.state, status.at_ns) is None:
+            if status.state is order.state and _names_anew(order, status):
+                return self._step(order, order.state, status)
             return self._ignore("backwards" if order.state.is_terminal else "repeated")
         return self._step(order, status.state, status)
 
@@ -153,7 +155,8 @@ class OrderBook:
         self, order: Order, state: OrderState, status: OrderStatus, *, query: bool = False
     ) -> Interpretation:
         step = OrderMoved(order.ref, state, status.broker_id, status.perm_id, status.reason)
-        return Interpretation(order.trade_id, (step, *self._ended(order, state)), query=query)
+        ended = () if order.state.is_terminal else self._ended(order, state)
+        return Interpretation(order.trade_id, (step, *ended), query=query)
 
     def _notice(self, notice: OrderNotice) -> Interpretation:
         order = self.orders.get(notice.order_ref)
@@ -275,6 +278,12 @@ class OrderBook:
     def _ignore(self, why: str) -> Interpretation:
         self.ignored[why] += 1
         return NOTHING
+
+
+def _names_anew(order: Order, status: OrderStatus) -> bool:
+    """Whether a status that repeats the order's state tells ids that nothing told before (FAULTS 4)."""
+    broker_id, perm_id = status.broker_id or order.broker_id, status.perm_id or order.perm_id
+    return (broker_id, perm_id) != (order.broker_id, order.perm_id)
 
 
 def _fee_of(execution: Execution | None, qty: Decimal, provisional: Decimal) -> Decimal:

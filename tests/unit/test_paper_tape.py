@@ -125,7 +125,7 @@ def test_every_second_of_the_regular_session_has_a_print_and_futures_print_aroun
         assert (np.diff(ticks.at_ns) > 0).all()
     around = tape.ticks("ES").at_ns
     assert int(around[0]) == at_et(date(2026, 7, 21), "18:00")
-    assert int(around[-1]) == at_et(DAY, "17:00") - SECOND
+    assert int(around[-1]) == at_et(DAY, "17:00") - 4 * SECOND
 
 
 def test_the_market_moves_like_one(tape: GeneratedTape) -> None:

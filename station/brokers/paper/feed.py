@@ -37,7 +37,7 @@ class Line:
 
 class Feed:
     """Subscriptions, and the reports they give. A quote is sent at a mark of its underlying, at most once a
-    second, when it changed or is a second old: none that is alive grows older than four (five on bars)."""
+    second, when it changed or is a second old: none that is alive grows older than four."""
 
     def __init__(self, plan: FaultPlan, open_ns: int, close_ns: int) -> None:
         self._plan = plan

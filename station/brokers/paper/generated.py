@@ -31,7 +31,7 @@ SESSIONS_BEFORE: Final = 1000
 
 class GeneratedTape:
     """One session of the market of `seed`: a print a second of SPX, SPY, ES and VIX in regular hours, one in
-    five seconds of ES around them, and a thousand sessions of bars before it. Raises BadInput for a day without
+    four seconds of ES around them, and a thousand sessions of bars before it. Raises BadInput for a day without
     a session.
 
     Finished aggregates of the past are kept in memory and, where `cache_dir` is given, on disk.

@@ -84,10 +84,10 @@ class Tape(Protocol):
         ...
 
 
-BEATS: Final = np.array((0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 59), np.int64)
-"""The seconds at which a minute known only by its bar is played; the extremes fall on 20 and 40."""
-_NEAR_BEAT: Final = 4
-_FAR_BEAT: Final = 8
+BEATS: Final = np.arange(0, 60, 4, dtype=np.int64)
+"""The seconds at which a minute known only by its bar is played; extremes on 20 and 40, the close on 56."""
+_NEAR_BEAT: Final = 5
+_FAR_BEAT: Final = 10
 
 
 def bar_ticks(minutes: Bars, tick: float) -> Ticks:

@@ -154,6 +154,19 @@ async def test_modify_changes_the_same_order_in_place(rig: Rig) -> None:
     assert len(await executions(rig, ticket.order_ref)) == len(rig.heard.fills(ticket.order_ref))
 
 
+async def test_resting_target_becomes_a_market_order_by_a_change(rig: Rig) -> None:
+    contract = await rig.option()
+    entry = rig.buy(contract, 1)
+    await rig.broker.place([entry])
+    await rig.heard.paid(entry.order_ref, 1)
+    target = rig.sell(contract, 1, Decimal("900.00"))
+    await rig.broker.place([target])
+    await rig.heard.state(target.order_ref, OrderState.SUBMITTED)
+    await rig.broker.modify(replace(target, kind=OrderKind.MARKET, limit=None))
+    await rig.heard.paid(target.order_ref, 1)
+    assert await held(rig, contract) == 0
+
+
 async def test_cancel_ends_a_resting_order(rig: Rig) -> None:
     ticket = rig.buy(await rig.option(), 2, Decimal("1.05"))
     await rig.broker.place([ticket])

@@ -22,7 +22,7 @@ from station.domain.broker import (
 )
 from station.domain.errors import BrokerUnavailable, Fatal, Refused
 from station.domain.instruments import INSTRUMENTS
-from station.domain.orders import OrderState
+from station.domain.orders import OrderKind, OrderState
 from tests.wire.wire_rig import Heard, Rig
 
 
@@ -82,6 +82,20 @@ async def test_fault_09_cancel_not_found_says_10147_and_ends_nothing(rig: Rig) -
     rig.server.forget_order(ticket.order_ref)
     await rig.broker.cancel(ticket.order_ref)
     await rig.heard.notice(ticket.order_ref, 10147)
+    assert all(not status.state.is_terminal for status in rig.heard.statuses(ticket.order_ref))
+
+
+async def test_fault_14_refused_change_leaves_the_old_order_live(rig: Rig) -> None:
+    rig.server.faults.refuse_type_changes = True
+    ticket = rig.buy(await rig.option(), 1, Decimal("1.05"))
+    await rig.broker.place([ticket])
+    await rig.heard.state(ticket.order_ref, OrderState.SUBMITTED)
+    await rig.broker.modify(replace(ticket, kind=OrderKind.MARKET, limit=None))
+    await rig.heard.notice(ticket.order_ref, 329)
+    await rig.broker.modify(replace(ticket, limit=Decimal("1.07")))
+    await rig.heard.notice(ticket.order_ref, 110)
+    (shown,) = await rig.broker.open_orders()
+    assert shown.ticket == ticket
     assert all(not status.state.is_terminal for status in rig.heard.statuses(ticket.order_ref))
 
 

@@ -22,6 +22,8 @@ from station.domain.clock import Clock
 DEPTH_RESET = 317
 
 log = logging.getLogger(__name__)
+# What the library logs, we report; without a handler of its own Python prints its errors over the screen.
+logging.getLogger("ib_async").addHandler(logging.NullHandler())
 
 
 class Ears(Protocol):

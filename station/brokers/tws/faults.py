@@ -17,6 +17,7 @@ class WireFaults:
     refuse_clients: bool = False
     hold_acknowledgements: bool = False
     late_perm_ids: bool = False
+    refuse_type_changes: bool = False
     delay_s: float = 0.0
 
 
@@ -30,7 +31,7 @@ class TimedFault:
 
 WIRE_FAULTS: Final = frozenset(
     {"drop", "mute", "unmute", "delay", "link-down", "link-up", "link-lost-data", "farm-down", "farm-up",
-     "competing-session", "hold-acks", "late-perm-ids", "refuse-clients"}
+     "competing-session", "hold-acks", "late-perm-ids", "refuse-clients", "refuse-type-changes"}
 )  # fmt: skip
 _CODES: Final = {
     "1100": "link-down", "1102": "link-up", "1101": "link-lost-data", "2103": "farm-down",

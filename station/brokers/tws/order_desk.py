@@ -8,7 +8,7 @@ from decimal import Decimal
 from station.brokers.tws.answers import Message, order_status, venue_time
 from station.brokers.tws.order_answer import OrderIds, completed_order, open_order, status_name
 from station.brokers.tws.order_request import PlaceOrder
-from station.domain.broker import OpenOrder, OrderStatus
+from station.domain.broker import OpenOrder, OrderNotice, OrderStatus
 from station.domain.clock import MILLISECOND
 from station.domain.errors import Refused
 from station.domain.instruments import Contract
@@ -25,6 +25,7 @@ from station.domain.orders import (
 )
 
 NOBODY = -1
+CHANGE_REFUSED = frozenset({104, 105, 110, 201, 321, 329})
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class WireOrder:
     executed: Decimal = ZERO
     value: Decimal = ZERO
     last_price: Decimal = ZERO
+    before_change: Ticket | None = None
     ended_ns: int = 0
     told: int = 0
     cancel_told: bool = False
@@ -127,7 +129,7 @@ class OrderDesk:
     def apply(self, status: OrderStatus) -> WireOrder | None:
         order = self.by_ref.get(status.order_ref)
         if order is not None:
-            order.state = status.state
+            order.state, order.before_change = status.state, None
             if status.state.is_terminal:
                 order.ended_ns = status.at_ns
             order.perm_id = status.perm_id or order.perm_id
@@ -135,6 +137,13 @@ class OrderDesk:
             total = status.filled + status.remaining
             if total > 0 and total != order.ticket.qty:
                 order.ticket = replace(order.ticket, qty=total)
+        return order
+
+    def refused(self, notice: OrderNotice) -> WireOrder | None:
+        """The order a notice is about; after a refused change it is what it was before (FAULTS 14)."""
+        order = self.by_ref.get(notice.order_ref)
+        if order is not None and notice.code in CHANGE_REFUSED and order.before_change is not None:
+            order.ticket, order.before_change = order.before_change, None
         return order
 
     def executed(self, execution: Execution) -> WireOrder | None:

@@ -65,7 +65,7 @@ class EmulatorServer:
         self._host = host
         self._port = port
         self._clock = clock
-        self._service = Service(broker, clock, calendar or load_calendar(), instruments)
+        self._service = Service(broker, clock, calendar or load_calendar(), instruments, self.faults)
         self._trading, self._market = self._service.trading, self._service.market
         self._pacer = pacer
         self._server: asyncio.Server | None = None
@@ -255,7 +255,7 @@ class EmulatorServer:
         self._to_owner(order, *messages)
 
     def _on_notice(self, notice: OrderNotice) -> None:
-        order = self._trading.orders.by_ref.get(notice.order_ref)
+        order = self._trading.orders.refused(notice)
         if order is not None:
             order.cancel_told |= notice.code == 202
             self._to_owner(order, answers.error(order.order_id, notice.code, notice.text))
@@ -294,6 +294,7 @@ def strike(server: EmulatorServer, name: str) -> None:
         "delay": lambda: setattr(faults, "delay_s", 0.5),
         "hold-acks": lambda: setattr(faults, "hold_acknowledgements", True),
         "late-perm-ids": lambda: setattr(faults, "late_perm_ids", True),
+        "refuse-type-changes": lambda: setattr(faults, "refuse_type_changes", True),
         "refuse-clients": lambda: setattr(faults, "refuse_clients", True),
     }
     actions[name]()

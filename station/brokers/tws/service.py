@@ -10,6 +10,7 @@ from typing import Any
 from station.brokers.tws import answers
 from station.brokers.tws.account_desk import AccountDesk
 from station.brokers.tws.contracts import NO_SECURITY, ContractRoom
+from station.brokers.tws.faults import WireFaults
 from station.brokers.tws.history_desk import HistoryDesk
 from station.brokers.tws.market_desk import DepthSubscription, MarketDesk, Subscription
 from station.brokers.tws.order_request import PlaceOrder, WireContract
@@ -47,15 +48,16 @@ class Service:
     """One broker's answers to every client."""
 
     def __init__(
-        self, broker: Broker, clock: Clock, calendar: Calendar, instruments: Mapping[str, Instrument]
-    ) -> None:
+        self, broker: Broker, clock: Clock, calendar: Calendar, instruments: Mapping[str, Instrument],
+        faults: WireFaults,
+    ) -> None:  # fmt: skip
         self.market = MarketDesk(broker)
         self.contracts = ContractRoom(broker, clock, calendar, instruments)
         self._broker = broker
         self._clock = clock
         self._instruments = instruments
         self._account = AccountDesk(broker, clock)
-        self.trading = TradingDesk(broker, clock, self.contracts, self._account)
+        self.trading = TradingDesk(broker, clock, self.contracts, self._account, faults)
         self._history = HistoryDesk(broker, clock, calendar)
         self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._refresh: asyncio.Task[None] | None = None

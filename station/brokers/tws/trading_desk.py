@@ -8,6 +8,7 @@ from dataclasses import replace
 from station.brokers.tws import answers
 from station.brokers.tws.account_desk import AccountDesk
 from station.brokers.tws.contracts import NO_SECURITY, ContractRoom
+from station.brokers.tws.faults import WireFaults
 from station.brokers.tws.order_desk import OrderDesk, WireOrder, reference, ticket_of
 from station.brokers.tws.order_request import PlaceOrder
 from station.brokers.tws.requests import Executions
@@ -23,13 +24,16 @@ class TradingDesk:
     """Order requests of every client, in the order they came. `lost` holds references that the server
     pretends never to have had."""
 
-    def __init__(self, broker: Broker, clock: Clock, contracts: ContractRoom, account: AccountDesk) -> None:
+    def __init__(
+        self, broker: Broker, clock: Clock, contracts: ContractRoom, account: AccountDesk, faults: WireFaults
+    ) -> None:
         self.orders = OrderDesk()
         self.lost: set[str] = set()
         self._broker = broker
         self._clock = clock
         self._contracts = contracts
         self._account = account
+        self._faults = faults
         self._untransmitted: dict[int, list[WireOrder]] = {}
 
     async def cancel_all(self) -> None:
@@ -105,10 +109,10 @@ class TradingDesk:
         asked = ticket_of(
             request, contract, order.ticket.order_ref, order.ticket.account, order.ticket.parent_ref
         )
-        if asked.kind is not order.ticket.kind:
+        if self._faults.refuse_type_changes and asked.kind is not order.ticket.kind:
             raise Refused("329", "Order modify failed. Cannot change to the new order type.")
         await self._broker.modify(replace(asked, purpose=order.ticket.purpose))
-        order.ticket = replace(asked, purpose=order.ticket.purpose)
+        order.before_change, order.ticket = order.ticket, replace(asked, purpose=order.ticket.purpose)
 
     async def _what_if(self, session: ClientSession, request: PlaceOrder, contract: Contract) -> None:
         ref = f"what-if-{session.client_id}-{request.order_id}"

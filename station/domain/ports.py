@@ -67,6 +67,22 @@ class Snapshot:
     last_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class DailyMetrics:
+    """One session's result (SPEC §12). Dollars; `session` is `YYYY-MM-DD`."""
+
+    session: str
+    trades: int
+    wins: int
+    losses: int
+    net_pnl: Decimal
+    commissions: Decimal
+    max_drawdown: Decimal
+    equity_start: Decimal
+    equity_end: Decimal
+    at_ns: int
+
+
 class LifecycleStore(Protocol):
     """The database of record. A commit that returns is durable (synchronous=FULL)."""
 

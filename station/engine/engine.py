@@ -14,10 +14,13 @@ from station.domain.clock import DAY, SECOND
 from station.domain.errors import BrokerUnavailable, VigilError
 from station.domain.events import Alerted, HandlerFailed, KillChanged, Recorded, SessionMarked
 from station.domain.instruments import Hours
-from station.domain.ports import Snapshot
+from station.domain.ports import Changes, Snapshot
 from station.domain.specs import Desired
+from station.engine.day_end import DONE, DayEnd, due_at
 from station.engine.desired import DesiredCache
+from station.engine.jobs import Job, JobRunner
 from station.engine.rooms import Hooks, Outside, Rooms, build_rooms
+from station.engine.snapshots import SnapshotKeeper
 from station.engine.supervisor import Supervisor
 
 WARM_BEAT_S: Final = 5.0
@@ -51,6 +54,8 @@ class Engine:
         self.on_event: Callable[[Recorded], None] = _unheard
         self.link: Session | None = None
         self.desired = DesiredCache(outside.stores.config, self._reconfigured)
+        self.jobs: JobRunner | None = None
+        self.day_end: DayEnd | None = None
         self.rooms: Rooms
         self.supervisor: Supervisor
 
@@ -68,7 +73,7 @@ class Engine:
         await self._reconcile_first()
         await self._warm()
         await self._open_session(snapshot)
-        self._trade()
+        self._trade(snapshot)
         self.progress = Progress("trading")
 
     async def _load(self) -> Snapshot:
@@ -132,7 +137,7 @@ class Engine:
         await self.rooms.ledger.record("", marked)
         self.rooms.hunt.restore(snapshot.signals)
 
-    def _trade(self) -> None:
+    def _trade(self, snapshot: Snapshot) -> None:
         start, rooms = self.supervisor.start, self.rooms
         start("bars", rooms.bars.run, critical=True)
         start("hunt", rooms.hunt.run, critical=True)
@@ -140,6 +145,32 @@ class Engine:
         start("warm", self._keep_warm)
         start("beat", rooms.reconciler.beat)
         start("settlement", self._settlement)
+        start("jobs", self._jobs(snapshot).run)
+        if snapshot.controls.get(DONE) != self.session.day.isoformat():
+            start("day end", self._day_end)
+
+    def _jobs(self, snapshot: Snapshot) -> JobRunner:
+        """The station's standing jobs; their last runs are kept with the other switches."""
+        keeper = SnapshotKeeper(self.rooms, self.outside.stores.archive, self.outside.clock)
+        jobs = (Job("position snapshots", "*/5 9-16 * * mon-fri", keeper.run),)
+        last = {job.name: int(snapshot.controls.get(f"job {job.name}", "0")) for job in jobs}
+
+        async def done(name: str, at_ns: int) -> None:
+            await self.outside.stores.lifecycle.commit(Changes(controls={f"job {name}": str(at_ns)}))
+
+        self.jobs = JobRunner(self.outside.clock, self.outside.calendar, jobs, last, done)
+        return self.jobs
+
+    async def _day_end(self) -> None:
+        """The checklist after the close (SPEC §20), once a session."""
+        await self.outside.clock.sleep_until(due_at(self.session.close_ns))
+        clock = self.outside.clock
+        self.day_end = DayEnd(
+            self.rooms, self.outside.stores, self.outside.runtime, self.session.day, clock.now
+        )
+        for result in await self.day_end.run():
+            if not result.ok:
+                self._say(f"end of day, {result.name}: {result.detail}")
 
     # --- tasks of the engine's own -------------------------------------------------------------------
 

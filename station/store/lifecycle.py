@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from station.domain.errors import BadInput
 from station.domain.events import ExecutionBooked
 from station.domain.orders import OrderState, trade_of
-from station.domain.ports import Changes, Snapshot
+from station.domain.ports import Changes, DailyMetrics, Snapshot
 from station.domain.signals import SIGNAL_STEPS
 from station.domain.trade import TradeState
 from station.store.chain import Entry, append
@@ -32,6 +33,13 @@ _FAILURE: Final = (
 )
 _CANCEL: Final = (
     "INSERT INTO cancel_registry (account, environment, order_ref, cause, at_ns) VALUES (?, ?, ?, ?, ?)"
+)
+
+
+_DAY: Final = "INSERT OR REPLACE INTO daily_metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_DAYS: Final = (
+    "SELECT session, trades, wins, losses, net_pnl, commissions, max_drawdown, equity_start, equity_end, at_ns "
+    "FROM daily_metrics ORDER BY session"
 )
 
 
@@ -68,6 +76,26 @@ class LifecycleRepository(LifecycleReader):
         """All that is not terminal and everything updated at or after `since_ns`, with every order and fill
         of those trades, so that a correction finds what it corrects."""
         return await self._database.read(partial(_load, since_ns))
+
+    async def record_day(self, day: DailyMetrics) -> None:
+        """Write a session's metrics; a repeated session replaces its row."""
+        account, environment = self._owner
+        row = (
+            day.session, account, environment, day.trades, day.wins, day.losses, str(day.net_pnl),
+            str(day.commissions), str(day.max_drawdown), str(day.equity_start), str(day.equity_end), day.at_ns,
+        )  # fmt: skip
+        await self._database.commit(lambda c: c.execute(_DAY, row) and None, "day")
+
+    async def days(self) -> tuple[DailyMetrics, ...]:
+        """Every session's metrics, oldest first."""
+        rows = await self._database.read(lambda c: c.execute(_DAYS).fetchall())
+        return tuple(
+            DailyMetrics(
+                session, trades, wins, losses, Decimal(net), Decimal(fees), Decimal(fall), Decimal(start),
+                Decimal(end), at_ns,
+            )
+            for session, trades, wins, losses, net, fees, fall, start, end, at_ns in rows
+        )  # fmt: skip
 
 
 _Upsert = tuple[str, list[tuple[Any, ...]]]

@@ -96,4 +96,15 @@ _AROUND: Final = Migration(
     ),
 )
 
-LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND)
+_DAYS: Final = Migration(
+    "the metrics of each session",
+    (
+        """CREATE TABLE daily_metrics (
+            session TEXT PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL,
+            trades INTEGER NOT NULL, wins INTEGER NOT NULL, losses INTEGER NOT NULL, net_pnl TEXT NOT NULL,
+            commissions TEXT NOT NULL, max_drawdown TEXT NOT NULL, equity_start TEXT NOT NULL,
+            equity_end TEXT NOT NULL, at_ns INTEGER NOT NULL) WITHOUT ROWID""",
+    ),
+)
+
+LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS)

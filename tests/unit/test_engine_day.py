@@ -106,7 +106,8 @@ def test_the_day_ends_in_order_once_and_leaves_report_metrics_and_backup(tmp_pat
             return [result.name for result in lab.run.engine.day_end.results]
 
     assert play(day) == [
-        "stop signals", "pending orders", "flatten", "reconcile", "the day", "report", "summary", "logs", "backup",
+        "stop signals", "pending orders", "flatten", "reconcile", "the day", "report", "summary", "logs",
+        "backup",
     ]  # fmt: skip
     ended = [json.loads(text) for text in _sessions(tmp_path)]
     assert [each["what"] for each in ended].count("day ended") == 1

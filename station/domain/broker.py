@@ -45,7 +45,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class OrderStatus:
-    """The broker's word on an order's state. `state` is already in our terms; executions outrank it."""
+    """The broker's word on an order's state, in our terms; executions outrank it.
+
+    `avg_price` dollars a unit over `filled`, None where the broker does not say.
+    """
 
     order_ref: str
     state: OrderState
@@ -55,6 +58,7 @@ class OrderStatus:
     broker_id: int = 0
     perm_id: int = 0
     reason: str = ""
+    avg_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,8 +111,13 @@ class TradingDesk:
         )
         if self._faults.refuse_type_changes and asked.kind is not order.ticket.kind:
             raise Refused("329", "Order modify failed. Cannot change to the new order type.")
-        await self._broker.modify(replace(asked, purpose=order.ticket.purpose))
-        order.before_change, order.ticket = order.ticket, replace(asked, purpose=order.ticket.purpose)
+        before = order.ticket
+        order.before_change, order.ticket = before, replace(asked, purpose=before.purpose)
+        try:
+            await self._broker.modify(order.ticket)
+        except BaseException:
+            order.before_change, order.ticket = None, before
+            raise
 
     async def _what_if(self, session: ClientSession, request: PlaceOrder, contract: Contract) -> None:
         ref = f"what-if-{session.client_id}-{request.order_id}"

@@ -1,0 +1,96 @@
+"""A soak: sessions in a row on one runtime directory, each killed once at a random moment and resumed.
+
+`python -m tests.soak --sessions 20 --seed 11` carries capital over and at the end asks whether books, diary and
+wealth agree to the cent, and whether memory stayed flat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import signal
+import sqlite3
+import sys
+import tempfile
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from station.calendars import load_calendar
+from station.domain.instruments import Hours
+from tests.crash import in_child, judge, points_of
+from tests.lab import CACHE
+
+FIRST = date(2026, 10, 26)
+MEMORY_LIMIT_MIB = 250
+UNTIL = "16:01"
+
+
+def days(count: int) -> list[date]:
+    """That many exchange days in a row; the change of clocks and a month's end are among them."""
+    found: list[date] = []
+    calendar, day = load_calendar(CACHE), FIRST
+    while len(found) < count:
+        if calendar.on(Hours.REGULAR, day) is not None:
+            found.append(day)
+        day += timedelta(days=1)
+    return found
+
+
+def agree(runtime: Path) -> list[str]:
+    """Paper cash, trade results, diary and wealth against each other, by SQL."""
+    ours, wealth, paper = (
+        sqlite3.connect(f"file:{runtime / name}?mode=ro", uri=True)
+        for name in ("lifecycle.db", "wealth.db", "paper.db")
+    )
+    try:
+        cash = sum((Decimal(a) for (a,) in paper.execute("SELECT amount FROM cash")), Decimal(0))
+        deposits = sum(
+            (Decimal(a) for (a,) in paper.execute("SELECT amount FROM cash WHERE kind = 'deposit'")), Decimal(0)
+        )
+        results = sum(
+            (Decimal(n) for (n,) in ours.execute("SELECT net_pnl FROM trades WHERE state = 'WEALTH_UPDATED'")),
+            Decimal(0),
+        )
+        diary = sum((Decimal(n) for (n,) in wealth.execute("SELECT net_pnl FROM trade_diary")), Decimal(0))
+        rows = wealth.execute("SELECT capital, pnl_to_date FROM wealth_state").fetchall()
+    finally:
+        for connection in (ours, wealth, paper):
+            connection.close()
+    wrong: list[str] = []
+    if not cash - deposits == results == diary:
+        wrong.append(f"cash moved {cash - deposits}, trades {results}, diary {diary}")
+    if rows and sum((Decimal(pnl) for _, pnl in rows), Decimal(0)) != diary:
+        wrong.append(f"wealth says {rows}, diary {diary}")
+    return wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--dice", type=int, default=1)
+    arguments = parser.parse_args()
+    runtime = Path(tempfile.mkdtemp(prefix="vigil-soak-"))
+    dice = random.Random(arguments.dice)
+    total = len(points_of(seed=arguments.seed, day=FIRST, until=UNTIL))
+    failures = 0
+    for day in days(arguments.sessions):
+        point = f"*#{dice.randint(1, total)}"
+        status = in_child(runtime, seed=arguments.seed, day=day, until=UNTIL, point=point)
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        if killed:
+            status = in_child(runtime, seed=arguments.seed, day=day, until="16:02", point=None)
+        wrong = judge(runtime) + agree(runtime)
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+        failures += bool(wrong) or status != 0 or memory > MEMORY_LIMIT_MIB
+        what = f"killed at {point}" if killed else f"{point} was past its end"
+        print(f"{day} {what:28} status {status} peak {memory} MiB {wrong or 'agrees to the cent'}", flush=True)
+    print(f"{arguments.sessions} sessions, {failures} wrong, in {runtime}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

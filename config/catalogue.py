@@ -47,7 +47,8 @@ _STRATEGY: Final = {
     "wealth_plan": _TEXT, "hunter": _TEXT, "priority": _WHOLE, "enabled": _FLAG, "version": _WHOLE,
     "autonomy": _TEXT, "min_confidence": _WHOLE, "max_signals_day": _WHOLE, "entry_policy": _TEXT,
     "entry_cap_pct": _NUMBER, "entry_timeout_s": _WHOLE, "expiry": _TEXT, "delta_call": _NUMBER,
-    "delta_put": _NUMBER, "opposite_exit": _FLAG, "schedule": _TEXT,
+    "delta_put": _NUMBER, "opposite_exit": _FLAG, "schedule": _TEXT, "position_size_pct": _NUMBER,
+    "day_loss_pct": _NUMBER, "drawdown_pct": _NUMBER, "stop_pct": _NUMBER,
 }  # fmt: skip
 _STRATEGY_NEEDS: Final = ("strategy_id", "symbol", "call_patterns", "put_patterns")
 

@@ -6,7 +6,7 @@ Names carry units: `_s` seconds, `_ms` milliseconds, `_min` minutes, `_usd` doll
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -137,9 +137,19 @@ class EntryWindow(Section):
         return self
 
 
+class KnownEvent(Section):
+    """Something scheduled on an underlying: its day in New York, and what (earnings, split, dividend …)."""
+
+    symbol: Annotated[str, Field(min_length=1)]
+    day: date
+    what: Annotated[str, Field(min_length=1)] = "earnings"
+
+
 class RiskSection(Section):
     """Preflight's limits (SPEC §7). `entry_windows` by symbol go before the general one. Loss percents are of
-    account equity; `portfolio_theta_usd_day` is the most negative theta, dollars a day."""
+    account equity. `portfolio_delta` in units of the index, `portfolio_vega` dollars per 1.00 of volatility,
+    `portfolio_theta_usd_day` the most that time may take in a day, dollars. `known_events` is the calendar
+    that `refuse_known_events` goes by, from `event_days` before an event on."""
 
     entry_window: EntryWindow = EntryWindow()
     entry_windows: dict[str, EntryWindow] = {}
@@ -174,7 +184,10 @@ class RiskSection(Section):
     leverage: Annotated[Decimal, Field(ge=1, le=10)] = Decimal(4)
     pdt_equity_usd: Usd = Decimal(25_000)
     pdt_day_trades: Annotated[int, Field(ge=1, le=100)] = 3
+    account_kind: Literal["margin", "cash"] = "margin"
     refuse_known_events: bool = True
+    event_days: Annotated[int, Field(ge=0, le=30)] = 1
+    known_events: tuple[KnownEvent, ...] = ()
     min_confidence: Annotated[int, Field(ge=50, le=100)] = 50
     kill_loss_factor: Annotated[Decimal, Field(ge=1, le=10)] = Decimal("1.5")
     open_risk_pct: Pct = Decimal(20)
@@ -191,11 +204,14 @@ class RiskSection(Section):
 
 
 class SafeguardsSection(Section):
-    """The trader's own brakes (SPEC §7)."""
+    """The trader's own brakes (SPEC §7). `strategy_drawdown_pct` of equity pauses a strategy that sets none;
+    with `self_report` a manual entry must say how sure its trader is."""
 
     cooling_off_losses: Annotated[int, Field(ge=1, le=50)] = 3
     cooling_off_min: Annotated[int, Field(ge=1, le=1_440)] = 30
     manual_overrides_day: Annotated[int, Field(ge=0, le=100)] = 3
+    strategy_drawdown_pct: Pct = Decimal(10)
+    self_report: bool = False
 
 
 class ExecutionSection(Section):

@@ -40,7 +40,9 @@ class StrategySpec:
     """One strategy row (SPEC §5). Patterns are globs over scanner names; percents are of the entry price.
 
     `veera` names the enabled regime rules; `hunter` is standard or context_plus_trigger; `autonomy` is
-    observe, propose or auto; `version` counts edits and is recorded by every trade.
+    observe, propose or auto; `version` counts edits and is recorded by every trade. The strategy's own risk:
+    `position_size_pct`, `day_loss_pct` and `drawdown_pct` of equity, `stop_pct` of the entry price; 0 leaves
+    one open to the common limit.
     """
 
     strategy_id: str
@@ -68,6 +70,10 @@ class StrategySpec:
     delta_put: float = 0.25
     opposite_exit: bool = False
     schedule: str = ""
+    position_size_pct: Decimal = Decimal(0)
+    day_loss_pct: Decimal = Decimal(0)
+    drawdown_pct: Decimal = Decimal(0)
+    stop_pct: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

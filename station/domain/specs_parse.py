@@ -227,4 +227,8 @@ _STRATEGY_KEYS: Final[dict[str, Callable[[_Reader, str], object]]] = {
     "delta_put": lambda read, key: read.real(key, 0.01, 0.99),
     "opposite_exit": lambda read, key: read.flag(key),
     "schedule": lambda read, key: read.text(key, blank=True),
+    "position_size_pct": lambda read, key: read.decimal(key, "0", "100"),
+    "day_loss_pct": lambda read, key: read.decimal(key, "0", "100"),
+    "drawdown_pct": lambda read, key: read.decimal(key, "0", "100"),
+    "stop_pct": lambda read, key: read.decimal(key, "0", "99"),
 }  # fmt: skip

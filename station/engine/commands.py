@@ -45,6 +45,8 @@ NOT_READY: Final = "the engine is still starting"
 class Lag(Protocol):
     def quantile_ms(self, share: float) -> float | None: ...
 
+    def document(self) -> dict[str, Any]: ...
+
 
 class Commander:
     """Answers commands; a VigilError raised here becomes a refusal in one line."""
@@ -60,6 +62,8 @@ class Commander:
             return self._end(command)
         if isinstance(command, Status):
             return Data(json.dumps(self.status()))
+        if isinstance(command, Query) and command.name == "lag":
+            return Data(json.dumps(self._lag.document()))
         if not hasattr(self._engine, "rooms"):
             raise Refused("STARTING", f"{NOT_READY} ({self._engine.progress.phase}): try again")
         return await self._ready(command)
@@ -100,7 +104,7 @@ class Commander:
         found = documents.get(type(command))
         if found is None:
             name = command.name if isinstance(command, Query) else type(command).__name__
-            raise BadInput(f"the engine knows no question {name!r}: ask status, trades, story or scanners")
+            raise BadInput(f"the engine knows no question {name!r}: ask status, trades, story, scanners or lag")
         return Data(json.dumps(await found()))
 
     async def _scanners(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -28,16 +28,22 @@ class LoopLag:
     def __init__(self, clock: WallClock) -> None:
         self._clock = clock
         self.samples: deque[float] = deque(maxlen=KEPT)
+        self.taken = 0
 
     async def run(self) -> None:
         while True:
             before = self._clock.perf()
             await self._clock.sleep(BEAT_S)
             self.samples.append((self._clock.perf() - before) / MILLISECOND - BEAT_S * 1000)
+            self.taken += 1
 
     def quantile_ms(self, share: float) -> float | None:
         ordered = sorted(self.samples)
         return round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 3) if ordered else None
+
+    def document(self) -> dict[str, Any]:
+        """`{v, taken, samples_ms}`: how many beats there have been, and the newest of them, oldest first."""
+        return {"v": 1, "taken": self.taken, "samples_ms": [round(sample, 4) for sample in self.samples]}
 
     def recent_ms(self) -> float | None:
         """The worst of the last second."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
-import threading
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +22,7 @@ async def noise_floor(directory: Path, samples: int) -> dict[str, Any]:
     return {
         "durable_commit_ms": _pair(commits),
         "loop_wake_up_ms": _pair(await wake_laps(samples, clock)),
-        "context_switch_ms": _pair(switch_laps(samples, clock)),
+        "context_switch_ms": _pair(await switch_laps(samples, clock)),
     }
 
 
@@ -66,31 +64,7 @@ async def wake_laps(samples: int, clock: WallClock) -> list[float]:
     return laps
 
 
-def switch_laps(samples: int, clock: WallClock) -> list[float]:
-    """Half a round trip of one byte between two threads over pipes."""
-    there, back = os.pipe(), os.pipe()
-
-    def echo() -> None:
-        for _ in range(samples):
-            os.write(back[1], os.read(there[0], 1))
-
-    thread = threading.Thread(target=echo)
-    thread.start()
-    laps: list[float] = []
-    try:
-        for _ in range(samples):
-            began = clock.perf()
-            os.write(there[1], b"x")
-            os.read(back[0], 1)
-            laps.append((clock.perf() - began) / MILLISECOND / 2)
-    finally:
-        thread.join()
-        for end in (*there, *back):
-            os.close(end)
-    return laps
-
-
-async def hop_laps(samples: int, clock: WallClock) -> list[float]:
+async def switch_laps(samples: int, clock: WallClock) -> list[float]:
     """Half a hand-over from a loop to a thread and back, as every database call makes."""
     loop = asyncio.get_running_loop()
     laps: list[float] = []

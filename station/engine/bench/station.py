@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from config.settings import Settings, load_settings
-from station.clock import WallClock
 from station.desk.stopwatch import SIGNAL_TO_WIRE
 from station.domain.clock import SECOND
 from station.domain.errors import Fatal
 from station.domain.instruments import Side, Timeframe
+from station.domain.orders import OrderKind
 from station.domain.ports import Changes
 from station.domain.signals import Firing, Signal
 from station.domain.specs import ScannerSpec
@@ -25,7 +25,6 @@ from station.engine.engine import Engine
 from station.engine.options import RunOptions
 from station.engine.rooms import Rooms
 from station.engine.simulated import SimulatedRun
-from station.domain.orders import OrderKind
 from station.protection import ModifyExit
 from station.risk import RELEASE_WORD
 from station.strategy import make_signal
@@ -37,7 +36,7 @@ SYMBOL: Final = "SPY"
 STRATEGY_ID: Final = "BENCH"
 SCANNER: Final = ScannerSpec("BENCH_CALL", "v3", SYMBOL, Timeframe.M5, "CALL")
 WIDE: Final[dict[str, Any]] = {
-    "risk.daily_loss_pct": 100, "risk.daily_loss_usd": 1_000_000, "risk.monthly_loss_pct": 100,
+    "risk.entry_window": {"from_et": "09:30", "until_et": "15:30"}, "risk.daily_loss_pct": 100, "risk.daily_loss_usd": 1_000_000, "risk.monthly_loss_pct": 100,
     "risk.drawdown_pct": 100, "risk.orders_per_day": 10_000, "risk.orders_per_minute": 1_000,
     "risk.capital_at_risk_usd": 1_000_000, "signals.strategy_runs_day": 10_000, "signals.positions_day": 1_000,
     "signals.signals_per_strategy_day": 1_000,
@@ -205,6 +204,3 @@ async def paper_drill(runtime: Path, cache: Path) -> AsyncGenerator[Drill]:
         yield drill
     finally:
         await run.close()
-
-
-__all__ = ["Decimal", "Drill", "WallClock", "paper_drill", "wide_settings"]

@@ -27,7 +27,7 @@ from station.engine.bench.station import DAY, SEED, SYMBOL, Drill, wide_settings
 from station.engine.options import RunOptions
 from station.engine.wired import WiredRun
 
-SPEED: Final = 20.0
+SPEED: Final = 4.0
 PATIENCE_S: Final = 30.0
 BEAT_S: Final = 0.002
 QUEUED: Final = 200
@@ -35,15 +35,19 @@ KILLS: Final = 20
 ROOT: Final = Path(__file__).resolve().parents[3]
 
 
+def _spawn(words: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py"), *words],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def emulator(runtime: Path) -> AsyncGenerator[int]:
     """The `emulator` verb on a free port."""
     port = _free_port()
     words = ["--port", port, "--seed", SEED, "--speed", f"{SPEED:g}", "--date", DAY, "--runtime", runtime]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py"), "emulator", *map(str, words)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+    process = _spawn(["emulator", *map(str, words)])
     assert process.stdout is not None
     try:
         said = await asyncio.get_running_loop().run_in_executor(None, process.stdout.readline)
@@ -79,8 +83,6 @@ async def wired_drill(runtime: Path, cache: Path, port: int) -> AsyncGenerator[D
     try:
         await until(lambda: run.engine.progress.phase == "trading", "the engine trades")
         drill = Drill(run.engine, until)
-        clock = run.engine.outside.clock
-        await until(lambda: clock.now() > run.engine.session.open_ns + 330 * SECOND, "the entry window opens")
         await drill.prepare()
         yield drill
     finally:

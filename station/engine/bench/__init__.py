@@ -1,0 +1,122 @@
+"""The budgets, measured here and now: the `bench` verb.
+
+Every figure comes with the machine's noise floor of the same minutes beside it; a budget that is missed on a
+machine whose bare commit misses it too says nothing of the station.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from station.clock import LockstepLoop
+from station.desk.stopwatch import FILL_TO_PROTECT, SIGNAL_TO_WIRE
+from station.domain.errors import BadInput
+from station.engine.bench.figures import Figure, figure, table
+from station.engine.bench.noise import noise_floor
+from station.engine.bench.scanning import scanning
+from station.engine.bench.screen import LOADED, attached, beside_a_screen, starts, still
+from station.engine.bench.station import paper_drill
+from station.engine.bench.wire import emulator, over_the_wire, replaces, wired_drill
+
+NOISE_SAMPLES: Final = 200
+STARTS: Final = 3
+WARM_UPS: Final = 3
+
+
+def run_bench(*, wire: bool, trials: int) -> tuple[dict[str, Any], str, int]:
+    """Measure every budget with `trials` samples each; `wire` adds the paths over the TWS wire.
+
+    Returns the document, the table for people, and exit code 1 where a budget was missed. Raises BadInput for
+    no trials, Fatal where a station would not run.
+    """
+    if trials < 1:
+        raise BadInput(f"--trials {trials}: give at least 1")
+    with tempfile.TemporaryDirectory(prefix="vigil-bench-") as folder:
+        found, noise = _measure(Path(folder), trials, wire=wire)
+    machine = _machine()
+    document = {"v": 1, "machine": machine, "noise": noise, "budgets": [one.shape() for one in found]}
+    return document, _text(machine, noise, found), 0 if all(one.ok is not False for one in found) else 1
+
+
+def _measure(folder: Path, trials: int, *, wire: bool) -> tuple[list[Figure], dict[str, Any]]:
+    """Group by group, each between two looks at the bare machine."""
+    cache, noise, found = folder / "cache", dict[str, Any](), list[Figure]()
+
+    def group(name: str, work: Callable[[], Awaitable[list[Figure]]], *, lockstep: bool = False) -> None:
+        async def measured() -> None:
+            before = await noise_floor(folder, NOISE_SAMPLES)
+            found.extend(await work())
+            noise[name] = {"before": before, "after": await noise_floor(folder, NOISE_SAMPLES)}
+
+        with asyncio.Runner(loop_factory=LockstepLoop if lockstep else None) as runner:
+            runner.run(measured())
+
+    group("paper", lambda: in_process(folder / "paper", cache, trials), lockstep=True)
+    if wire:
+        group("wire", lambda: wired(folder, cache, trials))
+    group("starts", lambda: starts(folder / "starts", min(STARTS, trials)))
+    group("screen", lambda: with_screens(folder, trials))
+    return found, noise
+
+
+async def in_process(runtime: Path, cache: Path, trials: int) -> list[Figure]:
+    """Scanners, and the desk's two paths on the paper exchange: one durable commit of its own in each send."""
+    async with paper_drill(runtime, cache) as drill:
+        await scanning(drill, WARM_UPS)
+        found = [await scanning(drill, trials)]
+        for _ in range(WARM_UPS):
+            await drill.round_trip()
+        drill.forget()
+        before = drill.rooms.ledger.commits
+        for _ in range(trials):
+            await drill.round_trip()
+        note = f"{(drill.rooms.ledger.commits - before) / trials:.1f} durable commits a trade"
+        return [
+            *found,
+            figure("signal published → order sent (paper)", "ms", drill.laps_ms(SIGNAL_TO_WIRE), 2.5, 8, note),
+            figure("fill received → protective sell sent (paper)", "ms", drill.laps_ms(FILL_TO_PROTECT), 2, 8),
+        ]
+
+
+async def wired(folder: Path, cache: Path, trials: int) -> list[Figure]:
+    async with emulator(folder / "emulator-1") as port:
+        replaced = await replaces(port, cache, trials)
+    async with (
+        emulator(folder / "emulator-2") as port,
+        wired_drill(folder / "wired", cache, port) as drill,
+    ):
+        return [*await over_the_wire(drill, trials), replaced]
+
+
+async def with_screens(folder: Path, trials: int) -> list[Figure]:
+    seconds = min(max(trials / 20, 2), 10)
+    return [
+        *await beside_a_screen(folder / "lag", trials, 1.0, "x1"),
+        *await beside_a_screen(folder / "load", trials, LOADED, f"x{LOADED:g}"),
+        *await attached(folder / "attached", trials, seconds),
+        await still(folder / "still", seconds),
+    ]
+
+
+def _machine() -> dict[str, Any]:
+    load = os.getloadavg()
+    return {
+        "cpus": os.cpu_count(), "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(), "python": platform.python_version(), "load_1m": round(load[0], 2),
+    }  # fmt: skip
+
+
+def _text(machine: dict[str, Any], noise: dict[str, Any], found: list[Figure]) -> str:
+    lines = [", ".join(f"{key} {value}" for key, value in machine.items()), "", table(found), ""]
+    lines.append("noise floor of the same minutes, p50 / p99 ms (before → after):")
+    for group, looks in noise.items():
+        for what in looks["before"]:
+            pairs = [f"{looks[when][what]['p50']:g} / {looks[when][what]['p99']:g}" for when in looks]
+            lines.append(f"  {group:8} {what:20} {' → '.join(pairs)}")
+    return "\n".join(lines)

@@ -1,0 +1,219 @@
+"""The engine beside a screen that reads, dies, hangs up or stalls; the screen's own speed, bytes and size."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from station.clock import WallClock
+from station.domain.clock import MILLISECOND, SECOND
+from station.domain.errors import Fatal
+from station.engine.bench.figures import Figure, figure, quantile
+from station.engine.bench.station import DAY, SEED, START
+from station.engine.bench.terminal import LIMIT_S, ROOT, Terminal, resident_mib
+from station.engine.doors import BEAT_S
+from station.engine.lease import is_held, read_holder
+from station.link import Data, LinkDown, Query, Status, Stop, request
+
+PAINTED: Final = "VIGIL"
+ATTACHED: Final = "PAPER"
+PANES: Final = ((b"1", "Scanner feed"), (b"2", "Positions"), (b"4", "Alerts"))
+QUIET_S: Final = 0.03
+LOADED: Final = 100.0
+STILL: Final = 0.001
+
+
+def _session(runtime: Path, speed: float) -> list[str]:
+    words = ["--broker", "paper", "--seed", SEED, "--date", DAY, "--start", START, "--speed", f"{speed:g}"]
+    return [*map(str, words), "--runtime", str(runtime)]
+
+
+class Running:
+    """An engine in a process of its own."""
+
+    def __init__(self, runtime: Path) -> None:
+        self.runtime = runtime
+        self._socket = runtime / "engine.sock"
+
+    async def ask(self, command: Status | Query) -> dict[str, Any]:
+        reply = await request(self._socket, command, LIMIT_S)
+        if not isinstance(reply, Data):
+            raise Fatal(f"bench: the engine refused {command}: {reply}")
+        return json.loads(reply.json)
+
+    async def trading(self) -> None:
+        """Return once the engine trades."""
+        wall = WallClock()
+        deadline = wall.perf() + round(LIMIT_S * SECOND)
+        while wall.perf() < deadline:
+            try:
+                if is_held(self.runtime) and (await self.ask(Status()))["phase"] == "trading":
+                    return
+            except LinkDown:
+                pass
+            await wall.sleep(0.01)
+        raise Fatal(f"bench: the engine in {self.runtime} did not come to trade within {LIMIT_S:g} s")
+
+    async def lag(
+        self, samples: int, meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None
+    ) -> list[float]:
+        """The loop's lag, milliseconds, over the next `samples` beats, in which `meanwhile` happens first."""
+        wall = WallClock()
+        before = int((await self.ask(Query("lag")))["taken"])
+        if meanwhile is not None:
+            await meanwhile()
+        await wall.sleep(samples * BEAT_S)
+        found = await self.ask(Query("lag"))
+        # The first two beats hold the answer to our own question.
+        return list(found["samples_ms"][2 + before - int(found["taken"]) :])
+
+    @property
+    def pid(self) -> int:
+        holder = read_holder(self.runtime)
+        if holder is None:
+            raise Fatal(f"bench: no engine holds {self.runtime}")
+        return int(holder["pid"])
+
+    async def stop(self) -> None:
+        wall = WallClock()
+        if is_held(self.runtime):
+            await request(self._socket, Stop(by="bench"), LIMIT_S)
+        while is_held(self.runtime):
+            await wall.sleep(0.02)
+
+
+def _spawn(words: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py"), *words],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def running(runtime: Path, speed: float) -> AsyncGenerator[Running]:
+    """A headless engine on the paper exchange, trading."""
+    process = _spawn(["run", *_session(runtime, speed)])
+    engine = Running(runtime)
+    try:
+        await engine.trading()
+        yield engine
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def beside_a_screen(runtime: Path, trials: int, speed: float, what: str) -> list[Figure]:
+    """Loop lag alone, then with a screen that reads, is killed, hangs up and stalls; each against alone."""
+    async with running(runtime, speed) as engine:
+        words = _session(runtime, speed)
+        await engine.lag(min(trials, 40))
+        alone = await engine.lag(trials)
+        found = [figure(f"engine loop lag, no screen, {what}", "ms", alone, 1, 5)]
+        for how, act in (("reading", None), ("killed -9", _kill), ("hung up", _hang_up), ("stalled", _stall)):
+            screen = Terminal(words)
+            await screen.shows(ATTACHED)
+            await WallClock().sleep(1.0)
+
+            async def meanwhile(
+                screen: Terminal = screen, act: Callable[[Terminal], None] | None = act
+            ) -> None:
+                if act is not None:
+                    act(screen)
+
+            laps = await engine.lag(trials, meanwhile)
+            if how == "reading":
+                found.append(figure(f"engine loop lag, screen {how}, {what}", "ms", laps, 1, 5))
+            found.append(_added(alone, laps, f"  added by a screen {how}, {what}"))
+            await screen.end()
+        return found
+
+
+def _kill(screen: Terminal) -> None:
+    screen.process.kill()
+
+
+def _hang_up(screen: Terminal) -> None:
+    screen.hang_up()
+
+
+def _stall(screen: Terminal) -> None:
+    screen.stall()
+
+
+def _added(alone: list[float], laps: list[float], name: str) -> Figure:
+    p50 = quantile(laps, 0.5) - quantile(alone, 0.5)
+    p99 = quantile(laps, 0.99) - quantile(alone, 0.99)
+    return Figure(name, "ms", p50, p99, len(laps), None, 5)
+
+
+async def starts(runtime: Path, trials: int) -> list[Figure]:
+    """`app.py` with no engine running: to the first paint, and to trading. The first start makes the caches."""
+    paints, trades = list[float](), list[float]()
+    for _ in range(max(trials, 1) + 1):
+        screen = Terminal(_session(runtime, 1.0))
+        engine = Running(runtime)
+        paints.append(await screen.shows(PAINTED))
+        await engine.trading()
+        trades.append((WallClock().perf() - screen.began) / MILLISECOND)
+        await engine.stop()
+        await screen.end()
+    cold = f"cold, with every cache to make: paint {paints[0]:.0f} ms, trading {trades[0]:.0f} ms"
+    return [
+        figure("start → first paint", "ms", paints[1:], 1000, None, cold),
+        figure("start → trading on paper", "ms", trades[1:], 3000),
+    ]
+
+
+async def attached(runtime: Path, trials: int, seconds: float) -> list[Figure]:
+    """A screen on a running engine: attach, keys, bytes and memory."""
+    async with running(runtime, 1.0) as engine:
+        attaches: list[float] = []
+        for _ in range(max(trials // 20, 1)):
+            screen = Terminal(_session(runtime, 1.0))
+            attaches.append(await screen.shows(ATTACHED))
+            await screen.end()
+        screen = Terminal(_session(runtime, 1.0))
+        await screen.shows(ATTACHED)
+        await WallClock().sleep(1.5)
+        rate = [await screen.rate(1.0) / 1024 for _ in range(max(round(seconds), 1))]
+        memory = resident_mib(screen.process.pid)
+        await screen.end()
+        small = Terminal(_session(runtime, 1.0), (80, 24))
+        await small.shows(ATTACHED)
+        keys = await _keys(small, trials)
+        await small.end()
+        engine_memory = resident_mib(engine.pid)
+    return [
+        figure("re-attach → paint", "ms", attaches, 1000, None),
+        figure("key → paint, 80x24", "ms", keys, 10, 50),
+        figure("bytes to the terminal, 4 Hz, ordinary session", "KiB/s", rate, None, 8),
+        Figure("memory: screen", "MiB", memory, memory, 1, 120),
+        Figure("memory: engine, trading", "MiB", engine_memory, engine_memory, 1, 250),
+    ]
+
+
+async def _keys(screen: Terminal, trials: int) -> list[float]:
+    """Pane after pane by its key; the pane's title is the proof of the paint."""
+    wall, laps = WallClock(), list[float]()
+    await wall.sleep(0.5)
+    for number in range(trials):
+        key, title = PANES[(number + 1) % len(PANES)]
+        laps.append(await screen.press(key, title))
+        await wall.sleep(QUIET_S)
+    return laps
+
+
+async def still(runtime: Path, seconds: float) -> Figure:
+    """Bytes a second while nothing in the engine changes."""
+    async with running(runtime, STILL):
+        screen = Terminal(_session(runtime, STILL))
+        await screen.shows(ATTACHED)
+        await WallClock().sleep(3.0)
+        rate = [await screen.rate(1.0) / 1024 for _ in range(max(round(seconds), 1))]
+        await screen.end()
+    return figure("bytes to the terminal, nothing changing", "KiB/s", rate, None, 0.1)

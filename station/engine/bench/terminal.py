@@ -1,0 +1,133 @@
+"""The screen as a trader has it: `python app.py` on a pseudo-terminal, read as bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import Final
+
+from station.clock import WallClock
+from station.domain.clock import MILLISECOND, SECOND
+from station.domain.errors import Fatal
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+LIMIT_S: Final = 30.0
+_ESCAPES: Final = re.compile(
+    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_].*?\x1b\\|.)", re.S
+)
+
+
+def plain(data: bytes) -> str:
+    """What the bytes write, without their escape sequences."""
+    return _ESCAPES.sub(b"", data).decode("utf-8", "replace")
+
+
+class Terminal:
+    """A process on a pty of `size` columns and rows. While `reading`, whatever comes is taken and counted."""
+
+    def __init__(self, words: list[str], size: tuple[int, int] = (160, 45)) -> None:
+        self._clock = WallClock()
+        self._loop = asyncio.get_running_loop()
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        os.set_blocking(self._master, False)
+        self.taken = 0
+        self._recent = bytearray()
+        self._wanted = ""
+        self._found: asyncio.Future[int] | None = None
+        self.began = self._clock.perf()
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "app.py"), *words],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=_environment(),
+        )  # fmt: skip
+        os.close(slave)
+        self.read()
+
+    def read(self) -> None:
+        self._loop.add_reader(self._master, self._take)
+
+    def stall(self) -> None:
+        """Stop reading; the terminal's buffer fills."""
+        self._loop.remove_reader(self._master)
+
+    async def shows(self, text: str, *, since: int | None = None) -> float:
+        """Milliseconds from `since` (default: the start) until `text` came in. Raises Fatal after a while."""
+        self._wanted = text
+        self._found = self._loop.create_future()
+        self._look()
+        try:
+            at = await asyncio.wait_for(self._found, LIMIT_S)
+        except TimeoutError:
+            seen = plain(bytes(self._recent))[-300:]
+            raise Fatal(f"bench: the screen never showed {text!r}; last was {seen!r}") from None
+        finally:
+            self._found = None
+        return (at - (self.began if since is None else since)) / MILLISECOND
+
+    async def press(self, keys: bytes, text: str) -> float:
+        """Milliseconds from the key to the paint that shows `text`."""
+        self._recent.clear()
+        since = self._clock.perf()
+        os.write(self._master, keys)
+        return await self.shows(text, since=since)
+
+    async def rate(self, seconds: float) -> float:
+        """Bytes a second over so many seconds."""
+        before, since = self.taken, self._clock.perf()
+        await self._clock.sleep(seconds)
+        return (self.taken - before) / ((self._clock.perf() - since) / SECOND)
+
+    def hang_up(self) -> None:
+        """Close the terminal's end, as a lost connection does."""
+        if self._master >= 0:
+            self._loop.remove_reader(self._master)
+            os.close(self._master)
+            self._master = -1
+
+    async def end(self) -> None:
+        """Kill the process if it still runs, and close the terminal."""
+        self.process.kill()
+        await self._loop.run_in_executor(None, self.process.wait)
+        self.hang_up()
+
+    def _take(self) -> None:
+        try:
+            data = os.read(self._master, 1 << 16)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.remove_reader(self._master)
+            return
+        self.taken += len(data)
+        self._recent += data
+        self._look()
+        del self._recent[: -(1 << 16)]
+
+    def _look(self) -> None:
+        found = self._found
+        if found is not None and not found.done() and self._wanted in plain(bytes(self._recent)):
+            found.set_result(self._clock.perf())
+
+
+def resident_mib(pid: int) -> float:
+    """The resident set of a process, MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise Fatal(f"bench: process {pid} says nothing of its memory")
+
+
+def _environment() -> dict[str, str]:
+    unwanted = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
+    kept = {key: value for key, value in os.environ.items() if key not in unwanted}
+    return {**kept, "TERM": "xterm-256color", "PYTHONUTF8": "1"}

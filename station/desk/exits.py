@@ -158,7 +158,8 @@ class ExitHands:
         await self._change(trade, order, ticket, asked.cause.value, asked.reason)
 
     async def _change(self, trade: Trade, order: Order, ticket: Ticket, cause: str, reason: str) -> None:
-        if not self._broker.capabilities.modify_in_place:
+        in_place = self._broker.capabilities.modify_in_place
+        if not in_place or order.ref in self._ledger.book.unchangeable:
             await self._replace(trade, order, ticket, cause)
             return
         changed = ExitModified(ticket, cause, reason)

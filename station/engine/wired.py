@@ -69,7 +69,7 @@ class WiredRun:
         span = calendar.last_opened(Hours.REGULAR, clock.now())
         if clock.now() >= span.close_ns + AFTER_CLOSE_S * SECOND:
             span = calendar.next_after(Hours.REGULAR, clock.now())
-        broker = _broker(options, settings, clock, calendar)
+        broker = _broker(options, settings, clock, calendar, await _next_order_id(stores))
         outside = Outside(
             settings, runtime, clock, calendar, stores, broker, probe_from_environment(), tuple(INSTRUMENTS)
         )
@@ -124,16 +124,24 @@ class WiredRun:
         return await summarise(self.engine, facts)
 
 
-def _broker(options: RunOptions, settings: Settings, clock: Clock, calendar: Calendar) -> IbkrBroker:
+def _broker(
+    options: RunOptions, settings: Settings, clock: Clock, calendar: Calendar, first_order_id: int = 1
+) -> IbkrBroker:
     port = settings.port
     return IbkrBroker(
         options.host, port, settings.broker.client_id, clock=clock, calendar=calendar,
-        account=settings.broker.account or None, environment=settings.station.environment,
+        first_order_id=first_order_id, account=settings.broker.account or None,
+        environment=settings.station.environment,
         emulator_port=port if options.broker_clock and port not in TWS_PORTS else None,
         query_timeout_s=float(settings.broker.query_timeout_s),
         connect_timeout_s=float(settings.broker.connect_timeout_s),
         silence_s=float(settings.broker.heartbeat_timeout_s),
     )  # fmt: skip
+
+
+async def _next_order_id(stores: Stores) -> int:
+    """One above every order id ever stored (FAULTS 28)."""
+    return 1 + max((order.broker_id for order in await stores.lifecycle.orders()), default=0)
 
 
 async def _clock(options: RunOptions, settings: Settings, calendar: Calendar) -> Clock:

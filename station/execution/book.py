@@ -74,6 +74,7 @@ class OrderBook:
         self._early_fees: dict[str, Decimal] = {}
         self._before_modify: dict[str, Ticket] = {}
         self.claims: dict[str, OrderStatus] = {}
+        self.unchangeable: set[str] = set()
 
     def restore(self, orders: Iterable[Order], executions: Iterable[Execution]) -> None:
         for order in orders:
@@ -109,6 +110,10 @@ class OrderBook:
 
     def executions_of(self, order_ref: str) -> tuple[Execution, ...]:
         return latest_revisions(tuple(self._executions.get(order_ref, {}).values()))
+
+    def execution(self, exec_id: str) -> Execution | None:
+        """The booked execution with exactly this id."""
+        return self._by_id.get(exec_id)
 
     def all_executions(self) -> tuple[Execution, ...]:
         return tuple(self._by_root.values())
@@ -185,6 +190,7 @@ class OrderBook:
 
     def _modify_refused(self, order: Order, notice: OrderNotice, noticed: OrderNoticed) -> Interpretation:
         """The order still works as it was before the change (FAULTS 14)."""
+        self.unchangeable.add(order.ref)
         before = self._before_modify.pop(order.ref, None)
         if before is None:
             return Interpretation(order.trade_id, (noticed,))

@@ -17,13 +17,14 @@ class FollowingClock:
         self._venue_ns = time.time_ns()
         self._host_ns = time.monotonic_ns()
         self._latest = self._venue_ns
+        self._anchored = False
 
     def anchor(self, venue_ns: int) -> None:
         """Take the broker's time as it is now; the first anchor may lead back from host time."""
-        first = self._latest == 0 or abs(venue_ns - self._latest) > 60 * SECOND
         self._venue_ns, self._host_ns = venue_ns, time.monotonic_ns()
-        if first:
+        if not self._anchored:
             self._latest = venue_ns
+        self._anchored = True
 
     def now(self) -> int:
         elapsed = time.monotonic_ns() - self._host_ns

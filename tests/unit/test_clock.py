@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import pytest
 
@@ -10,9 +12,12 @@ from station.clock import Activity, FollowingClock, Lockstep, LockstepLoop, Virt
 from station.domain.clock import SECOND
 
 
-def in_lockstep(work: object) -> object:
+T = TypeVar("T")
+
+
+def in_lockstep(work: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner(loop_factory=LockstepLoop) as runner:
-        return runner.run(work)  # type: ignore[arg-type]
+        return runner.run(work)
 
 
 class Pulses:
@@ -81,7 +86,6 @@ def test_time_moves_only_when_every_consequence_has_settled() -> None:
         return seen
 
     seen = in_lockstep(main())
-    assert isinstance(seen, list)
     assert len(seen) == 50
     assert all(pulse == now for pulse, now in seen)
 

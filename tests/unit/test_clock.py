@@ -11,7 +11,6 @@ import pytest
 from station.clock import Activity, FollowingClock, Lockstep, LockstepLoop, VirtualClock
 from station.domain.clock import SECOND
 
-
 T = TypeVar("T")
 
 

@@ -67,6 +67,12 @@ class ControlDesk:
         await self.cancel_entries("kill")
         self._protect_all()
 
+    async def resume_kill(self) -> None:
+        """Finish what a kill that was only spooled had begun."""
+        if self.controls.kill.on:
+            await self.cancel_entries("kill")
+            self._protect_all()
+
     async def release(self, word: str, by: str, *, clean: bool) -> None:
         await self._take(lambda held: release_kill(held, word, by, reconciled_clean=clean))
 

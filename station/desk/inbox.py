@@ -72,7 +72,8 @@ class OrderInbox:
                 await self._fault(item, error)
 
     async def apply(self, report: OrderReport) -> None:
-        """Book one report and go on with its trade. Raises StorageUnavailable with nothing booked."""
+        """Book one report and go on with its trade; where the database cannot take it the spool does, so that
+        a fill is protected all the same. Raises StorageUnavailable with nothing booked."""
         async with self._line:
             found = self._ledger.book.interpret(report)
             trade = await self._book(found) if found.events else None
@@ -113,7 +114,7 @@ class OrderInbox:
             ref = order_ref_of(found.events[0])
             row = OrderFailure(ref, code, root, derived_cause(code, root), self._clock.now())
             extra = extra + Changes(failures=(row,))
-        return await self._ledger.record(found.trade_id, *found.events, extra=extra)
+        return await self._ledger.record(found.trade_id, *found.events, extra=extra, urgent=True)
 
     def _wake_watchers(self, trade_id: str) -> None:
         changed = self._watchers.pop(trade_id, None)

@@ -10,10 +10,19 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast, get_args
 
-from station.desk.spool import ExitSpool
+from station.desk.spool import Batch, ExitSpool, Rows
 from station.domain.clock import Clock
 from station.domain.errors import StorageUnavailable
-from station.domain.events import Event, ExitModified, ExitSubmitted, Recorded, TradeEvent
+from station.domain.events import (
+    Alerted,
+    CommissionBooked,
+    Event,
+    ExecutionBooked,
+    ExitModified,
+    ExitSubmitted,
+    Recorded,
+    TradeEvent,
+)
 from station.domain.orders import Execution, Order
 from station.domain.ports import Changes, LifecycleStore, Snapshot
 from station.domain.projection import order_ref_of, project_order
@@ -59,27 +68,37 @@ class Ledger:
 
     @property
     def degraded(self) -> bool:
-        """Exits are spooled, not committed: no entries until the database takes the backlog."""
+        """The newest changes are spooled, not committed: no entries until the database takes the backlog."""
         return bool(self._backlog.events)
 
-    async def recover_spool(self) -> tuple[Recorded, ...]:
-        """Carry what an earlier process spooled into the database. Returns what that was."""
+    async def recover_spool(self) -> Changes:
+        """Carry what an earlier process spooled into the database. Returns what that was: one commit carries
+        every batch, so one known trace means that all of it is known."""
         if self._spool is None or not self._spool.pending:
-            return ()
-        fresh = [item for item in self._spool.pending if not self._is_known(item)]
-        if fresh:
+            return Changes()
+        carried = Changes()
+        if not any(self._is_known(item) for batch in self._spool.pending for item in batch.events):
             async with self._line:
-                await self._take(tuple(fresh), None, urgent=False)
+                for batch in self._spool.pending:
+                    await self._take(batch.events, batch.rows.changes, urgent=False)
+                    carried = carried + Changes(events=batch.events) + batch.rows.changes
         self._spool.clear()
-        return tuple(fresh)
+        return carried
 
     def _is_known(self, item: Recorded) -> bool:
-        if isinstance(item.event, ExitSubmitted):
-            return item.event.ticket.order_ref in self.book.orders
-        if isinstance(item.event, ExitModified):
-            order = self.book.orders.get(item.event.ticket.order_ref)
-            return order is not None and order.ticket == item.event.ticket
-        return False
+        match item.event:
+            case ExitSubmitted(ticket):
+                return ticket.order_ref in self.book.orders
+            case ExitModified(ticket):
+                order = self.book.orders.get(ticket.order_ref)
+                return order is not None and order.ticket == ticket
+            case ExecutionBooked(exec_id):
+                return self.book.execution(exec_id) is not None
+            case CommissionBooked(exec_id, _, amount):
+                held = self.book.execution(exec_id)
+                return held is not None and held.commission == amount
+            case _:
+                return False
 
     async def record(
         self, trade_id: str, *events: Event, extra: Changes | None = None, urgent: bool = False
@@ -87,7 +106,7 @@ class Ledger:
         """Append events of one trade (or of the station, with an empty id) and everything in `extra`.
 
         Returns the trade after them. Raises IllegalTransition before anything changed, StorageUnavailable
-        when the commit did not happen; an `urgent` exit goes to the reserved spool instead.
+        when the commit did not happen; what is `urgent` goes to the reserved spool instead.
         """
         return await self.record_all([(trade_id, event) for event in events], extra, urgent=urgent)
 
@@ -97,37 +116,60 @@ class Ledger:
         async with self._line:
             at_ns = self._clock.now()
             recorded = tuple(Recorded(event, at_ns, trade_id) for trade_id, event in events)
-            await self._take(recorded, extra, urgent=urgent)
-        for item in recorded:
+            told = await self._take(recorded, extra, urgent=urgent)
+        for item in (*recorded, *told):
             for listener in self.listeners:
                 listener(item)
         last = events[-1][0] if events else ""
         return self.trades.get(last)
 
-    async def _take(self, recorded: tuple[Recorded, ...], extra: Changes | None, *, urgent: bool) -> None:
+    async def _take(
+        self, recorded: tuple[Recorded, ...], extra: Changes | None, *, urgent: bool
+    ) -> tuple[Recorded, ...]:
         """Evolve, commit, remember: events keep the instants they carry, so a spooled exit keeps its own."""
         trades = self._evolved(recorded)
         orders = self._projected(recorded)
         changes = Changes(events=recorded, trades=tuple(trades.values()), orders=tuple(orders.values()))
         if extra is not None:
             changes = changes + extra
-        await self._persist(changes, recorded, urgent=urgent)
+        told = await self._persist(changes, urgent=urgent)
         self._adopt(trades.values(), orders.values(), changes.executions)
+        return told
 
-    async def _persist(self, changes: Changes, recorded: Sequence[Recorded], *, urgent: bool) -> None:
-        merged = self._backlog + changes
+    async def carry(self) -> None:
+        """Commit what is spooled. Raises StorageUnavailable while the database still refuses."""
+        async with self._line:
+            if self.degraded:
+                await self._commit(Changes())
+
+    async def _persist(self, changes: Changes, *, urgent: bool) -> tuple[Recorded, ...]:
+        """Commit, with everything spooled before; in an outage what is urgent does not wait for the database to
+        refuse again. Returns what was recorded besides: the alert that begins an outage."""
+        if self._spool is None or not urgent:
+            await self._commit(changes)
+            return ()
+        if self.degraded:
+            self._spooled(self._spool, changes)
+            return ()
         try:
-            await self._store.commit(merged)
-        except StorageUnavailable:
-            if not urgent or self._spool is None:
-                raise
-            self._spool.append(recorded)
-            self._backlog = merged
-            return
+            await self._commit(changes)
+        except StorageUnavailable as error:
+            text = f"database: {error}; entries are off, exits are spooled"
+            told = (Recorded(Alerted("critical", text), self._clock.now()),)
+            self._spooled(self._spool, changes + Changes(events=told))
+            return told
+        return ()
+
+    async def _commit(self, changes: Changes) -> None:
+        await self._store.commit(self._backlog + changes)
         self.commits += 1
         if self._backlog.events and self._spool is not None:
             self._backlog = Changes()
             self._spool.clear()
+
+    def _spooled(self, spool: ExitSpool, changes: Changes) -> None:
+        spool.append(Batch(changes.events, Rows.of(changes)))
+        self._backlog = self._backlog + changes
 
     def _evolved(self, recorded: Iterable[Recorded]) -> dict[str, Trade]:
         after: dict[str, Trade] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from station.calendars import SessionSpan
 from station.desk.way import Identity
 from station.domain.broker import LinkReport, Session
 from station.domain.clock import DAY, SECOND
-from station.domain.errors import BrokerUnavailable, VigilError
+from station.domain.errors import BrokerUnavailable, StorageUnavailable, VigilError
 from station.domain.events import Alerted, HandlerFailed, KillChanged, Recorded, SessionMarked
 from station.domain.instruments import Hours
 from station.domain.ports import Changes, Snapshot
@@ -25,6 +26,7 @@ from station.engine.supervisor import Supervisor
 
 WARM_BEAT_S: Final = 5.0
 CONNECT_RETRY_S: Final = 2.0
+CARRY_BEAT_S: Final = 5.0
 LOOK_BACK_DAYS: Final = 4
 
 
@@ -86,9 +88,11 @@ class Engine:
         rooms.scanners.restore(snapshot.scanner_marks)
         rooms.way.adopt_signals(snapshot.signals)
         self._resumed = snapshot.last_ns > 0
-        for item in await rooms.ledger.recover_spool():
-            if isinstance(item.event, KillChanged) and item.event.on:
-                await rooms.controls.kill(item.event.by, item.event.reason, flatten=item.event.flatten)
+        spooled = await rooms.ledger.recover_spool()
+        if spooled.controls:
+            rooms.controls.restore({**snapshot.controls, **spooled.controls})
+        if any(isinstance(item.event, KillChanged) for item in spooled.events):
+            await rooms.controls.resume_kill()
         return snapshot
 
     async def _connect(self) -> None:
@@ -144,6 +148,7 @@ class Engine:
         start("money", rooms.money.run, critical=True)
         start("warm", self._keep_warm)
         start("beat", rooms.reconciler.beat)
+        start("carry", self._carry)
         start("settlement", self._settlement)
         start("jobs", self._jobs(snapshot).run)
         if snapshot.controls.get(DONE) != self.session.day.isoformat():
@@ -186,6 +191,13 @@ class Engine:
             if symbol in self.outside.symbols and rooms.options.stale(symbol, expiry, now):
                 held = rooms.desk.held_contracts()
                 await rooms.options.keep_warm(self.outside.broker, (symbol,), expiry, held)
+
+    async def _carry(self) -> None:
+        """Bring what was spooled into the database as soon as it takes it; entries are off until then."""
+        while True:
+            await self.outside.clock.sleep(CARRY_BEAT_S)
+            with contextlib.suppress(StorageUnavailable):
+                await self.rooms.ledger.carry()
 
     async def _settlement(self) -> None:
         """After the close: what expired with no bid is closed at settlement."""
@@ -249,9 +261,10 @@ class Engine:
         """Every fault is an event, a count and a line; nothing fails silently (law 7)."""
         text = str(error) if isinstance(error, VigilError) else f"{type(error).__name__}: {error}"
         self._say(f"fault in {where}: {text}")
+        first_outage = isinstance(error, StorageUnavailable) and not self.rooms.ledger.degraded
         try:
             await self.rooms.ledger.record(
-                "", HandlerFailed(where, text), Alerted("warning", f"{where}: {text}")
+                "", HandlerFailed(where, text), Alerted("warning", f"{where}: {text}"), urgent=first_outage
             )
         except VigilError:
             self._say(f"the fault in {where} could not be recorded")
@@ -265,7 +278,8 @@ class Engine:
         """Stop in order: no new work, tasks down, the books closed. Positions stay protected at the broker."""
         self.progress = Progress("stopping", why)
         if hasattr(self, "rooms"):
-            await self.rooms.ledger.record("", SessionMarked("stopped", self.session.day.isoformat(), why))
+            marked = SessionMarked("stopped", self.session.day.isoformat(), why)
+            await self.rooms.ledger.record("", marked, urgent=True)
         if hasattr(self, "supervisor"):
             await self.supervisor.stop()
         for task in tuple(self._soon):

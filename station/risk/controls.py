@@ -14,7 +14,7 @@ from typing import Final
 from station.domain.clock import SECOND
 from station.domain.errors import Refused
 from station.domain.events import Alerted, GateChanged, KillChanged, LimitBreached, Quarantined, SystemEvent
-from station.risk.limits import Limits
+from station.risk.limits import Limits, StrategyTerms
 
 RELEASE_WORD: Final = "RELEASE"
 BY_DAY_LOSS: Final = "day loss"
@@ -59,17 +59,36 @@ class DayBook:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyBook:
+    """What one strategy has made since its row was last edited, dollars; `peak` is the most it ever stood at,
+    at least 0. A paused one takes no entries until its row is edited (a new `version` starts a new book)."""
+
+    strategy: str
+    version: int
+    pnl: Decimal = Decimal(0)
+    peak: Decimal = Decimal(0)
+    paused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Controls:
-    """Everything that stops trading and must survive a restart. `quarantined` is (symbol, reason), sorted."""
+    """Everything that stops trading and must survive a restart. `quarantined` is (symbol, reason), sorted;
+    `strategies` sorted by name."""
 
     gate: GateState = GateState()
     kill: KillState = KillState()
     quarantined: tuple[tuple[str, str], ...] = ()
     day: DayBook = DayBook()
+    strategies: tuple[StrategyBook, ...] = ()
 
     def quarantine_of(self, symbol: str) -> str | None:
         """Why the symbol is locked for entries; None when it is not."""
         return next((reason for name, reason in self.quarantined if name == symbol), None)
+
+    def book_of(self, strategy: str, version: int) -> StrategyBook:
+        """A strategy's book under one version of its row; a fresh one where there is none."""
+        held = next((book for book in self.strategies if book.strategy == strategy), None)
+        return held if held is not None and held.version == version else StrategyBook(strategy, version)
 
 
 Step = tuple[Controls, tuple[SystemEvent, ...]]
@@ -156,6 +175,37 @@ def note_result(controls: Controls, net_pnl: Decimal, at_ns: int, limits: Limits
     breach = LimitBreached("cooling-off", f"{losses} losses in a row", str(limits.cooling_losses))
     text = f"cooling off for {limits.cooling_s // 60} minutes: {losses} losses in a row"
     return replace(controls, day=day), (breach, Alerted("warning", text))
+
+
+def note_strategy(
+    controls: Controls, strategy: str, terms: StrategyTerms, net_pnl: Decimal, limits: Limits
+) -> Step:
+    """Add a closed trade to its strategy's book, and pause the strategy once it has fallen from its peak by
+    its drawdown limit, percent of the session's baseline. A pause outlives sessions and restarts."""
+    book = controls.book_of(strategy, terms.version)
+    pnl = book.pnl + net_pnl
+    book = replace(book, pnl=pnl, peak=max(book.peak, pnl))
+    limit = strategy_drawdown(controls.day.baseline, terms, limits)
+    fallen = book.peak - book.pnl
+    if limit is None or book.paused or fallen < limit:
+        return _with_book(controls, book), ()
+    book = replace(book, paused=f"fell ${fallen:.2f} from its peak, the limit is ${limit:.2f}")
+    breach = LimitBreached(f"{strategy} drawdown", f"-{fallen}", f"-{limit}")
+    text = f"strategy {strategy} is paused: it {book.paused}; edit its row to start it again"
+    return _with_book(controls, book), (breach, Alerted("critical", text))
+
+
+def strategy_drawdown(baseline: Decimal | None, terms: StrategyTerms, limits: Limits) -> Decimal | None:
+    """Dollars a strategy may fall from its peak; None while the baseline is not known."""
+    if baseline is None:
+        return None
+    pct = limits.strategy_drawdown_pct
+    return baseline * (pct if terms.drawdown_pct is None else min(pct, terms.drawdown_pct)) / 100
+
+
+def _with_book(controls: Controls, book: StrategyBook) -> Controls:
+    others = (each for each in controls.strategies if each.strategy != book.strategy)
+    return replace(controls, strategies=tuple(sorted((*others, book), key=lambda each: each.strategy)))
 
 
 def note_override(controls: Controls, limits: Limits) -> Controls:

@@ -16,6 +16,36 @@ class EntryWindow:
     before_close_s: int = 1800
 
 
+@dataclass(frozen=True, slots=True)
+class EquityFacts:
+    """What is known of an underlying: its sector, and its beta against the index."""
+
+    sector: str
+    beta: float
+
+
+BROAD: Final = "broad"
+"""The sector of a whole market: no sector, so no sector limit holds for it."""
+UNLISTED: Final = EquityFacts("unlisted", 1.0)
+"""What stands for a symbol that the table does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyTerms:
+    """A strategy's own limits (SPEC §5), percents of equity; None leaves one to the common limit. They can
+    only be tighter than it. `version` is the row they come from."""
+
+    version: int = 0
+    position_size_pct: Decimal | None = None
+    day_loss_pct: Decimal | None = None
+    drawdown_pct: Decimal | None = None
+
+
+INDEXES: Final = tuple((name, EquityFacts(BROAD, 1.0)) for name in ("ES", "SPX", "SPY"))
+"""What every table of underlyings must know."""
+OPEN_TERMS: Final = StrategyTerms()
+"""No limits of its own."""
+
 GAMMA_CEILINGS: Final = (("ES", 0.15), ("QQQ", 0.60), ("SPX", 0.15), ("SPY", 0.60))
 
 
@@ -28,6 +58,14 @@ class Limits:
     and it meets the wealth ladder exactly at the $500 a contract that the ladder assumes. *Notional* is the
     market value of all that would then be held, against equity. A bought option's whole premium is at risk,
     so *capital at risk* adds the premium to the open risk of what is held.
+
+    Units of the portfolio's greeks, chosen so that the figures mean something for a book of same-day options:
+    *delta* is beta-weighted to the index, in units of it (three SPX calls of 0.30 are 90; three SPY calls
+    about 8); *vega* is dollars per 1.00 of volatility (three such calls in the morning some $17,000); *theta*
+    is what time can take from the book until the same hour tomorrow, dollars: an option loses no longer than
+    to its expiry and no more than it is worth. A same-day option's rate a calendar day would be four times
+    its premium in the morning and a hundred times in the last hour, and no limit could be set on it.
+    *Beta* is the mean beta of what would be held, weighted by market value.
     """
 
     quote_age_s: float = 5.0
@@ -64,7 +102,15 @@ class Limits:
     cooling_losses: int = 3
     cooling_s: int = 1800
     manual_overrides: int = 3
+    strategy_drawdown_pct: Decimal = Decimal(10)
+    self_report: bool = False
+    account_kind: str = "margin"
+    refuse_events: bool = True
+    event_days: int = 1
     open_risk_share: Decimal = Decimal("0.20")
+    var_sigmas: float = 1.645
+    stress_pct: Decimal = Decimal(-30)
+    equities: tuple[tuple[str, EquityFacts], ...] = INDEXES
     window: EntryWindow = EntryWindow()
     windows: tuple[tuple[str, EntryWindow], ...] = ()
 
@@ -80,3 +126,7 @@ class Limits:
     def gamma_ceiling(self, symbol: str) -> float | None:
         """The most gamma a unit a contract on `symbol` may carry; None where there is no limit."""
         return next((most for name, most in self.gamma_ceilings if name == symbol), None)
+
+    def facts(self, symbol: str) -> EquityFacts:
+        """Sector and beta of an underlying."""
+        return next((facts for name, facts in self.equities if name == symbol), UNLISTED)

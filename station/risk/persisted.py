@@ -1,4 +1,4 @@
-"""Controls as rows of the lifecycle database's `controls` table: four JSON texts, and back."""
+"""Controls as rows of the lifecycle database's `controls` table: five JSON texts, and back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from station.domain.errors import Fatal
-from station.risk.controls import Controls, DayBook, Gate, GateState, KillState
+from station.risk.controls import Controls, DayBook, Gate, GateState, KillState, StrategyBook
 
 
 def to_rows(controls: Controls) -> dict[str, str]:
-    """The rows `gate`, `kill`, `quarantine` and `day`, canonical JSON."""
+    """The rows `gate`, `kill`, `quarantine`, `day` and `strategies`, canonical JSON."""
     gate, kill, day = controls.gate, controls.kill, controls.day
     rows: dict[str, Any] = {
         "gate": {"state": gate.state.value, "by": gate.by, "reason": gate.reason},
@@ -22,6 +22,11 @@ def to_rows(controls: Controls) -> dict[str, str]:
         "day": {"session": day.session, "baseline": _text(day.baseline), "peak": _text(day.peak),
                 "month_baseline": _text(day.month_baseline), "losses": day.losses,
                 "cooling_until_ns": day.cooling_until_ns, "overrides": day.overrides},
+        "strategies": {
+            book.strategy: {"version": book.version, "pnl": str(book.pnl), "peak": str(book.peak),
+                            "paused": book.paused}
+            for book in controls.strategies
+        },
     }  # fmt: skip
     return {name: json.dumps(row, sort_keys=True, separators=(",", ":")) for name, row in rows.items()}
 
@@ -40,13 +45,20 @@ def from_rows(rows: Mapping[str, str]) -> Controls:
             DayBook(day.get("session", ""), _money(day.get("baseline")), _money(day.get("month_baseline")),
                     _money(day.get("peak")), int(day.get("losses", 0)), int(day.get("cooling_until_ns", 0)),
                     int(day.get("overrides", 0))),
+            tuple(_book(name, row) for name, row in sorted(_row(rows, "strategies").items())),
         )  # fmt: skip
-    except (ValueError, TypeError, AttributeError, InvalidOperation) as bad:
+    except (ValueError, TypeError, AttributeError, KeyError, InvalidOperation) as bad:
         raise Fatal(f"controls in the lifecycle database cannot be read ({bad}): restore a backup") from bad
 
 
 def _row(rows: Mapping[str, str], name: str) -> dict[str, Any]:
     return dict(json.loads(rows[name])) if name in rows else {}
+
+
+def _book(strategy: str, row: dict[str, Any]) -> StrategyBook:
+    return StrategyBook(
+        strategy, int(row["version"]), Decimal(row["pnl"]), Decimal(row["peak"]), str(row["paused"])
+    )
 
 
 def _text(amount: Decimal | None) -> str | None:

@@ -8,7 +8,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
 from station.domain.signals import Decision
-from station.risk import rules_market, rules_size, rules_state
+from station.risk import rules_account, rules_book, rules_market, rules_size, rules_state
 from station.risk.finding import Finding, Verdict, passed
 from station.risk.limits import Limits
 from station.risk.proposal import Proposal, RiskView
@@ -17,7 +17,8 @@ Rule = Callable[[Proposal, RiskView, Limits], Finding]
 
 SIZE_RULES: Final[tuple[Rule, ...]] = (
     rules_size.contracts, rules_size.position_size, rules_size.notional, rules_size.capital_at_risk,
-    rules_size.buying_power, rules_market.volume_share,
+    rules_size.buying_power, rules_market.volume_share, rules_book.delta, rules_book.vega, rules_book.theta,
+    rules_book.sector, rules_book.leverage, rules_account.settled_funds,
 )  # fmt: skip
 """The rules that a smaller quantity can satisfy."""
 
@@ -25,6 +26,12 @@ ALWAYS_ASKED: Final[tuple[Rule, ...]] = (
     rules_state.market_gate, rules_state.kill_switch, rules_size.only_shrinks,
 )  # fmt: skip
 """The rules that an order which only shrinks exposure must meet too; no other may stand in its way."""
+
+OVERRIDABLE: Final = frozenset(
+    {"entry window", "cooling-off", "self-report", "known events", "spread", "size against volume",
+     "volatility ceiling"}
+)  # fmt: skip
+"""The rules that advise: a manual order may override them, a few times a day (SPEC §7 safeguards)."""
 
 RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("market gate", rules_state.market_gate),
@@ -35,8 +42,12 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("instrument", rules_state.instrument),
     ("quarantine", rules_state.quarantine),
     ("cooling-off", rules_state.cooling_off),
+    ("strategy paused", rules_account.strategy_paused),
+    ("manual overrides", rules_account.overrides),
+    ("self-report", rules_account.self_report),
     ("confidence", rules_state.confidence),
-    ("option viable", rules_market.viable),
+    ("known events", rules_account.known_events),
+    ("option viable", rules_book.viable),
     ("quote age", rules_market.quote_age),
     ("quote sides", rules_market.quote_sane),
     ("spread", rules_market.spread),
@@ -50,13 +61,23 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("daily loss", rules_state.daily_loss),
     ("monthly loss", rules_state.monthly_loss),
     ("drawdown", rules_state.drawdown),
+    ("strategy day loss", rules_account.strategy_day_loss),
     ("open positions", rules_size.max_positions),
     ("one per instrument", rules_size.one_per_instrument),
     ("contracts an order", rules_size.contracts),
     ("position size", rules_size.position_size),
     ("notional", rules_size.notional),
     ("capital at risk", rules_size.capital_at_risk),
+    ("portfolio delta", rules_book.delta),
+    ("portfolio vega", rules_book.vega),
+    ("portfolio theta", rules_book.theta),
+    ("sector exposure", rules_book.sector),
+    ("beta", rules_book.beta),
+    ("leverage", rules_book.leverage),
+    ("stop distance", rules_account.stop_distance),
     ("buying power", rules_size.buying_power),
+    ("settled funds", rules_account.settled_funds),
+    ("day trades", rules_account.day_trades),
     ("orders a minute", rules_state.order_rate),
     ("orders a day", rules_state.order_count),
     ("duplicate order", rules_state.duplicate),
@@ -71,8 +92,16 @@ def preflight(proposal: Proposal, view: RiskView, limits: Limits) -> Verdict:
 
 def _finding(name: str, rule: Rule, proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     if proposal.opens_risk or rule in ALWAYS_ASKED:
-        return rule(proposal, view, limits)
+        return _overridden(rule(proposal, view, limits), proposal)
     return passed(name, "shrinks exposure", "any", "not asked of an order that only shrinks exposure")
+
+
+def _overridden(finding: Finding, proposal: Proposal) -> Finding:
+    """Advice that a hand overrides is passed and says so; whether one is left is a rule of its own."""
+    by_hand = proposal.override and proposal.origin == "MANUAL"
+    if finding.passed or not by_hand or finding.rule not in OVERRIDABLE:
+        return finding
+    return passed(finding.rule, finding.value, finding.limit, f"overridden by hand: {finding.reason}")
 
 
 @dataclass(frozen=True, slots=True)

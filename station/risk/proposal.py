@@ -9,6 +9,7 @@ from station.domain.instruments import Contract
 from station.domain.market import FeedMode, Greeks, Quote
 from station.domain.orders import Action
 from station.risk.controls import Controls
+from station.risk.limits import OPEN_TERMS, StrategyTerms
 
 ZERO = Decimal(0)
 
@@ -19,7 +20,9 @@ class Proposal:
 
     `opens_risk` is False for whatever can only shrink exposure; `protective` marks those of them that
     protection or the kill switch's flatten asks for, which pass every gate. `confidence` is None for a
-    manual order. `origin` is STRATEGY, MANUAL or ADOPTED.
+    manual order. `origin` is STRATEGY, MANUAL or ADOPTED. `stop` is the price of its stop, None where none is
+    set. A manual order may ask to `override` the advice among the rules, and carry the trader's
+    `self_report` of confidence, 0–100.
     """
 
     symbol: str
@@ -32,12 +35,18 @@ class Proposal:
     origin: str = "STRATEGY"
     strategy: str = ""
     confidence: int | None = None
+    stop: Decimal | None = None
+    terms: StrategyTerms = OPEN_TERMS
+    override: bool = False
+    self_report: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """A position or a working entry, as risk sees it, ours or foreign. `qty` signed; `value` dollars of
-    market value (of its limit for a working entry); `open_risk` dollars to its stop, None where it has none."""
+    market value (of its limit for a working entry); `open_risk` dollars to its stop, None where it has none.
+    Greeks are a unit, as `domain.market.Greeks` has them (a share's delta is 1). `spot` is the underlying's
+    price, `iv` the contract's volatility a year, `expiry_ns` when it ends; None where not known."""
 
     symbol: str
     contract: Contract
@@ -48,6 +57,21 @@ class Held:
     gamma: float = 0.0
     vega: float = 0.0
     theta: float = 0.0
+    strategy: str = ""
+    spot: float | None = None
+    iv: float | None = None
+    expiry_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComingEvent:
+    """Earnings or a corporate action that is known: New York day `YYYYMMDD`, and `days` from today to it
+    (0 today)."""
+
+    symbol: str
+    day: str
+    what: str
+    days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +92,10 @@ class RiskView:
     `held` covers positions and working entries. `reconciled` is that the books agreed with the broker since
     the last start or reconnect. `avg_volume` is
     contracts a day. Without a VIX on the tape (`vix_watched` False) the volatility ceiling alone judges.
+    `index_level` is the S&P 500's level, None where it is not known: then a unit of any underlying counts as
+    one of the index. `spot` and `expiry_ns` are of the proposed contract. `day_trades` counts five sessions,
+    this one included, with what is open since today; `settled_cash` is None unless the account is a cash
+    account. `events` are those known of any symbol, `strategy_pnl` the proposing strategy's dollars today.
     """
 
     now_ns: int
@@ -94,3 +122,10 @@ class RiskView:
     working: tuple[Working, ...] = ()
     orders_today: int = 0
     orders_last_minute: int = 0
+    index_level: float | None = None
+    spot: float | None = None
+    expiry_ns: int | None = None
+    day_trades: int = 0
+    settled_cash: Decimal | None = None
+    events: tuple[ComingEvent, ...] = ()
+    strategy_pnl: Decimal = ZERO

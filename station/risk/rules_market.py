@@ -12,19 +12,6 @@ from station.risk.limits import Limits
 from station.risk.proposal import Proposal, RiskView
 
 
-def viable(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    """An option is viable once its greeks are loaded."""
-    greeks = view.greeks
-    if not proposal.contract.is_option:
-        return passed("option viable", "no option", "greeks loaded", "not asked of this contract")
-    ok = greeks is not None and math.isfinite(greeks.delta) and abs(greeks.delta) <= 1 and greeks.iv > 0
-    value = (
-        "none" if greeks is None else f"delta {greeks.delta:.2f}, iv {greeks.iv:.2f} ({greeks.source.value})"
-    )
-    reason = f"{proposal.contract.label} has no usable greeks"
-    return judged("option viable", "NOT_VIABLE", ok, value, "greeks loaded", reason)
-
-
 def quote_age(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     """Delayed and frozen quotes count as stale (FAULTS 42)."""
     limit = f"{limits.quote_age_s:g} s"

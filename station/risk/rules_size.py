@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from station.risk.book import market_value, open_risk
 from station.risk.finding import Finding, failed, judged, passed
 from station.risk.limits import Limits
-from station.risk.proposal import Held, Proposal, RiskView
+from station.risk.proposal import Proposal, RiskView
 
 
 def unit_price(proposal: Proposal, view: RiskView) -> Decimal | None:
@@ -20,11 +21,6 @@ def outlay(proposal: Proposal, view: RiskView) -> Decimal | None:
     """Dollars the whole order may pay; None where its price is not known."""
     price = unit_price(proposal, view)
     return None if price is None else price * proposal.qty * proposal.contract.multiplier
-
-
-def open_risk(held: Held, limits: Limits) -> Decimal:
-    """Dollars to the position's stop; a share of its value (20 %) where it has none."""
-    return abs(held.value) * limits.open_risk_share if held.open_risk is None else held.open_risk
 
 
 def max_positions(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
@@ -44,17 +40,17 @@ def one_per_instrument(proposal: Proposal, view: RiskView, limits: Limits) -> Fi
 
 
 def position_size(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    """Premium outlay against equity."""
-    return _against_equity(
-        "position size", "POSITION_SIZE", outlay(proposal, view), view.equity, limits.position_size_pct
-    )
+    """Premium outlay against equity; a strategy's own limit may be nearer than the common one."""
+    own, most = proposal.terms.position_size_pct, limits.position_size_pct
+    limit_pct = most if own is None else min(own, most)
+    return against_equity("position size", "POSITION_SIZE", outlay(proposal, view), view.equity, limit_pct)
 
 
 def notional(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     """Market value of all that would be held, against equity."""
     paid = outlay(proposal, view)
-    total = None if paid is None else paid + sum((abs(held.value) for held in view.held), Decimal(0))
-    return _against_equity("notional", "NOTIONAL", total, view.equity, limits.notional_pct)
+    total = None if paid is None else paid + market_value(view.held)
+    return against_equity("notional", "NOTIONAL", total, view.equity, limits.notional_pct)
 
 
 def capital_at_risk(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
@@ -62,7 +58,7 @@ def capital_at_risk(proposal: Proposal, view: RiskView, limits: Limits) -> Findi
     limit = f"${limits.capital_at_risk_usd}"
     paid = outlay(proposal, view)
     if paid is None:
-        return _no_price("capital at risk", "CAPITAL_AT_RISK", limit)
+        return no_price("capital at risk", "CAPITAL_AT_RISK", limit)
     total = paid + sum((open_risk(held, limits) for held in view.held), Decimal(0))
     ok = total <= limits.capital_at_risk_usd
     return judged("capital at risk", "CAPITAL_AT_RISK", ok, f"${total:.2f}", limit, "too much could be lost")
@@ -80,7 +76,7 @@ def buying_power(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     limit = f"${view.buying_power:.2f}"
     paid = outlay(proposal, view)
     if paid is None:
-        return _no_price("buying power", "BUYING_POWER", limit)
+        return no_price("buying power", "BUYING_POWER", limit)
     ok = paid <= view.buying_power
     return judged("buying power", "BUYING_POWER", ok, f"${paid:.2f}", limit, "the account cannot pay for it")
 
@@ -96,12 +92,13 @@ def only_shrinks(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     return judged("reduces only", "NOT_REDUCING", ok, value, limit, "it would open a position the other way")
 
 
-def _against_equity(
+def against_equity(
     rule: str, code: str, dollars: Decimal | None, equity: Decimal, limit_pct: Decimal
 ) -> Finding:
+    """Dollars as a percent of equity, at most the limit; no equity and no price fail."""
     limit = f"{limit_pct} % of equity"
     if dollars is None:
-        return _no_price(rule, code, limit)
+        return no_price(rule, code, limit)
     if equity <= 0:
         return failed(rule, code, f"${dollars:.2f}", limit, f"equity is ${equity:.2f}")
     ok = dollars * 100 <= equity * limit_pct
@@ -109,5 +106,6 @@ def _against_equity(
     return judged(rule, code, ok, value, limit, f"too large for an equity of ${equity:.2f}")
 
 
-def _no_price(rule: str, code: str, limit: str) -> Finding:
+def no_price(rule: str, code: str, limit: str) -> Finding:
+    """The failure of a rule that needs a price where the order has none."""
     return failed(rule, code, "unknown", limit, "the order has no price to measure")

@@ -43,7 +43,8 @@ def test_a_sound_three_contract_spx_trade_of_a_35k_account_passes_every_rule() -
 
 
 def test_five_contracts_pass_at_an_afternoon_premium() -> None:
-    assert preflight(proposal("5", limit=Decimal("3.50")), view(), LIMITS).approved
+    late = view(greeks=greeks(delta=0.2, vega=60.0))
+    assert preflight(proposal("5", limit=Decimal("3.50")), late, LIMITS).approved
 
 
 def test_every_rule_is_judged_though_the_first_fails() -> None:
@@ -238,12 +239,15 @@ def test_an_exit_larger_than_the_position_is_refused() -> None:
     ("qty", "price", "facts", "fits", "bound"),
     [
         ("3", "4.20", {}, 3, None),
-        ("5", "4.20", {}, 4, "position size"),
+        ("5", "4.20", {"greeks": greeks(delta=0.1, vega=60.0)}, 4, "position size"),
+        ("5", "3.50", {"greeks": greeks(vega=60.0)}, 3, "portfolio delta"),
+        ("5", "3.50", {"greeks": greeks(delta=0.1)}, 3, "portfolio vega"),
+        ("3", "4.20", {"greeks": greeks(theta=-7.0), "held": (held("SPY", theta=-9.0),)}, 2, "portfolio theta"),
         ("3", "17.50", {}, 1, "position size"),
         ("3", "17.55", {}, 0, "position size"),
-        ("25", "0.50", {}, 20, "contracts an order"),
+        ("25", "0.50", {"greeks": greeks(delta=0.02, vega=9.0, theta=-0.5)}, 20, "contracts an order"),
         ("3", "4.20", {"buying_power": Decimal(900)}, 2, "buying power"),
-        ("3", "4.20", {"held": (held("SPY", value="32410"),)}, 2, "notional"),
+        ("3", "4.20", {"held": (held("SPY", value="32410", open_risk=Decimal(0)),)}, 2, "notional"),
         ("3", "4.20", {"avg_volume": 10.0}, 1, "size against volume"),
         ("0", "4.20", {}, 0, "contracts an order"),
     ],

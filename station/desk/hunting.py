@@ -132,7 +132,8 @@ class Hunt:
 
     def counts(self) -> Counts:
         """What the session has used, from the trades themselves, so that no restart begins anew."""
-        today = [t for t in self._ledger.trades.values() if t.opened_ns >= self._day_start()]
+        since = self._day_start()
+        today = [t for t in self._ledger.trades.values() if t.opened_ns >= since]
         by_strategy: dict[str, int] = {}
         for trade in today:
             by_strategy[trade.strategy] = by_strategy.get(trade.strategy, 0) + 1

@@ -356,4 +356,5 @@ class TradeWay:
 
 
 def _trace(trade: Trade, decisions: tuple[Decision, ...]) -> Changes:
-    return Changes(decisions=tuple(replace(d, trade_id=trade.id) for d in decisions))
+    ours = (d if d.trade_id == trade.id else replace(d, trade_id=trade.id) for d in decisions)
+    return Changes(decisions=tuple(ours))

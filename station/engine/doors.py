@@ -10,7 +10,7 @@ from typing import Any, Final
 from structlog.typing import FilteringBoundLogger
 
 from station.clock import WallClock
-from station.domain.clock import MILLISECOND
+from station.domain.clock import MILLISECOND, utc_text
 from station.domain.errors import Refused
 from station.domain.events import Recorded
 from station.engine.commands import Commander
@@ -20,6 +20,8 @@ from station.link import Command, LinkServer, Reply
 
 BEAT_S: Final = 0.05
 KEPT: Final = 6000
+LOG_BEAT_S: Final = 0.02
+"""Lines of the log wait this long, so that writing them never stands between a signal and its order."""
 
 
 class LoopLag:
@@ -63,6 +65,7 @@ class Doors:
         self.commander: Commander | None = None
         self._server: LinkServer | None = None
         self._beat: asyncio.Task[None] | None = None
+        self._lines: list[Recorded] = []
 
     async def open(self, halt: Callable[[str], None]) -> None:
         self.commander = Commander(self._engine, halt, self.lag)
@@ -85,10 +88,23 @@ class Doors:
             self._beat.cancel()
         if self._server is not None:
             await self._server.stop(why)
+        self._write_lines()
+        self._engine.on_event = self._write_line
 
     def _faulted(self, where: str, error: BaseException) -> None:
         self._log.error("link", where=where, error=f"{type(error).__name__}: {error}")
 
     def _logged(self, item: Recorded) -> None:
+        if not self._lines:
+            asyncio.get_running_loop().call_later(LOG_BEAT_S, self._write_lines)
+        self._lines.append(item)
+
+    def _write_lines(self) -> None:
+        lines, self._lines = self._lines, []
+        for item in lines:
+            self._write_line(item)
+
+    def _write_line(self, item: Recorded) -> None:
         """One line an event; `trade_id` correlates them."""
-        self._log.info(item.event.type, trade_id=item.trade_id, data=str(item.event))
+        at = utc_text(item.at_ns)
+        self._log.info(item.event.type, ts_utc=at, trade_id=item.trade_id, data=str(item.event))

@@ -18,7 +18,7 @@ def open_log(runtime: Path, clock: Clock) -> FilteringBoundLogger:
     stream: IO[str] = os.fdopen(handle, "w", buffering=1)
 
     def stamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        event["ts_utc"] = utc_text(clock.now())
+        event.setdefault("ts_utc", utc_text(clock.now()))
         return event
 
     logger = structlog.wrap_logger(

@@ -22,7 +22,7 @@ from station.engine.bench.noise import noise_floor
 from station.engine.bench.scanning import scanning
 from station.engine.bench.screen import LOADED, attached, beside_a_screen, starts, still
 from station.engine.bench.station import paper_drill
-from station.engine.bench.wire import emulator, over_the_wire, replaces, wired_drill
+from station.engine.bench.wire import FAST, SPEED, emulator, over_the_wire, replaces, wired_drill
 
 NOISE_SAMPLES: Final = 200
 STARTS: Final = 3
@@ -85,10 +85,10 @@ async def in_process(runtime: Path, cache: Path, trials: int) -> list[Figure]:
 
 
 async def wired(folder: Path, cache: Path, trials: int) -> list[Figure]:
-    async with emulator(folder / "emulator-1") as port:
+    async with emulator(folder / "emulator-1", FAST) as port:
         replaced = await replaces(port, cache, trials)
     async with (
-        emulator(folder / "emulator-2") as port,
+        emulator(folder / "emulator-2", SPEED) as port,
         wired_drill(folder / "wired", cache, port) as drill,
     ):
         return [*await over_the_wire(drill, trials), replaced]

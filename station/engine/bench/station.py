@@ -36,7 +36,8 @@ SYMBOL: Final = "SPY"
 STRATEGY_ID: Final = "BENCH"
 SCANNER: Final = ScannerSpec("BENCH_CALL", "v3", SYMBOL, Timeframe.M5, "CALL")
 WIDE: Final[dict[str, Any]] = {
-    "risk.entry_window": {"from_et": "09:30", "until_et": "15:30"}, "risk.daily_loss_pct": 100, "risk.daily_loss_usd": 1_000_000, "risk.monthly_loss_pct": 100,
+    "risk.entry_window": {"from_et": "09:30", "until_et": "15:30"},
+    "risk.daily_loss_pct": 100, "risk.daily_loss_usd": 1_000_000, "risk.monthly_loss_pct": 100,
     "risk.drawdown_pct": 100, "risk.orders_per_day": 10_000, "risk.orders_per_minute": 1_000,
     "risk.capital_at_risk_usd": 1_000_000, "signals.strategy_runs_day": 10_000, "signals.positions_day": 1_000,
     "signals.signals_per_strategy_day": 1_000,

@@ -6,10 +6,14 @@ NaN: it is what the hash chain and the run's digest are made of.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import Enum
 from functools import cache
-from typing import Any, Final, TypeVar, cast
+from types import NoneType
+from typing import Any, ClassVar, Final, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -19,6 +23,8 @@ from station.domain.events import EVENT_TYPES, Event
 T = TypeVar("T")
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
+_FLOATLESS: Final = frozenset({int, str, bool, bytes, Decimal, NoneType})
+
 UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {}
 """(type, v) → how a body of that version becomes one of v + 1. Rows are never rewritten; readers upcast."""
 
@@ -27,7 +33,7 @@ def canonical(value: object) -> str:
     """The canonical JSON of a domain value. Raises BadInput for a NaN or an infinity."""
     encoded = msgspec.json.encode(value, order="sorted")
     # The encoder writes a non-finite float as null.
-    if b"null" in encoded and _has_non_finite(msgspec.to_builtins(value)):
+    if b"null" in encoded and may_hold_float(type(value)) and _has_non_finite(msgspec.to_builtins(value)):
         raise BadInput(f"{type(value).__name__} holds a NaN or an infinity: {value!r}")
     return encoded.decode()
 
@@ -64,6 +70,19 @@ def decode_event(
 @cache
 def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
+
+
+@cache
+def may_hold_float(kind: Any) -> bool:
+    """Whether a value of this type or annotation may have a float somewhere in it."""
+    if dataclasses.is_dataclass(kind):
+        return any(map(may_hold_float, get_type_hints(kind).values()))
+    if get_origin(kind) is ClassVar:
+        return False
+    parts = get_args(kind)
+    if parts:
+        return any(part is not Ellipsis and may_hold_float(part) for part in parts)
+    return kind not in _FLOATLESS and not (isinstance(kind, type) and issubclass(kind, Enum))
 
 
 def _has_non_finite(value: object) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar, get_type_hints
 
 import msgspec
@@ -13,17 +15,21 @@ from station.domain.errors import BadInput
 from station.domain.orders import Execution, Order
 from station.domain.signals import Decision, Signal
 from station.domain.trade import Trade
+from station.store.codec import may_hold_float
 
 T = TypeVar("T")
+_Segment = tuple[tuple[str, ...], Callable[[Mapping[str, Any]], tuple[Any, ...]]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
-    """Where a column's value lives in the dataclass; `json` for lists and nested values."""
+    """Where a column's value lives in the dataclass; `json` for lists and nested values, `float` where it
+    may be one."""
 
     name: str
     path: tuple[str, ...]
     json: bool
+    float: bool
 
 
 class RowMap(Generic[T]):
@@ -42,6 +48,9 @@ class RowMap(Generic[T]):
         self.table = table
         self.columns = _columns(kind, (), inline, json, rename or {})
         self._extra = extra
+        self._segments = _segments(self.columns)
+        self._floats = [at for at, column in enumerate(self.columns) if column.float]
+        self._jsons = [at for at, column in enumerate(self.columns) if column.json]
         names = [*(column.name for column in self.columns), *extra]
         merge = keep or {}
         updates = ", ".join(f"{n} = {merge.get(n, f'excluded.{n}')}" for n in names if n != key)
@@ -53,16 +62,18 @@ class RowMap(Generic[T]):
     def encode(self, value: T, *extra: object) -> tuple[object, ...]:
         """The row. Raises BadInput for a NaN or an infinity."""
         body: dict[str, Any] = msgspec.to_builtins(value)
-        row: list[object] = []
-        for column in self.columns:
-            found: Any = body
-            for part in column.path:
-                found = found[part]
-            if type(found) is float and not math.isfinite(found):
-                raise BadInput(f"{self.table}.{column.name} cannot be {found}: {value!r}")
-            if column.json and found is not None:
-                found = msgspec.json.encode(found, order="sorted").decode()
-            row.append(found)
+        row: list[Any] = []
+        for path, taken in self._segments:
+            part = body
+            for name in path:
+                part = part[name]
+            row.extend(taken(part))
+        for at in self._floats:
+            if type(row[at]) is float and not math.isfinite(row[at]):
+                raise BadInput(f"{self.table}.{self.columns[at].name} cannot be {row[at]}: {value!r}")
+        for at in self._jsons:
+            if row[at] is not None:
+                row[at] = msgspec.json.encode(row[at], order="sorted").decode()
         return (*row, *extra)
 
     def decode(self, row: tuple[Any, ...]) -> T:
@@ -90,8 +101,24 @@ def _columns(
         if field.name in inline:
             found.extend(_columns(hints[field.name], here, inline, json, rename))
         else:
-            found.append(Column(rename.get(field.name, field.name), here, field.name in json))
+            name, nested = rename.get(field.name, field.name), field.name in json
+            found.append(Column(name, here, nested, may_hold_float(hints[field.name])))
     return tuple(found)
+
+
+def _segments(columns: Sequence[Column]) -> list[_Segment]:
+    """Runs of columns that lie in one mapping: the path to it, and what takes all of them at once."""
+    found: list[_Segment] = []
+    for path, run in groupby(columns, lambda column: column.path[:-1]):
+        names = [column.path[-1] for column in run]
+        found.append((path, _taker(names)))
+    return found
+
+
+def _taker(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    if len(names) == 1:
+        return lambda body: (body[names[0]],)
+    return itemgetter(*names)
 
 
 TRADES: Final = RowMap(Trade, "trades", "id", json=frozenset({"contract", "scanners", "exits"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -34,7 +35,12 @@ def studies(bars: Bars, hours: Hours, calendar: Calendar) -> Iterator[tuple[int,
     firsts = [0, *edges.tolist()] if len(bars) else []
     for first, stop in zip(firsts, [*firsts[1:], len(bars)], strict=False):
         low = max(0, first - KEPT_BEFORE_SESSION)
-        yield low, Study(bars.cut(low, stop), first - low, since=first - low)
+        yield (
+            low,
+            Study(
+                bars.cut(low, stop), first - low, first - low, partial(sessions.__getitem__, slice(low, stop))
+            ),
+        )
 
 
 def evaluate(spec: ScannerSpec, study: Study) -> Marks:

@@ -97,6 +97,14 @@ def crossed_above(fast: NDArray[np.float64], slow: NDArray[np.float64]) -> NDArr
     return crossed
 
 
+def before(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each row's value of the row before it; NaN in the first."""
+    shifted = np.empty(len(values))
+    shifted[:1] = np.nan
+    shifted[1:] = values[:-1]
+    return shifted
+
+
 def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     """`part / whole`; 0 where `whole` is not above 0 or undefined."""
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)

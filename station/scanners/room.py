@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from station.calendars import Calendar
@@ -16,6 +17,7 @@ from station.market import ClosedBar, Market, Series
 from station.scanners.family import CALL, Family, Marks, Params, sides_of
 from station.scanners.registry import check, family_of
 from station.scanners.study import Study
+from station.series import session_numbers
 
 ES_ONLY_SYMBOL: Final = "ES"
 
@@ -131,7 +133,8 @@ class ScannerRoom:
         known = self._studies.get(key)
         if known is None or known[0] != series.revision:
             bars = series.bars
-            study = Study(bars, series.session_start, since=max(len(bars) - 1, 0))
+            opens = partial(session_numbers, bars.start_ns, series.hours, self._calendar)
+            study = Study(bars, series.session_start, max(len(bars) - 1, 0), opens)
             known = self._studies[key] = (series.revision, study, {})
         return known[1], known[2]
 

@@ -42,17 +42,22 @@ class WeekSummary:
 
 
 class WealthRepository:
-    """Fulfils `domain.ports.WealthStore`."""
+    """Fulfils `domain.ports.WealthStore`. States are remembered: sizing asks on the way to every order, and
+    nobody else writes the file."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
         self._database = database
         self._owner = owner
+        self._states: dict[str, WealthState] = {}
 
     async def state(self, plan: str) -> WealthState | None:
+        known = self._states.get(plan)
+        if known is not None:
+            return known
         row = await self._database.read(
             lambda c: c.execute(f"{_STATE.select} WHERE plan = ?", (plan,)).fetchone()
         )
-        return None if row is None else _STATE.decode(row)
+        return None if row is None else self._states.setdefault(plan, _STATE.decode(row))
 
     async def diary_row(self, trade_id: str) -> DiaryRow | None:
         row = await self._database.read(
@@ -95,7 +100,9 @@ class WealthRepository:
         written = _STATE.encode(state, start, *self._owner)
         diary = _DIARY.encode(row, state.plan, *self._owner)
         work = partial(_record, self._owner, state.plan, row, written, diary)
+        self._states.pop(state.plan, None)
         await self._database.commit(work, "trade.wealth_updated")
+        self._states[state.plan] = state
 
 
 def _record(

@@ -18,13 +18,16 @@ from station.risk import (
     Controls,
     Gate,
     Limits,
+    StrategyTerms,
     apply_day_loss,
     begin_session,
     engage_kill,
     from_rows,
     lift_quarantine,
     note_equity,
+    note_override,
     note_result,
+    note_strategy,
     quarantine,
     release_kill,
     set_gate,
@@ -85,10 +88,22 @@ class ControlDesk:
     async def begin_session(self, session: str, equity: Decimal) -> None:
         await self._take(lambda held: begin_session(held, session, equity))
 
-    async def note_result(self, trade: Trade) -> None:
-        if trade.net_pnl is not None:
-            net, now = trade.net_pnl, self._clock.now()
-            await self._take(lambda held: note_result(held, net, now, self._limits()))
+    async def note_result(self, trade: Trade, terms: StrategyTerms) -> None:
+        """Count a closed trade in the day's streak and in its strategy's book; one commit."""
+        if trade.net_pnl is None:
+            return
+        net, now, limits = trade.net_pnl, self._clock.now(), self._limits()
+
+        def counted(held: Controls) -> Step:
+            after, events = note_result(held, net, now, limits)
+            booked, more = note_strategy(after, trade.strategy, terms, net, limits)
+            return booked, (*events, *more)
+
+        await self._take(counted)
+
+    async def note_override(self) -> None:
+        """Use up one of the day's manual overrides. Raises Refused when there is none left."""
+        await self._take(lambda held: (note_override(held, self._limits()), ()))
 
     async def watch_day(self, day_pnl: Decimal, equity: Decimal) -> None:
         """Follow the day's P&L: the peak quietly, the limits with everything they entail."""

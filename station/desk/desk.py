@@ -4,6 +4,7 @@ protection's port; the way of a trade, the hands and the switches are its parts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from station.calendars import Calendar, SessionSpan, et_date
 from station.desk.controls import ControlDesk
 from station.desk.exits import ExitHands
 from station.desk.inbox import OrderInbox
-from station.desk.judgement import Judgement
+from station.desk.judgement import Judgement, terms_of
 from station.desk.ledger import Ledger
 from station.desk.reconciler import Reconciler
 from station.desk.stopwatch import FILL_TO_PROTECT, Stopwatch
@@ -36,6 +37,7 @@ from station.execution import Finding, Interpretation
 from station.execution.book import OrderReport
 from station.market import Market
 from station.protection import Directive, Holding
+from station.risk import StrategyTerms
 
 _CENT = Decimal("0.01")
 
@@ -151,7 +153,13 @@ class Desk:
         trade = self._ledger.trades[trade_id]
         self._follow(trade)
         if trade.state is TradeState.WEALTH_UPDATED and before is not trade.state:
-            await self._controls.note_result(trade)
+            await self._controls.note_result(trade, self._terms(trade))
+
+    def _terms(self, trade: Trade) -> StrategyTerms:
+        """The strategy's own limits as they are now, under the version that the trade ran by."""
+        spec = self._way.specs().get(trade.strategy)
+        terms = StrategyTerms() if spec is None else terms_of(spec)
+        return replace(terms, version=trade.strategy_version)
 
     async def foreign(self, report: OrderReport) -> None:
         """Orders and fills that are not ours: seen once, told once, never managed (FAULTS 29, 36)."""
@@ -257,12 +265,14 @@ class Desk:
         exits = self._ledger.book.working_exits(trade_id)
         if trade.open_qty == 0 and not exits and not entry_working:
             return None
+        spec = self._way.specs().get(trade.strategy)
         return Holding(
             trade, exits, self._market.quote(trade.contract), self._judgement.tick_rule(trade.contract),
             entry_working=entry_working,
             kill_flatten=self._controls.controls.kill.on and self._controls.controls.kill.flatten,
             halted=self._market.halted(trade.symbol),
             day_shield_hit=self._judgement.day_shield_hit(trade.strategy, trade.shield),
+            stop_pct=None if spec is None else spec.stop_pct or None,
         )  # fmt: skip
 
     async def carry_out(self, trade_id: str, directive: Directive) -> None:

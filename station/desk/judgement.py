@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from station.calendars import Calendar
+from station.calendars import Calendar, et_date
+from station.desk.holdings import HoldingsView
 from station.desk.ledger import Ledger
 from station.desk.money import MoneyDesk
-from station.domain.broker import Position
 from station.domain.clock import MINUTE, Clock
-from station.domain.instruments import INSTRUMENTS, Contract, Hours, TickRule
-from station.domain.market import Quote
+from station.domain.errors import Refused
+from station.domain.instruments import INSTRUMENTS, Contract, Hours, SecType, TickRule
+from station.domain.market import FeedHealth, FeedMode, Greeks, Quote
 from station.domain.orders import Action
 from station.domain.signals import Decision
 from station.domain.specs import StrategySpec
@@ -21,19 +24,26 @@ from station.domain.trade import Trade
 from station.market import Market
 from station.options import OptionDesk
 from station.risk import (
+    ComingEvent,
     Controls,
+    Fit,
     Gate,
-    Held,
     Limits,
+    Portfolio,
     Proposal,
     RiskView,
+    StrategyTerms,
+    Verdict,
     Working,
+    assess,
     fit,
     preflight,
 )
 
 VIX_AGE_S: Final = 60.0
 DAY_SHIELD: Final = "day_shield"
+PDT_SESSIONS: Final = 5
+FUTURES: Final = (SecType.FUTURE, SecType.FUTURE_OPTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,8 @@ class Judgement:
         self, *, clock: Clock, calendar: Calendar, market: Market, ledger: Ledger, money: MoneyDesk,
         controls: Callable[[], Controls], limits: Callable[[], Limits], reconciled: Callable[[], bool],
         link_up: Callable[[], bool], day_start: Callable[[], int], options: OptionDesk,
-        enabled: Callable[[str], bool], day_shield_usd: Decimal, foreign: Callable[[], tuple[Position, ...]],
+        enabled: Callable[[str], bool], day_shield_usd: Decimal, holdings: HoldingsView,
+        events: Callable[[], tuple[tuple[str, date, str], ...]] = lambda: (),
     ) -> None:  # fmt: skip
         self._clock = clock
         self._calendar = calendar
@@ -73,22 +84,21 @@ class Judgement:
         self._options = options
         self._enabled = enabled
         self._day_shield_usd = day_shield_usd
-        self._foreign = foreign
+        self._holdings = holdings
+        self._events = events
+        self._sessions: tuple[date, frozenset[date]] | None = None
         self._rules: dict[Contract, TickRule] = {}
 
     async def judge(self, trade: Trade, spec: StrategySpec, confidence: int) -> Judged:
         """Size down to what fits, then every rule; the trace names each with its value and limit."""
         assert trade.contract is not None
-        view = self.view(trade.contract)
+        view = self.view(trade.contract, spec.strategy_id)
         proposal = self.proposal(trade, spec, confidence)
         fitted = fit(proposal, view, self._limits())
         now = self._clock.now()
         trace = (fitted.decision(trade.id, now),)
         if fitted.qty > 0:
-            proposal = Proposal(
-                proposal.symbol, proposal.contract, proposal.action, fitted.qty, proposal.limit,
-                origin=proposal.origin, strategy=proposal.strategy, confidence=proposal.confidence,
-            )  # fmt: skip
+            proposal = replace(proposal, qty=fitted.qty)
         verdict = preflight(proposal, view, self._limits())
         trace += verdict.decisions(trade.id, now)
         if verdict.approved:
@@ -100,13 +110,38 @@ class Judgement:
         assert trade.contract is not None
         return Proposal(
             trade.symbol, trade.contract, Action.BUY, trade.qty, origin=trade.origin.value,
-            strategy=spec.strategy_id, confidence=confidence,
+            strategy=spec.strategy_id, confidence=confidence, terms=terms_of(spec),
         )  # fmt: skip
 
-    def view(self, contract: Contract) -> RiskView:
+    def verdict(self, proposal: Proposal) -> tuple[Fit, Verdict]:
+        """What would be said of any proposal now: the quantity that fits, and every rule on what was asked."""
+        view = self.view(proposal.contract, proposal.strategy)
+        return fit(proposal, view, self._limits()), preflight(proposal, view, self._limits())
+
+    def refuse_closing(self, trade: Trade, by: str) -> None:
+        """Raises Refused where the gate lets no hand shrink this trade's position (SPEC §7: a closed gate
+        passes protection alone, a reducing one also hands)."""
+        if trade.contract is None or trade.open_qty <= 0:
+            return
+        asked = Proposal(
+            trade.symbol, trade.contract, Action.SELL, trade.open_qty, opens_risk=False, origin="MANUAL"
+        )
+        _, verdict = self.verdict(asked)
+        if not verdict.approved:
+            first = verdict.failed[0]
+            raise Refused(first.code, f"close {trade.id} by {by}: {first.reason}: set the gate to reducing")
+
+    def portfolio(self) -> Portfolio:
+        """The whole book now."""
+        held = self._holdings.held()
+        returns = {each.symbol: self._holdings.daily_returns(each.symbol) for each in held}
+        index = self._holdings.index_level()
+        return assess(held, self._clock.now(), self._money.equity, index, returns, self._limits())
+
+    def view(self, contract: Contract, strategy: str = "") -> RiskView:
         """Everything the rules look at, about one contract, now."""
         now = self._clock.now()
-        health = self._market.health(contract.symbol)
+        health = self._health(contract.symbol)
         session = self._calendar.at(Hours.REGULAR, now)
         controls = self._controls()
         equity = self._money.equity
@@ -117,15 +152,19 @@ class Judgement:
             session_close_ns=session.close_ns if session else None,
             link_up=self._link_up(), reconciled=self._reconciled() and not self._ledger.degraded,
             instrument_enabled=contract.symbol in INSTRUMENTS and self._enabled(contract.symbol),
-            halted=self._market.halted(contract.symbol),
-            quote=self._market.quote(contract), greeks=self._options.greeks(contract, now),
+            halted=contract.symbol in self._market.symbols and self._market.halted(contract.symbol),
+            quote=self._market.quote(contract), greeks=self._greeks(contract, now),
             feed_mode=health.mode, feed_age_s=health.age_s, feed_score=health.score,
             vix=self._vix(), vix_watched="VIX" in self._market.symbols, equity=equity,
             buying_power=self._money.buying_power, day_pnl=self._money.day_pnl(),
             month_pnl=equity - month if month is not None else Decimal(0),
-            held=self._held(), working=self._working(),
+            held=self._holdings.held(), working=self._working(),
             orders_today=self._orders_since(self._day_start()),
             orders_last_minute=self._orders_since(now - MINUTE),
+            index_level=self._holdings.index_level(), spot=self._holdings.spot(contract.symbol),
+            expiry_ns=self._holdings.expiry_ns(contract), day_trades=self._day_trades(now),
+            settled_cash=self._settled_cash(), events=self._coming(now),
+            strategy_pnl=self._money.day_pnl_of(strategy) if strategy else Decimal(0),
         )  # fmt: skip
 
     def entries_open(self, symbol: str) -> bool:
@@ -157,38 +196,49 @@ class Judgement:
     def learn_rule(self, contract: Contract, rule: TickRule) -> None:
         self._rules[contract] = rule
 
+    def _health(self, symbol: str) -> FeedHealth:
+        if symbol in self._market.symbols:
+            return self._market.health(symbol)
+        return FeedHealth(symbol, FeedMode.CLOSED, "", math.inf, 0, 0, note="not watched")
+
+    def _greeks(self, contract: Contract, now_ns: int) -> Greeks | None:
+        watched = contract.is_option and contract.symbol in self._market.symbols
+        return self._options.greeks(contract, now_ns) if watched else None
+
+    def _day_trades(self, now_ns: int) -> int:
+        """Trades bought and sold on one day within five sessions, this one included; what was bought today
+        and is still held will be one, since everything is closed by the end of its day."""
+        today = et_date(now_ns)
+        if self._sessions is None or self._sessions[0] != today:
+            days = [today]
+            while len(days) < PDT_SESSIONS:
+                days.append(self._calendar.previous(Hours.REGULAR, days[-1]).day)
+            self._sessions = today, frozenset(days)
+        within = self._sessions[1]
+        return sum(_is_day_trade(trade, today, within) for trade in self._ledger.trades.values())
+
+    def _settled_cash(self) -> Decimal | None:
+        """Cash less what was sold since the trade date began (T+1); None unless it is a cash account."""
+        if self._limits().account_kind != "cash" or self._money.account is None:
+            return None
+        since = self._day_start()
+        trades = (trade for trade in self._ledger.trades.values() if trade.updated_ns >= since)
+        return self._money.account.cash - sum((trade.exit_value for trade in trades), Decimal(0))
+
+    def _coming(self, now_ns: int) -> tuple[ComingEvent, ...]:
+        known = self._events()
+        today = et_date(now_ns) if known else None
+        return tuple(
+            ComingEvent(symbol, f"{day:%Y%m%d}", what, (day - today).days)
+            for symbol, day, what in known
+            if today is not None
+        )
+
     def _vix(self) -> float | None:
         """The VIX while it is fresh enough to judge by."""
         if "VIX" not in self._market.symbols or self._market.health("VIX").age_s > VIX_AGE_S:
             return None
         return self._market.last_price("VIX")
-
-    def _held(self) -> tuple[Held, ...]:
-        held: list[Held] = []
-        for trade in self._ledger.open_trades():
-            if trade.contract is None:
-                continue
-            waiting = trade.qty - trade.entry_filled if not trade.entry_done else Decimal(0)
-            qty = trade.open_qty + waiting
-            if qty == 0:
-                continue
-            price = self._money.mark_of(trade) or trade.entry_price or trade.selected_ask
-            greeks = self._market.greeks(trade.contract)
-            held.append(
-                Held(
-                    trade.symbol, trade.contract, qty, price * qty * trade.contract.multiplier,
-                    delta=greeks.delta if greeks else 0.0, gamma=greeks.gamma if greeks else 0.0,
-                    vega=greeks.vega if greeks else 0.0, theta=greeks.theta if greeks else 0.0,
-                )
-            )  # fmt: skip
-        return (*held, *(self._held_abroad(position) for position in self._foreign()))
-
-    def _held_abroad(self, position: Position) -> Held:
-        """A position that is not ours counts in risk all the same (FAULTS 36)."""
-        quote = self._market.quote(position.contract)
-        price = quote.mid if quote is not None and quote.mid is not None else position.avg_cost
-        value = price * position.qty * position.contract.multiplier
-        return Held(position.contract.symbol, position.contract, position.qty, value)
 
     def _working(self) -> tuple[Working, ...]:
         return tuple(
@@ -198,3 +248,18 @@ class Judgement:
 
     def _orders_since(self, since_ns: int) -> int:
         return sum(order.created_ns >= since_ns for order in self._ledger.book.orders.values())
+
+
+def terms_of(spec: StrategySpec) -> StrategyTerms:
+    """The strategy's own limits; what its row leaves at 0 is open."""
+    return StrategyTerms(
+        spec.version, spec.position_size_pct or None, spec.day_loss_pct or None, spec.drawdown_pct or None
+    )
+
+
+def _is_day_trade(trade: Trade, today: date, within: frozenset[date]) -> bool:
+    if not trade.filled_ns or trade.contract is None or trade.contract.sec_type in FUTURES:
+        return False
+    bought = et_date(trade.filled_ns)
+    sold = et_date(trade.closed_ns) if trade.closed_ns else today
+    return bought in within and bought == sold

@@ -82,6 +82,7 @@ class Commander:
             case Gate():
                 return await self._gate(command)
             case CloseTrade():
+                self._may_close(command)
                 await rooms.desk.close_trade(command.trade_id, Cause.MANUAL, f"closed by {command.by}")
                 return Ack(True, f"closing {command.trade_id} at market")
             case CancelOrder():
@@ -121,6 +122,12 @@ class Commander:
             await rooms.reconciler.reconcile("before the kill switch is released")
         await rooms.controls.release(command.word, command.by or "operator", clean=rooms.reconciler.clean)
         return Ack(True, "kill released; the gate stays where it was")
+
+    def _may_close(self, command: CloseTrade) -> None:
+        rooms = self._engine.rooms
+        trade = rooms.ledger.trades.get(command.trade_id)
+        if trade is not None:
+            rooms.judgement.refuse_closing(trade, command.by or "operator")
 
     async def _gate(self, command: Gate) -> Ack:
         try:

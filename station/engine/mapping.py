@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 
+from config.equities import load_equities
 from config.sections import EntryWindow as ConfiguredWindow
 from config.settings import Settings
 from station.options import PickLimits
 from station.protection import LateMode, ProtectionSettings
-from station.risk import EntryWindow, Limits
+from station.risk import EntryWindow, EquityFacts, Limits
 from station.strategy import Caps
 
 _OPEN = time(9, 30)
@@ -39,10 +40,23 @@ def limits(settings: Settings) -> Limits:
         leverage=risk.leverage, day_trades=risk.pdt_day_trades, day_trade_equity_usd=risk.pdt_equity_usd,
         min_confidence=risk.min_confidence, cooling_losses=safe.cooling_off_losses,
         cooling_s=safe.cooling_off_min * 60, manual_overrides=safe.manual_overrides_day,
-        open_risk_share=risk.open_risk_pct / Decimal(100),
+        strategy_drawdown_pct=safe.strategy_drawdown_pct, self_report=safe.self_report,
+        account_kind=risk.account_kind, refuse_events=risk.refuse_known_events, event_days=risk.event_days,
+        open_risk_share=risk.open_risk_pct / Decimal(100), var_sigmas=risk.var_sigmas,
+        stress_pct=risk.stress_pct, equities=equities(),
         window=_window(risk.entry_window),
         windows=tuple((name, _window(one)) for name, one in sorted(risk.entry_windows.items())),
     )  # fmt: skip
+
+
+def equities() -> tuple[tuple[str, EquityFacts], ...]:
+    """The shipped table of sectors and betas."""
+    return tuple((symbol, EquityFacts(sector, beta)) for symbol, sector, beta in load_equities())
+
+
+def known_events(settings: Settings) -> tuple[tuple[str, date, str], ...]:
+    """The calendar of events as configured: (symbol, New York day, what)."""
+    return tuple((event.symbol, event.day, event.what) for event in settings.risk.known_events)
 
 
 def _window(configured: ConfiguredWindow) -> EntryWindow:

@@ -14,6 +14,7 @@ from station.calendars import Calendar
 from station.desk.controls import ControlDesk
 from station.desk.desk import Desk
 from station.desk.exits import ExitHands
+from station.desk.holdings import HoldingsView
 from station.desk.hunting import BarCloser, Hunt, wanted_series
 from station.desk.inbox import OrderInbox
 from station.desk.judgement import Judgement
@@ -103,6 +104,7 @@ class _Late:
     protection: ProtectionWorker
     controls: ControlDesk
     reconciler: Reconciler
+    way: TradeWay
 
     async def alert(self, severity: str, text: str, trade_id: str) -> None:
         await self.desk.alert(severity, text, trade_id)
@@ -131,16 +133,22 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     )
     limits = mapping.limits(outside.settings)
     money = MoneyDesk(clock, broker, ledger, market, hooks.day_start, late.on_money)
+    events = mapping.known_events(outside.settings)
+    holdings = HoldingsView(
+        clock=clock, calendar=calendar, market=market, ledger=ledger, money=money, options=options,
+        foreign=lambda: late.reconciler.foreign, specs=lambda: late.way.specs(),
+        rapid_shield_pct=outside.settings.protection.rapid_shield_pct,
+    )  # fmt: skip
     judgement = Judgement(
         clock=clock, calendar=calendar, market=market, ledger=ledger, money=money,
         controls=lambda: late.controls.controls, limits=lambda: limits, options=options,
         day_shield_usd=outside.settings.protection.day_shield_loss_usd,
         enabled=lambda symbol: symbol not in outside.settings.risk.disabled_instruments,
-        foreign=lambda: late.reconciler.foreign,
+        holdings=holdings, events=lambda: events,
         reconciled=lambda: late.reconciler.ready, link_up=lambda: broker.connected, day_start=hooks.day_start,
     )  # fmt: skip
     reconciler = late.reconciler = Reconciler(ledger, inbox, broker, clock, late.alert, submitter)
-    way = TradeWay(
+    way = late.way = TradeWay(
         clock=clock, ledger=ledger, inbox=inbox, submitter=submitter, locks=locks, hands=hands,
         options=options, wealth=wealth, judgement=judgement, pool=pool, ids=outside.stores.ids,
         identity=hooks.identity, desired=hooks.desired, session=hooks.session,

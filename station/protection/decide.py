@@ -38,6 +38,7 @@ from station.protection.rules import (
     has_no_price,
     is_stale,
     shield_level,
+    stop_level,
     target_limit,
     trail_level,
     usable_bid,
@@ -143,8 +144,9 @@ def triggers(
     shield = trade.shield == "rapid_shield" and "rapid_shield" not in settings.off
     grace_over = view.held_ns >= settings.grace_s * SECOND and "break_even" not in settings.off
     lowering = view.late and settings.late_mode is LateMode.MODIFY_TO_ENTRY and "late" not in settings.off
-    stops = [level for level in (shield_level(entry, settings) if shield else None, trail_level(view))
-             if level is not None]  # fmt: skip
+    own = stop_level(entry, holding) if "own_stop" not in settings.off else None
+    levels = (shield_level(entry, settings) if shield else None, own, trail_level(view))
+    stops = [level for level in levels if level is not None]
     return Triggers(
         at_or_under=max(stops, default=None),
         under=entry if memory.lowered is None and (grace_over or lowering) else None,

@@ -20,7 +20,8 @@ class Holding:
 
     `exits` are all its exit orders that are not terminal, PENDING and UNKNOWN included; `entry_working` while
     the entry may still fill; `kill_flatten` while the kill switch demands a flat book; `halted` while the
-    underlying does not trade; `day_shield_hit` once the strategy's daily loss ceiling is reached.
+    underlying does not trade; `day_shield_hit` once the strategy's daily loss ceiling is reached; `stop_pct`
+    the strategy's own stop, percent under the entry price, None where it sets none.
     """
 
     trade: Trade
@@ -31,6 +32,7 @@ class Holding:
     kill_flatten: bool = False
     halted: bool = False
     day_shield_hit: bool = False
+    stop_pct: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class LateMode(Enum):
 
 ALWAYS_ON: Final = frozenset({"kill", "end_of_day", "target"})
 SWITCHABLE: Final = frozenset(
-    {"emergency", "rapid_shield", "day_shield", "late", "trail", "break_even", "unclosed"}
+    {"emergency", "rapid_shield", "own_stop", "day_shield", "late", "trail", "break_even", "unclosed"}
 )
 
 

@@ -119,6 +119,11 @@ def shield_level(entry: Decimal, settings: ProtectionSettings) -> Decimal:
     return entry * (1 - settings.rapid_shield_pct / HUNDRED)
 
 
+def stop_level(entry: Decimal, holding: Holding) -> Decimal | None:
+    """The bid at or under which the strategy's own stop goes off, unrounded; None where it sets none."""
+    return None if holding.stop_pct is None else entry * (1 - holding.stop_pct / HUNDRED)
+
+
 def trail_level(view: View) -> Decimal | None:
     """The trailing stop, down to a legal tick; None while it is off, in the grace period or below entry."""
     pct, high = view.settings.trail_pct, view.memory.high_bid
@@ -156,6 +161,14 @@ def rapid_shield(view: View) -> Verdict | None:
     if view.trade.shield != "rapid_shield" or view.bid is None or view.bid > level:
         return None
     return Out(Cause.SHIELD, f"bid {view.bid} at or under {level} (-{view.settings.rapid_shield_pct} %)")
+
+
+def own_stop(view: View) -> Verdict | None:
+    """The strategy's stop (SPEC §5 risk): one of its own exits."""
+    level = stop_level(view.entry, view.holding)
+    if level is None or view.bid is None or view.bid > level:
+        return None
+    return Out(Cause.STRATEGY, f"bid {view.bid} at or under {level} (-{view.holding.stop_pct} %)")
 
 
 def day_shield(view: View) -> Verdict | None:
@@ -234,6 +247,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("end_of_day", end_of_day),
     ("emergency", emergency),
     ("rapid_shield", rapid_shield),
+    ("own_stop", own_stop),
     ("day_shield", day_shield),
     ("late", late),
     ("trail", trail),

@@ -181,7 +181,10 @@ def note_strategy(
     controls: Controls, strategy: str, terms: StrategyTerms, net_pnl: Decimal, limits: Limits
 ) -> Step:
     """Add a closed trade to its strategy's book, and pause the strategy once it has fallen from its peak by
-    its drawdown limit, percent of the session's baseline. A pause outlives sessions and restarts."""
+    its drawdown limit, percent of the session's baseline. A pause outlives sessions and restarts; a trade
+    of an older row than the book's does not count."""
+    if any(book.strategy == strategy and book.version > terms.version for book in controls.strategies):
+        return controls, ()
     book = controls.book_of(strategy, terms.version)
     pnl = book.pnl + net_pnl
     book = replace(book, pnl=pnl, peak=max(book.peak, pnl))

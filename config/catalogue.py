@@ -1,4 +1,4 @@
-"""The shipped rows: scanners, strategies and keys, as plain dicts checked for shape.
+"""The shipped rows: instruments, scanners, strategies and keys, as plain dicts checked for shape.
 
 What a value may be is the station's to judge when it seeds its database; here a row has the columns it needs,
 each of its kind, and no other, and a complaint names file, line and key.
@@ -6,12 +6,14 @@ each of its kind, and no other, and a complaint names file, line and key.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final, cast
 
 from config.files import CONFIG_DIR, ConfigError, line_of, read_text, read_toml
 
 SCANNERS_FILE: Final = CONFIG_DIR / "scanners.toml"
+INSTRUMENTS_FILE: Final = CONFIG_DIR / "instruments.toml"
 STRATEGIES_FILE: Final = CONFIG_DIR / "strategies.toml"
 KEYS_FILE: Final = CONFIG_DIR / "keys.toml"
 
@@ -49,8 +51,12 @@ _STRATEGY: Final = {
     "entry_cap_pct": _NUMBER, "entry_timeout_s": _WHOLE, "expiry": _TEXT, "delta_call": _NUMBER,
     "delta_put": _NUMBER, "opposite_exit": _FLAG, "schedule": _TEXT, "position_size_pct": _NUMBER,
     "day_loss_pct": _NUMBER, "drawdown_pct": _NUMBER, "stop_pct": _NUMBER,
+    "ladder": _TEXT,
 }  # fmt: skip
 _STRATEGY_NEEDS: Final = ("strategy_id", "symbol", "call_patterns", "put_patterns")
+
+_EQUITY: Final = {"symbol": _TEXT, "options": _FLAG, "strike_step": _NUMBER}
+_EQUITY_SYMBOL: Final = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 
 _SWITCHES: Final = {"es_only_mode": _FLAG, "email_all": _FLAG, "telegram_all": _FLAG}
 
@@ -68,6 +74,19 @@ def load_switches(file: Path = SCANNERS_FILE) -> dict[str, bool]:
     table = read_toml(file).get("switches", {})
     _check_row(file, "switches", table, _SWITCHES, ())
     return cast("dict[str, bool]", table)
+
+
+def load_instruments(file: Path = INSTRUMENTS_FILE) -> tuple[dict[str, Any], ...]:
+    """The equities beside the built-in catalogue, in the file's order: symbol, options, strike_step. Raises
+    ConfigError."""
+    rows = _rows(file, "equity", "symbol", _EQUITY, ("symbol",), set())
+    for row in rows:
+        place = f"{file}:{line_of(read_text(file), row['symbol'])}: equity {row['symbol']}"
+        if not _EQUITY_SYMBOL.fullmatch(row["symbol"]):
+            raise ConfigError(f"{place}: symbol must be upper case letters, as NVDA or BRK.B: correct it")
+        if row.get("strike_step", 1) <= 0:
+            raise ConfigError(f"{place}: strike_step = {row['strike_step']} must be over 0: try 1")
+    return rows
 
 
 def load_strategies(file: Path = STRATEGIES_FILE) -> tuple[dict[str, Any], ...]:

@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 
 from station.domain.instruments import Contract, Side
 from station.domain.orders import OrderState, Purpose, Ticket
+from station.domain.specs import Rung
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class StrategyPassed:
     """STRATEGY_PASS: minted with everything the trade is to be run under."""
 
     type: ClassVar[str] = "trade.strategy_passed"
-    v: ClassVar[int] = 1
+    v: ClassVar[int] = 2
     account: str
     environment: str
     strategy: str
@@ -42,6 +43,7 @@ class StrategyPassed:
     target_pct: Decimal
     shield: str
     wealth_plan: str
+    ladder: tuple[Rung, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,16 @@ class EntrySubmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryModified:
+    """A working entry changed in place; the ticket as it now stands. Its decision price stays the first one."""
+
+    type: ClassVar[str] = "trade.entry_modified"
+    v: ClassVar[int] = 1
+    ticket: Ticket
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EntryEnded:
     """The entry order can fill no further; `state` tells how it ended."""
 
@@ -96,24 +108,32 @@ class EntryEnded:
 
 @dataclass(frozen=True, slots=True)
 class ExitSubmitted:
-    """An exit intent is committed. `cause` is what CLOSED will say if this order takes the position out."""
+    """An exit intent is committed. `cause` is what CLOSED will say if this order takes the position out.
+
+    `decision_price` is what it should bring: its limit, at market the bid when it was decided (the ask for a
+    buy-back); `decision_mid` the mid then. None where there was no quote, and in events of version 1.
+    """
 
     type: ClassVar[str] = "trade.exit_submitted"
-    v: ClassVar[int] = 1
+    v: ClassVar[int] = 2
     ticket: Ticket
     cause: str
     replaces: str = ""
+    decision_price: Decimal | None = None
+    decision_mid: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ExitModified:
-    """A working exit changed in place; the ticket as it now stands."""
+    """A working exit changed in place; the ticket and the decision behind it as they now stand."""
 
     type: ClassVar[str] = "trade.exit_modified"
-    v: ClassVar[int] = 1
+    v: ClassVar[int] = 2
     ticket: Ticket
     cause: str
     reason: str
+    decision_price: Decimal | None = None
+    decision_mid: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,9 +378,9 @@ class HandlerFailed:
 
 
 TradeEvent = (
-    SignalAccepted | StrategyPassed | OptionSelected | TradeSized | EntrySubmitted | EntryEnded
-    | ExitSubmitted | ExitModified | ExecutionBooked | CommissionBooked | TradeClosed | WealthRecorded
-    | TradeFailed | PositionAdopted | ManualOpened | SettledAtExpiry
+    SignalAccepted | StrategyPassed | OptionSelected | TradeSized | EntrySubmitted | EntryModified
+    | EntryEnded | ExitSubmitted | ExitModified | ExecutionBooked | CommissionBooked | TradeClosed
+    | WealthRecorded | TradeFailed | PositionAdopted | ManualOpened | SettledAtExpiry
 )  # fmt: skip
 OrderEvent = OrderMoved | CancelRequested | OrderNoticed
 SystemEvent = (
@@ -370,10 +390,10 @@ SystemEvent = (
 Event = TradeEvent | OrderEvent | SystemEvent
 
 _ALL: Final[tuple[type[Event], ...]] = (
-    SignalAccepted, StrategyPassed, OptionSelected, TradeSized, EntrySubmitted, EntryEnded, ExitSubmitted,
-    ExitModified, ExecutionBooked, CommissionBooked, OrderMoved, CancelRequested, OrderNoticed, TradeClosed,
-    WealthRecorded, TradeFailed, PositionAdopted, ManualOpened, SettledAtExpiry, GateChanged, KillChanged,
-    LimitBreached, Quarantined, Reconciled, LinkChanged, SessionMarked, Alerted, HandlerFailed,
+    SignalAccepted, StrategyPassed, OptionSelected, TradeSized, EntrySubmitted, EntryModified, EntryEnded,
+    ExitSubmitted, ExitModified, ExecutionBooked, CommissionBooked, OrderMoved, CancelRequested, OrderNoticed,
+    TradeClosed, WealthRecorded, TradeFailed, PositionAdopted, ManualOpened, SettledAtExpiry, GateChanged,
+    KillChanged, LimitBreached, Quarantined, Reconciled, LinkChanged, SessionMarked, Alerted, HandlerFailed,
 )  # fmt: skip
 EVENT_TYPES: Final[dict[str, type[Event]]] = {kind.type: kind for kind in _ALL}
 """Every event by its name on the log."""

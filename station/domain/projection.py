@@ -7,8 +7,9 @@ What each event decides of an Order:
 =================  ====================================================================================
 EntrySubmitted     a new PENDING order: ticket, trade id, side (of the contract's right), created, decision
                    price and mid
-ExitSubmitted      a new PENDING order: ticket, trade id, side, created; an exit has no decision price
-ExitModified       the ticket as last sent
+EntryModified      the ticket as last sent
+ExitSubmitted      the same as EntrySubmitted
+ExitModified       the ticket as last sent, decision price and mid
 ExecutionBooked    filled, average price, and the state `domain.orders.filled` gives it; a fill in PENDING
                    synthesises the acknowledgement
 OrderMoved         state where the step is legal, broker and permanent id where given, reason where given
@@ -30,6 +31,7 @@ from station.domain.events import (
     CancelRequested,
     CommissionBooked,
     EntryEnded,
+    EntryModified,
     EntrySubmitted,
     Event,
     ExecutionBooked,
@@ -49,7 +51,7 @@ _VALUE_STEP: Final = Decimal("1e-12")
 def order_ref_of(event: Event) -> str:
     """The reference of the order an event speaks of, empty where it speaks of none."""
     match event:
-        case EntrySubmitted() | ExitSubmitted() | ExitModified():
+        case EntrySubmitted() | EntryModified() | ExitSubmitted() | ExitModified():
             return event.ticket.order_ref
         case (
             ExecutionBooked() | OrderMoved() | CancelRequested() | OrderNoticed() | CommissionBooked()
@@ -74,8 +76,13 @@ def project_order(order: Order | None, recorded: Recorded) -> Order | None:
     if order is None:
         return None
     match event:
-        case ExitModified():
+        case EntryModified():
             return replace(order, ticket=event.ticket, updated_ns=at_ns)
+        case ExitModified():
+            return replace(
+                order, ticket=event.ticket, decision_price=event.decision_price,
+                decision_mid=event.decision_mid, updated_ns=at_ns,
+            )  # fmt: skip
         case ExecutionBooked():
             return _booked(order, event, at_ns)
         case OrderMoved():
@@ -89,10 +96,10 @@ def project_order(order: Order | None, recorded: Recorded) -> Order | None:
 def _submitted(event: EntrySubmitted | ExitSubmitted, trade_id: str, at_ns: int) -> Order:
     ticket: Ticket = event.ticket
     order = new_order(ticket, trade_id or trade_of(ticket.order_ref) or "", at_ns)
-    order = replace(order, side=_side(ticket.contract))
-    if isinstance(event, EntrySubmitted):
-        order = replace(order, decision_price=event.decision_price, decision_mid=event.decision_mid)
-    return order
+    return replace(
+        order, side=_side(ticket.contract), decision_price=event.decision_price,
+        decision_mid=event.decision_mid,
+    )  # fmt: skip
 
 
 def _side(contract: Contract) -> Side | None:

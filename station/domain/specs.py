@@ -36,13 +36,23 @@ class ScannerSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of the profit ladder: sell `fraction` of the position at entry + `pct` %. A `pct` of 0 is the
+    house's own: the target for the first rung, the settings' P2 and P3 for the next two."""
+
+    pct: Decimal
+    fraction: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class StrategySpec:
     """One strategy row (SPEC §5). Patterns are globs over scanner names; percents are of the entry price.
 
     `veera` names the enabled regime rules; `hunter` is standard or context_plus_trigger; `autonomy` is
     observe, propose or auto; `version` counts edits and is recorded by every trade. The strategy's own risk:
     `position_size_pct`, `day_loss_pct` and `drawdown_pct` of equity, `stop_pct` of the entry price; 0 leaves
-    one open to the common limit.
+    one open to the common limit. `ladder` is empty where the whole position is sold at the target. With
+    `opposite_exit` a signal that makes the strategy's case for the other side takes its trades out.
     """
 
     strategy_id: str
@@ -74,6 +84,7 @@ class StrategySpec:
     day_loss_pct: Decimal = Decimal(0)
     drawdown_pct: Decimal = Decimal(0)
     stop_pct: Decimal = Decimal(0)
+    ladder: tuple[Rung, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn, cast
 
 from station.domain.errors import BadInput
 from station.domain.instruments import INSTRUMENTS, Timeframe
-from station.domain.specs import ScannerSpec, StrategySpec
+from station.domain.specs import Rung, ScannerSpec, StrategySpec
 
 SIDES: Final = ("CALL", "PUT", "BOTH")
 SHIELDS: Final = ("rapid_shield", "day_shield", "none")
@@ -28,6 +28,8 @@ VEERA_RULES: Final = (
     "stochastic_10m", "es_ema5_12_10m", "nq_ema5_12_10m", "qqq_ema5_12_10m",
 )  # fmt: skip
 """The regime rules of SPEC §5 by name, in its order."""
+HOUSE_RUNGS: Final = ("P1", "P2", "P3")
+_LADDER_FORM: Final = 'write "P1:0.5 P2:0.25 P3:0.25" or percents, "23:0.5 40:0.25 60:0.25"'
 
 Row = Mapping[str, object]
 
@@ -120,11 +122,25 @@ class _Reader:
             found[str(name)] = float(number)
         return tuple(sorted(found.items()))
 
+    def ladder(self, key: str) -> tuple[Rung, ...]:
+        """`"23:0.5 40:0.25 60:0.25"`: percent and fraction a rung; P1, P2, P3 are the house's percents."""
+        rungs: list[Rung] = []
+        for n, part in enumerate(self.text(key, blank=True).replace(",", " ").split()):
+            name, _, share = part.partition(":")
+            house = n < len(HOUSE_RUNGS) and name.upper() == HOUSE_RUNGS[n]
+            try:
+                rungs.append(Rung(Decimal(0) if house else Decimal(name), Decimal(share)))
+            except InvalidOperation:
+                self._refuse(key, self._row[key], f"has a rung {part!r} that cannot be read", _LADDER_FORM)
+        if (wrong := _ladder_fault(rungs)) is not None:
+            self._refuse(key, self._row[key], wrong, _LADDER_FORM)
+        return tuple(rungs)
+
     def refuse(self, key: str, limit: str, mend: str) -> NoReturn:
         self._refuse(key, self._row.get(key), limit, mend)
 
 
-def parse_scanner(row: Row, instruments: Collection[str] = tuple(INSTRUMENTS)) -> ScannerSpec:
+def parse_scanner(row: Row, instruments: Collection[str] = INSTRUMENTS) -> ScannerSpec:
     """One scanner row. `instruments` are the symbols that may be named. Raises BadInput."""
     read = _Reader("scanner", "name", row, _names(ScannerSpec))
     frame = read.choice("timeframe", tuple(each.value for each in Timeframe))
@@ -141,7 +157,7 @@ def parse_scanner(row: Row, instruments: Collection[str] = tuple(INSTRUMENTS)) -
     return ScannerSpec(**taken)
 
 
-def parse_strategy(row: Row, instruments: Collection[str] = tuple(INSTRUMENTS)) -> StrategySpec:
+def parse_strategy(row: Row, instruments: Collection[str] = INSTRUMENTS) -> StrategySpec:
     """One strategy row. `instruments` are the symbols that may be traded. Raises BadInput."""
     read = _Reader("strategy", "strategy_id", row, _names(StrategySpec))
     taken: dict[str, Any] = {
@@ -160,7 +176,7 @@ def parse_strategy(row: Row, instruments: Collection[str] = tuple(INSTRUMENTS)) 
     return spec
 
 
-def validate_strategy(row: Row, instruments: Collection[str] = tuple(INSTRUMENTS)) -> str | None:
+def validate_strategy(row: Row, instruments: Collection[str] = INSTRUMENTS) -> str | None:
     """The one line that says what is wrong with a strategy row; None when it is good."""
     try:
         parse_strategy(row, instruments)
@@ -169,7 +185,7 @@ def validate_strategy(row: Row, instruments: Collection[str] = tuple(INSTRUMENTS
     return None
 
 
-def validate_scanner(row: Row, instruments: Collection[str] = tuple(INSTRUMENTS)) -> str | None:
+def validate_scanner(row: Row, instruments: Collection[str] = INSTRUMENTS) -> str | None:
     """The one line that says what is wrong with a scanner row; None when it is good."""
     try:
         parse_scanner(row, instruments)
@@ -183,7 +199,29 @@ def spec_row(spec: ScannerSpec | StrategySpec) -> dict[str, object]:
     row = {key: _plain(value) for key, value in asdict(spec).items()}
     if isinstance(spec, ScannerSpec):
         row["params"] = dict(spec.params)
+    else:
+        row["ladder"] = ladder_text(spec.ladder)
     return row
+
+
+def ladder_text(ladder: tuple[Rung, ...]) -> str:
+    """A ladder as its row has it."""
+    return " ".join(f"{rung.pct or HOUSE_RUNGS[n]}:{rung.fraction}" for n, rung in enumerate(ladder))
+
+
+def _ladder_fault(rungs: list[Rung]) -> str | None:
+    if len(rungs) > len(HOUSE_RUNGS):
+        return f"has {len(rungs)} rungs, at most {len(HOUSE_RUNGS)} are worked"
+    if any(not rung.fraction.is_finite() or not 0 < rung.fraction <= 1 for rung in rungs):
+        return "needs fractions over 0 and up to 1"
+    if any(not rung.pct.is_finite() or not 0 <= rung.pct <= 1_000 for rung in rungs):
+        return "needs percents over 0 and up to 1000"
+    stated = [rung.pct for rung in rungs if rung.pct]
+    if stated != sorted(set(stated)) or 0 < len(stated) < len(rungs):
+        return "needs percents that rise, or P1, P2, P3 throughout"
+    if rungs and sum(rung.fraction for rung in rungs) != 1:
+        return "needs fractions that add up to 1"
+    return None
 
 
 def _plain(value: object) -> object:
@@ -231,4 +269,5 @@ _STRATEGY_KEYS: Final[dict[str, Callable[[_Reader, str], object]]] = {
     "day_loss_pct": lambda read, key: read.decimal(key, "0", "100"),
     "drawdown_pct": lambda read, key: read.decimal(key, "0", "100"),
     "stop_pct": lambda read, key: read.decimal(key, "0", "99"),
+    "ladder": lambda read, key: read.ladder(key),
 }  # fmt: skip

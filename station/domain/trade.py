@@ -16,6 +16,7 @@ from station.domain.errors import IllegalTransition
 from station.domain.events import (
     CommissionBooked,
     EntryEnded,
+    EntryModified,
     EntrySubmitted,
     ExecutionBooked,
     ExitModified,
@@ -34,6 +35,7 @@ from station.domain.events import (
 )
 from station.domain.instruments import Contract, Right, Side
 from station.domain.orders import ZERO
+from station.domain.specs import Rung
 
 
 class TradeState(Enum):
@@ -164,6 +166,7 @@ class Trade:
     filled_ns: int = 0
     closed_ns: int = 0
     updated_ns: int = 0
+    ladder: tuple[Rung, ...] = ()
 
     @property
     def open_qty(self) -> Decimal:
@@ -275,6 +278,9 @@ def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:
                 trade, state=TradeState.BUY_SUBMITTED, entry_ref=event.ticket.order_ref,
                 qty=event.ticket.qty, entry_valid_until_ns=event.valid_until_ns,
             )  # fmt: skip
+        case EntryModified():
+            _require(trade, event, TradeState.BUY_SUBMITTED, *_HOLDING)
+            return trade
         case EntryEnded():
             _require_ordered(trade, event)
             return _settle_state(replace(trade, entry_done=True))
@@ -321,7 +327,7 @@ def _passed(trade: Trade, event: StrategyPassed) -> Trade:
         trade, state=TradeState.STRATEGY_PASS, account=event.account, environment=event.environment,
         strategy=event.strategy, strategy_version=event.strategy_version, origin=Origin(event.origin),
         symbol=event.symbol, side=event.side, target_pct=event.target_pct, shield=event.shield,
-        wealth_plan=event.wealth_plan,
+        wealth_plan=event.wealth_plan, ladder=event.ladder,
     )  # fmt: skip
 
 

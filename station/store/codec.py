@@ -25,7 +25,17 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 _FLOATLESS: Final = frozenset({int, str, bool, bytes, Decimal, NoneType})
 
-UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {}
+
+def _unchanged(body: dict[str, Any]) -> dict[str, Any]:
+    """Of a version that only added fields, each with the default that the older one meant."""
+    return body
+
+
+UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {
+    ("trade.strategy_passed", 1): _unchanged,
+    ("trade.exit_submitted", 1): _unchanged,
+    ("trade.exit_modified", 1): _unchanged,
+}
 """(type, v) → how a body of that version becomes one of v + 1. Rows are never rewritten; readers upcast."""
 
 

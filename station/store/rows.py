@@ -121,7 +121,7 @@ def _taker(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     return itemgetter(*names)
 
 
-TRADES: Final = RowMap(Trade, "trades", "id", json=frozenset({"contract", "scanners", "exits"}))
+TRADES: Final = RowMap(Trade, "trades", "id", json=frozenset({"contract", "scanners", "exits", "ladder"}))
 ORDERS: Final = RowMap(
     Order, "orders", "order_ref", inline=frozenset({"ticket"}), json=frozenset({"contract"}),
     rename={"limit": "limit_price", "stop": "stop_price"}, extra=("environment",),

@@ -10,6 +10,7 @@ import pytest
 from station.domain.errors import IllegalTransition
 from station.domain.events import (
     EVENT_TYPES,
+    EntryModified,
     Event,
     ExitModified,
     ManualOpened,
@@ -55,6 +56,7 @@ MANUAL = ManualOpened(
     5938.5,
 )  # fmt: skip
 MODIFIED = ExitModified(ticket(exit_ref(), 3, limit="10.10"), "break-even", "grace over")
+WALKED = EntryModified(replace(entry_submitted().ticket, limit=Decimal("9.95")), "a step on")
 SETTLED = SettledAtExpiry(Decimal(3), Decimal("1.25"), 100, Cause.EXPIRY.value)
 
 EVERY: dict[str, TradeEvent] = {
@@ -62,7 +64,7 @@ EVERY: dict[str, TradeEvent] = {
     for event in (
         signal_accepted(), strategy_passed(), option_selected(), sized(), entry_submitted(), entry_ended(),
         exit_submitted(3), MODIFIED, bought(3), fee("e.1.01", "2.00", "1.95"), CLOSED, WEALTH, FAILED,
-        ADOPTED, MANUAL, SETTLED,
+        ADOPTED, MANUAL, SETTLED, WALKED,
     )
 }  # fmt: skip
 
@@ -91,14 +93,16 @@ LEGAL: dict[str, dict[str, TradeState]] = {
     "BUY_SUBMITTED": {
         "order.execution": S.BUY_FILLED, "order.commission": S.BUY_SUBMITTED,
         "trade.entry_ended": S.BUY_SUBMITTED, "trade.failed": S.FAILED,
+        "trade.entry_modified": S.BUY_SUBMITTED,
     },
     "BUY_FILLED": {
         **dict.fromkeys(BOOKS, S.BUY_FILLED), "trade.exit_submitted": S.SELL_SUBMITTED,
-        "trade.settled": S.SELL_FILLED,
+        "trade.settled": S.SELL_FILLED, "trade.entry_modified": S.BUY_FILLED,
     },
     "SELL_SUBMITTED": {
         **dict.fromkeys(BOOKS, S.SELL_SUBMITTED), "trade.exit_submitted": S.SELL_SUBMITTED,
         "trade.exit_modified": S.SELL_SUBMITTED, "trade.settled": S.SELL_FILLED,
+        "trade.entry_modified": S.SELL_SUBMITTED,
     },
     "SELL_FILLED": {
         **dict.fromkeys(BOOKS, S.SELL_FILLED), "trade.exit_submitted": S.SELL_FILLED,

@@ -36,6 +36,7 @@ def test_a_full_row_comes_back_as_it_went() -> None:
         "hunter": "context_plus_trigger", "version": 4, "autonomy": "propose", "min_confidence": 60,
         "max_signals_day": 5, "entry_policy": "walk", "entry_cap_pct": "1.5", "entry_timeout_s": 30,
         "expiry": "weekly", "delta_call": 0.4, "delta_put": 0.2, "opposite_exit": True, "schedule": "",
+        "ladder": "23:0.5, 40:0.3, 60:0.2",
     }  # fmt: skip
     spec = parse_strategy(row)
     assert (spec.target_pct, spec.entry_cap_pct) == (Decimal("23.5"), Decimal("1.5"))
@@ -66,6 +67,15 @@ def test_a_full_row_comes_back_as_it_went() -> None:
         ({"call_patterns": [""]}, "call_patterns = '' must be a list of texts"),
         ({"hunter": "context_plus_trigger"}, "context_patterns = None may not be empty"),
         ({"autonomy": "full"}, "use one of observe, propose, auto"),
+        ({"ladder": "23:0.5 40:0.4"}, "needs fractions that add up to 1"),
+        ({"ladder": "40:0.5 23:0.5"}, "needs percents that rise"),
+        ({"ladder": "P1:0.5 40:0.5"}, "needs percents that rise, or P1, P2, P3 throughout"),
+        ({"ladder": "P2:0.5 P1:0.5"}, "has a rung 'P2:0.5' that cannot be read"),
+        ({"ladder": "23"}, "has a rung '23' that cannot be read"),
+        ({"ladder": "1:0.2 2:0.2 3:0.3 4:0.3"}, "has 4 rungs, at most 3"),
+        ({"ladder": "23:NaN"}, "needs fractions over 0"),
+        ({"ladder": "23:-1 40:2"}, "needs fractions over 0"),
+        ({"ladder": [[23, 1]]}, "must be a text"),
         ({"colour": "red"}, "colour = 'red' is no setting of a strategy"),
         ({"strategy_id": "a b"}, "may hold letters, digits"),
     ],
@@ -96,6 +106,18 @@ def test_a_bad_scanner_row_is_refused_by_key_value_and_limit(change: dict[str, A
     line = validate_scanner(SCANNER | change)
     assert line is not None
     assert says in line
+
+
+def test_a_ladder_names_its_percents_or_leaves_them_to_the_house() -> None:
+    stated = parse_strategy(STRATEGY | {"ladder": "23:0.5, 40:0.25 60:0.25"}).ladder
+    assert [(rung.pct, rung.fraction) for rung in stated] == [
+        (Decimal(23), Decimal("0.5")), (Decimal(40), Decimal("0.25")), (Decimal(60), Decimal("0.25")),
+    ]  # fmt: skip
+    house = parse_strategy(STRATEGY | {"ladder": "P1:0.5 p2:0.5"})
+    assert [rung.pct for rung in house.ladder] == [0, 0]
+    assert spec_row(house)["ladder"] == "P1:0.5 P2:0.5"
+    assert parse_strategy(spec_row(house)) == house
+    assert parse_strategy(STRATEGY | {"ladder": ""}).ladder == ()
 
 
 def test_good_rows_have_no_complaint_and_other_instruments_may_be_named() -> None:

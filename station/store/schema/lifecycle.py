@@ -107,4 +107,9 @@ _DAYS: Final = Migration(
     ),
 )
 
-LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS)
+_LADDER: Final = Migration(
+    "the profit ladder of each trade",
+    ("ALTER TABLE trades ADD COLUMN ladder TEXT NOT NULL DEFAULT '[]'",),
+)
+
+LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS, _LADDER)

@@ -11,7 +11,13 @@ from station.store.verification.fills import belongs
 from station.store.verification.rows import Books, ContractKey, Said, contract_key, is_ours, signed
 
 INTENTS = ("trade.entry_submitted", "trade.exit_submitted")
-_FOLLOW = ("order.moved", "order.execution", "order.cancel_requested", "trade.exit_modified")
+_FOLLOW = (
+    "order.moved",
+    "order.execution",
+    "order.cancel_requested",
+    "trade.exit_modified",
+    "trade.entry_modified",
+)
 _TERMINAL = frozenset(state.value for state in OrderState if state.is_terminal)
 
 Holding = tuple[str, ContractKey]

@@ -19,17 +19,18 @@ from config.files import ConfigError
 from config.settings import Settings, load_settings
 from station.clock import LockstepLoop, WallClock
 from station.domain.errors import BadInput, Fatal
+from station.engine.instruments import enlist_configured
 from station.engine.lease import is_held
-from station.engine.options import RunOptions
+from station.engine.options import RunOptions, Say
 from station.link import Link
 
 START_LIMIT_S: Final = 20.0
 GEN2_THRESHOLD: Final = 100
-Say = Callable[[str], None]
 
 
 def settings_for(options: RunOptions) -> Settings:
-    """The settings under the command line. Raises BadInput in one line."""
+    """The settings under the command line, the catalogue of instruments completed. Raises BadInput."""
+    enlist_configured()
     try:
         return load_settings(
             {

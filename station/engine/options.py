@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,6 +10,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from station.brokers.paper.faults import Fault
+
+
+Say = Callable[[str], None]
+"""Where the engine's own lines go: a terminal, or nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,9 @@ from station.engine.desired import validate
 from station.engine.doors import Doors
 from station.engine.engine import Engine
 from station.engine.faults import Probe, probe_from_environment
-from station.engine.launch import Say
 from station.engine.lease import Lease
 from station.engine.logs import open_log
-from station.engine.options import RunOptions
+from station.engine.options import RunOptions, Say
 from station.engine.rooms import Outside
 from station.engine.summary import RunFacts, summarise
 from station.link import LocalLink
@@ -130,7 +129,9 @@ class SimulatedRun:
 
     def local_link(self) -> LocalLink:
         """A link to this very process, for a screen beside the engine."""
-        return LocalLink(self._doors.handle, self._doors.view.floor, clock=self._wall)
+        return LocalLink(
+            self._doors.handle, self._doors.view.floor, clock=self._wall, answer=self._doors.panes.answer
+        )  # fmt: skip
 
     async def to_the_end(self) -> dict[str, Any]:
         """Open the door, run the session, close everything, verify, and answer the summary document."""

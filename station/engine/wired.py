@@ -18,10 +18,9 @@ from station.engine.desired import validate
 from station.engine.doors import Doors
 from station.engine.engine import Engine
 from station.engine.faults import probe_from_environment
-from station.engine.launch import Say
 from station.engine.lease import Lease
 from station.engine.logs import open_log
-from station.engine.options import RunOptions
+from station.engine.options import RunOptions, Say
 from station.engine.rooms import Outside
 from station.engine.summary import RunFacts, summarise
 from station.store import Stores, open_stores, verify

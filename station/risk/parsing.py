@@ -76,7 +76,7 @@ def _contract(row: Mapping[str, Any], symbol: str) -> Contract:
 
 def _is_day(text: str) -> bool:
     try:
-        return len(text) == 8 and bool(date.fromisoformat(text))
+        return len(text) == 8 and text.isdecimal() and bool(date.fromisoformat(text))
     except ValueError:
         return False
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import Enum
 from typing import Final
 
 from station.domain.clock import SECOND
+from station.domain.errors import BadInput
 
 
 class Timeframe(Enum):
@@ -112,6 +114,7 @@ def flat_ticks(increment: str) -> TickRule:
 CENT_TICKS: Final = flat_ticks("0.01")
 SPX_OPTION_TICKS: Final = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
 ES_OPTION_TICKS: Final = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(5), Decimal("0.25"))))
+NQ_OPTION_TICKS: Final = ES_OPTION_TICKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +146,38 @@ def _catalogue() -> dict[str, Instrument]:
         Instrument("ES", SecType.FUTURE, Hours.FUTURES, "CME", flat_ticks("0.25"), 50,
                    "ES", 50, ES_OPTION_TICKS, Decimal(5)),
         Instrument("VIX", SecType.INDEX, Hours.REGULAR, "CBOE", CENT_TICKS),
+        Instrument("NQ", SecType.FUTURE, Hours.FUTURES, "CME", flat_ticks("0.25"), 20,
+                   "NQ", 20, NQ_OPTION_TICKS, Decimal(10)),
+        Instrument("QQQ", SecType.STOCK, Hours.EXTENDED, "SMART", CENT_TICKS, 1,
+                   "QQQ", 100, CENT_TICKS, Decimal(1)),
+        Instrument("IWM", SecType.STOCK, Hours.REGULAR, "SMART", CENT_TICKS, 1,
+                   "IWM", 100, CENT_TICKS, Decimal(1)),
     )  # fmt: skip
     return {row.symbol: row for row in rows}
 
 
 INSTRUMENTS: Final = _catalogue()
-"""The built-in catalogue; its order is the order in which bars of one instant close."""
+"""The catalogue; its order is the order in which bars of one instant close. Equities are added by `enlist`."""
+
+
+def equity(symbol: str, *, options: bool = False, strike_step: Decimal = Decimal(1)) -> Instrument:
+    """A US share or ETF in regular hours, with options of its own class where `options`."""
+    return Instrument(
+        symbol, SecType.STOCK, Hours.REGULAR, "SMART", CENT_TICKS, 1, symbol if options else "", 100,
+        CENT_TICKS, strike_step,
+    )  # fmt: skip
+
+
+def enlist(instruments: Iterable[Instrument]) -> None:
+    """Add to the catalogue, behind what is there; once more changes nothing. For the start of a process, before
+    anything reads the catalogue. Raises BadInput for a symbol that means another instrument already."""
+    for instrument in instruments:
+        known = INSTRUMENTS.setdefault(instrument.symbol, instrument)
+        if known != instrument:
+            raise BadInput(
+                f"{instrument.symbol} is in the catalogue already, as {known.sec_type.name.lower()} on "
+                f"{known.exchange}: take it out of the equities"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from station.domain.errors import Fatal
 from station.domain.specs import ConfigRow, Desired
 from station.engine.desired import parse, shipped
+from station.engine.instruments import enlist_configured
 from station.store.files import CONFIG
 
 _ROWS = "SELECT kind, key, body, version, origin, changed_ns, changed_by FROM config_rows ORDER BY kind, seq"
@@ -15,6 +16,7 @@ _ROWS = "SELECT kind, key, body, version, origin, changed_ns, changed_by FROM co
 
 def desired_of(runtime: Path) -> Desired:
     """What the configuration database says, or what would be seeded into it."""
+    enlist_configured()
     path = runtime / CONFIG
     if not path.is_file():
         return shipped()

@@ -9,6 +9,7 @@ from typing import Any, Final
 from station.calendars import Calendar
 from station.domain.broker import (
     Broker,
+    DepthReport,
     FarmReport,
     GreeksReport,
     HaltReport,
@@ -18,7 +19,7 @@ from station.domain.broker import (
     Report,
     TickReport,
 )
-from station.domain.clock import Clock
+from station.domain.clock import SECOND, Clock
 from station.domain.errors import BadInput, Refused, Retryable
 from station.domain.instruments import Contract, Instrument, Timeframe
 from station.domain.market import Bar, FeedHealth, Grade, Greeks, Quote
@@ -30,6 +31,8 @@ from station.market.series import Series
 
 _ORDER: Final = {timeframe: order for order, timeframe in enumerate(Timeframe)}
 _COMPETING_SESSION: Final = 10197
+_FIRST_RETRY_NS: Final = 30 * SECOND
+_LAST_RETRY_NS: Final = 1800 * SECOND
 _HISTORY_ERRORS: Final = frozenset({162, 366})
 
 
@@ -63,15 +66,18 @@ class Market:
         self._rank = {symbol: order for order, symbol in enumerate(self._feeds)}
         self._quotes: dict[Contract, Quote] = {}
         self._greeks: dict[Contract, Greeks] = {}
+        self._depth: dict[Contract, DepthReport] = {}
         self._backfill = Backfill(clock, calendar)
         self._link_up = True
         self._unwatched: set[str] = set(self._feeds)
+        self._retries: dict[str, tuple[int, int]] = {}
         self._notes: dict[str, str] = {}
         self.latency = Latency()
         self._routes: dict[type, Callable[[Any], None]] = {
             TickReport: self._on_tick,
             QuoteReport: self._on_quote,
             GreeksReport: self._on_greeks,
+            DepthReport: self._on_depth,
             HaltReport: self._on_halt,
             LinkReport: self._on_link,
             FarmReport: self._on_farm,
@@ -111,6 +117,9 @@ class Market:
     def _on_greeks(self, report: GreeksReport) -> None:
         self._greeks[report.greeks.contract] = report.greeks
 
+    def _on_depth(self, report: DepthReport) -> None:
+        self._depth[report.contract] = report
+
     def _on_halt(self, report: HaltReport) -> None:
         if (feed := self._feeds.get(report.symbol)) is not None:
             feed.halted = report.halted
@@ -119,6 +128,7 @@ class Market:
         self._link_up = report.up
         if report.up and not report.data_kept:
             self._unwatched = set(self._feeds)
+            self._retries.clear()
         for symbol, feed in self._feeds.items():
             if not report.up:
                 feed.outages.down(report.at_ns)
@@ -173,9 +183,15 @@ class Market:
         if not self._link_up:
             return False
         return any(
-            symbol in self._unwatched or (feed.outages.down_since_ns is None and feed.owes_history)
+            not self._resting(symbol)
+            and (symbol in self._unwatched or (feed.outages.down_since_ns is None and feed.owes_history))
             for symbol, feed in self._feeds.items()
         )
+
+    def _resting(self, symbol: str) -> bool:
+        """Whether the broker lately did not have the symbol: it is asked again ever later, so that one unknown
+        instrument delays no other's bars."""
+        return symbol in self._retries and self._clock.now() < self._retries[symbol][0]
 
     async def warm(self, broker: Broker) -> tuple[str, ...]:
         """Watch every instrument, then fetch the history of every wanted series, several at a time.
@@ -187,13 +203,13 @@ class Market:
     async def recover(self, broker: Broker) -> tuple[str, ...]:
         """Watch again what a lost link dropped, and bring every bar that is missing. Lines as `warm`."""
         for symbol, feed in self._feeds.items():
-            if symbol in self._unwatched:
+            if symbol in self._unwatched and not self._resting(symbol):
                 await self._watch(broker, symbol, feed)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._mend(broker, feed))
-                for feed in self._feeds.values()
-                if feed.owes_history and feed.outages.down_since_ns is None
+                for symbol, feed in self._feeds.items()
+                if feed.owes_history and feed.outages.down_since_ns is None and not self._resting(symbol)
             ]
         return tuple(line for task in tasks for line in task.result())
 
@@ -218,7 +234,10 @@ class Market:
             feed.grade = await broker.market_data_grade(contract)
         except (Retryable, Refused) as error:
             self._notes[symbol] = str(error)
+            pause_ns = min(2 * self._retries.get(symbol, (0, 0))[1] or _FIRST_RETRY_NS, _LAST_RETRY_NS)
+            self._retries[symbol] = (self._clock.now() + pause_ns, pause_ns)
             return
+        self._retries.pop(symbol, None)
         now_ns = self._clock.now()
         self._unwatched.discard(symbol)
         feed.source = broker.name
@@ -295,6 +314,13 @@ class Market:
 
     def greeks(self, contract: Contract) -> Greeks | None:
         return self._greeks.get(contract)
+
+    def depth(self, contract: Contract) -> DepthReport | None:
+        """The book as last reported, while somebody watches it."""
+        return self._depth.get(contract)
+
+    def forget_depth(self, contract: Contract) -> None:
+        self._depth.pop(contract, None)
 
     def forget(self, contract: Contract) -> None:
         """Drop what is known of a contract that nobody watches any more."""

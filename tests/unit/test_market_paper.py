@@ -27,7 +27,8 @@ async def live_through(loop: LockstepLoop, folder: Path) -> None:
         tape, folder / "paper.db", clock=clock, activity=loop.activity, calendar=calendar
     )  # fmt: skip
     await exchange.open()
-    market = Market(clock, calendar, INSTRUMENTS, dict.fromkeys(INSTRUMENTS, TIMEFRAMES))
+    here = {symbol: INSTRUMENTS[symbol] for symbol in tape.symbols}
+    market = Market(clock, calendar, here, dict.fromkeys(here, TIMEFRAMES))
     await exchange.connect(market.on_report)
     assert await market.warm(exchange) == ()
     recoveries: list[int] = []
@@ -45,7 +46,7 @@ async def live_through(loop: LockstepLoop, folder: Path) -> None:
     await Lockstep(clock, exchange).run(at_et(DAY, "10:31"))
     closing.cancel()
     assert recoveries == [at_et(DAY, "10:01")], "only the minute whose beginning was missed"
-    for symbol, instrument in INSTRUMENTS.items():
+    for symbol, instrument in here.items():
         assert market.health(symbol).mode is FeedMode.LIVE
         assert market.health(symbol).score == 100
         for timeframe in TIMEFRAMES:

@@ -25,11 +25,11 @@ def test_warm_ladders_on_paper_give_contracts_that_preflight_approves(tmp_path: 
 
     async def trade(run: Alone) -> None:
         calendar = load_calendar()
-        frames = dict.fromkeys(INSTRUMENTS, (Timeframe.M1,))
-        market = Market(run.clock, calendar, dict(INSTRUMENTS), frames)
+        here = {symbol: INSTRUMENTS[symbol] for symbol in run.exchange.tape.symbols}
+        market = Market(run.clock, calendar, here, dict.fromkeys(here, (Timeframe.M1,)))
         desk = OptionDesk(run.clock, calendar, market)
         await run.exchange.connect(market.on_report)
-        for instrument in INSTRUMENTS.values():
+        for instrument in here.values():
             await run.exchange.watch(await run.exchange.resolve(instrument))
         await run.clock.sleep(2)
         warmed.extend(await desk.keep_warm(run.exchange, SYMBOLS))

@@ -222,8 +222,8 @@ def test_a_spec_that_cannot_run_is_refused_with_its_reason(change, text) -> None
 
 def test_a_bad_configuration_leaves_the_old_one(calendar: Calendar) -> None:
     room = build(calendar, SPX)
-    with pytest.raises(BadInput, match="QQQ is not watched"):
-        room.configure([replace(SPX, instrument="QQQ")], Switches())
+    with pytest.raises(BadInput, match="ZZZ is not watched"):
+        room.configure([replace(SPX, instrument="ZZZ")], Switches())
     with pytest.raises(BadInput, match="named twice"):
         room.configure([SPX, SPX], Switches())
     assert room.specs == (SPX,)

@@ -15,10 +15,12 @@ from station.domain.errors import Refused
 from station.domain.events import Recorded
 from station.engine.commands import Commander
 from station.engine.engine import Engine
+from station.engine.panes import Panes
 from station.engine.view import FloorView
 from station.link import Command, LinkServer, Reply
 
 BEAT_S: Final = 0.05
+PANES_BEAT_S: Final = 1.0
 KEPT: Final = 6000
 LOG_BEAT_S: Final = 0.02
 """Lines of the log wait this long, so that writing them never stands between a signal and its order."""
@@ -62,20 +64,32 @@ class Doors:
         self._log = log
         self.lag = LoopLag(self._clock)
         self.view = FloorView(engine, pace, self.lag.recent_ms)
+        self.panes = Panes(engine, self._clock.perf, self.view.change)
         self.commander: Commander | None = None
         self._server: LinkServer | None = None
-        self._beat: asyncio.Task[None] | None = None
+        self._beats: tuple[asyncio.Task[None], ...] = ()
         self._lines: list[Recorded] = []
 
     async def open(self, halt: Callable[[str], None]) -> None:
         self.commander = Commander(self._engine, halt, self.lag)
         self._server = LinkServer(
             self._engine.outside.runtime / "engine.sock", self.commander.handle, self.view.floor,
-            clock=self._clock, on_fault=self._faulted,
+            clock=self._clock, on_fault=self._faulted, answer=self.panes.answer,
         )  # fmt: skip
         await self._server.start()
-        self._beat = asyncio.create_task(self.lag.run(), name="loop lag")
+        self._beats = (
+            asyncio.create_task(self.lag.run(), name="loop lag"),
+            asyncio.create_task(self._panes_beat(), name="panes beat"),
+        )
         self._engine.on_event = self._logged
+
+    async def _panes_beat(self) -> None:
+        while True:
+            await self._clock.sleep(PANES_BEAT_S)
+            try:
+                self.panes.beat()
+            except Exception as fault:  # noqa: BLE001 - what screens are shown must not end the beat
+                self._faulted("the panes' beat", fault)
 
     async def handle(self, command: Command) -> Reply:
         """Answer a command of a screen in this process."""
@@ -84,8 +98,8 @@ class Doors:
         return await self.commander.handle(command)
 
     async def close(self, why: str) -> None:
-        if self._beat is not None:
-            self._beat.cancel()
+        for beat in self._beats:
+            beat.cancel()
         if self._server is not None:
             await self._server.stop(why)
         self._write_lines()
@@ -95,6 +109,7 @@ class Doors:
         self._log.error("link", where=where, error=f"{type(error).__name__}: {error}")
 
     def _logged(self, item: Recorded) -> None:
+        self.panes.recorded(item)
         if not self._lines:
             asyncio.get_running_loop().call_later(LOG_BEAT_S, self._write_lines)
         self._lines.append(item)

@@ -58,6 +58,10 @@ class FloorView:
         self._previous: dict[str, float] = {}
         self._attached = False
 
+    def change(self, symbol: str) -> float | None:
+        """Percent against the last close before the trade date's session began; None while unknown."""
+        return self._change(symbol)
+
     def floor(self) -> Floor:
         """The present picture; parts the engine has nothing to say about yet are in their loading state."""
         if not hasattr(self._engine, "rooms"):

@@ -1,5 +1,27 @@
 """The door between engine and screen: messages, codec, server, client. Stands on station.domain alone."""
 
+from station.link.asked import (
+    ASKED,
+    Account,
+    Ask,
+    AskedPart,
+    Book,
+    BookLevel,
+    Candle,
+    Chain,
+    ChainRow,
+    Chart,
+    Level,
+    Mark,
+    OwnOrder,
+    PlanRow,
+    RungRow,
+    Side,
+    Tip,
+    Watch,
+    WatchRow,
+    Wealth,
+)
 from station.link.client import LinkClient, request
 from station.link.door import address, pointer_file
 from station.link.floor import (
@@ -42,9 +64,11 @@ from station.link.port import Link, LinkDown, LinkState, View
 from station.link.server import LinkServer
 
 __all__ = [
-    "PROTOCOL", "Ack", "AlertRow", "Alerts", "Attach", "CancelOrder", "CloseTrade", "Command", "Data", "Feed",
-    "FiringRow", "Flatten", "Floor", "Gate", "Header", "Kill", "KillRelease", "Link", "LinkClient", "LinkDown",
-    "LinkServer", "LinkState", "LocalLink", "PositionRow", "Positions", "Price", "Query", "Reconcile", "Reply",
-    "Scanners", "Status", "Stop", "Story", "Strategies", "StrategyRow", "Takeover", "Trades", "View", "address",
-    "pointer_file", "request",
+    "ASKED", "PROTOCOL", "Account", "Ack", "AlertRow", "Alerts", "Ask", "AskedPart", "Attach", "Book",
+    "BookLevel", "CancelOrder", "Candle", "Chain", "ChainRow", "Chart", "CloseTrade", "Command", "Data",
+    "Feed", "FiringRow", "Flatten", "Floor", "Gate", "Header", "Kill", "KillRelease", "Level", "Link",
+    "LinkClient", "LinkDown", "LinkServer", "LinkState", "LocalLink", "Mark", "OwnOrder", "PlanRow",
+    "PositionRow", "Positions", "Price", "Query", "Reconcile", "Reply", "RungRow", "Scanners", "Side",
+    "Status", "Stop", "Story", "Strategies", "StrategyRow", "Takeover", "Tip", "Trades", "View", "Watch",
+    "WatchRow", "Wealth", "address", "pointer_file", "request",
 ]  # fmt: skip

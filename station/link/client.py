@@ -11,6 +11,7 @@ import msgspec
 
 from station.domain.clock import SECOND, Clock
 from station.link import door
+from station.link.asked import ASKED, Ask, AskedPart
 from station.link.codec import (
     MAX_TO_CLIENT,
     FrameError,
@@ -32,7 +33,7 @@ from station.link.messages import (
     Part,
     Reply,
 )
-from station.link.port import LinkDown, LinkState, View
+from station.link.port import LinkDown, LinkState, View, nobody
 
 READ_CHUNK: Final = 64 * 1024
 FIRST_WAIT_S: Final = 0.1
@@ -115,6 +116,7 @@ class LinkClient:
         self, path: Path, *, clock: Clock, role: str = "screen", hz: float = 4.0, protocol: int = PROTOCOL
     ) -> None:
         self.view = View()
+        self.on_news = nobody
         self._path = path
         self._clock = clock
         self._role = role
@@ -146,6 +148,13 @@ class LinkClient:
         return (self._clock.perf() - self.view.heard_ns) / SECOND if self.view.heard_ns else 0.0
 
     def pull(self) -> None: ...
+
+    def look(self, asks: tuple[Ask, ...]) -> None:
+        if asks == self.view.asks:
+            return
+        self.view.aim(asks)
+        if self._wire is not None and self._state is LinkState.CONNECTED:
+            self._wire.send(Call(0, raw(Attach(self._hz, asks))))
 
     async def open(self) -> None:
         if self._keeper is None:
@@ -197,7 +206,7 @@ class LinkClient:
             raise LinkDown(f"the engine has not greeted within {SILENT_S:g} s") from fault
         self.view.heard_ns = self._clock.perf()
         if greeting.accepted:
-            self._wire.send(Call(0, raw(Attach(self._hz))))
+            self._wire.send(Call(0, raw(Attach(self._hz, self.view.asks))))
             self._state, self._detail = LinkState.CONNECTED, ""
             self.attachments += 1
         else:
@@ -224,7 +233,10 @@ class LinkClient:
             part = decode_part(name, body)
         except FrameError as fault:
             raise LinkDown(str(fault)) from fault
-        if part is not None:
+        if name in ASKED and isinstance(part, AskedPart):
+            if self.view.answer(name, part):
+                self.on_news()
+        elif part is not None:
             self.view.floor = msgspec.structs.replace(self.view.floor, **{name: part})
             self.view.versions[name] += 1
 

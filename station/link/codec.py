@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from station.domain.errors import VigilError
+from station.link.asked import ASKED, AskedPart
 from station.link.floor import Alerts, Feed, Header, Positions, Strategies
 from station.link.messages import Command, CoreCommand, ToClient, ToServer
 
@@ -15,7 +16,7 @@ HEAD: Final = 4
 MAX_TO_SERVER: Final = 64 * 1024
 MAX_TO_CLIENT: Final = 8 * 1024 * 1024
 
-FloorPart = Header | Feed | Positions | Alerts | Strategies
+FloorPart = Header | Feed | Positions | Alerts | Strategies | AskedPart
 
 
 class FrameError(VigilError):
@@ -56,6 +57,7 @@ _parts: Final[dict[str, msgspec.msgpack.Decoder[FloorPart]]] = {
     "positions": msgspec.msgpack.Decoder(Positions),
     "alerts": msgspec.msgpack.Decoder(Alerts),
     "strategies": msgspec.msgpack.Decoder(Strategies),
+    **{name: msgspec.msgpack.Decoder(kind) for name, kind in ASKED.items()},
 }
 
 

@@ -11,9 +11,18 @@ from typing import Final
 
 import msgspec
 
-READY: Final = "ready"
-LOADING: Final = "loading"
-ERROR: Final = "error"
+from station.link.asked import (
+    ERROR,
+    LOADING,
+    READY,
+    Account,
+    Book,
+    Chain,
+    Chart,
+    Tip,
+    Watch,
+    Wealth,
+)
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -155,17 +164,25 @@ class Strategies(msgspec.Struct, frozen=True):
 
 
 class Floor(msgspec.Struct, frozen=True):
-    """The whole picture. A None part is one the engine has nothing to say about yet."""
+    """The whole picture. A None part is one the engine has nothing to say about yet; those from `account` on
+    are only there while asked for."""
 
     header: Header | None = None
     feed: Feed | None = None
     positions: Positions | None = None
     alerts: Alerts | None = None
     strategies: Strategies | None = None
+    account: Account | None = None
+    watch: Watch | None = None
+    wealth: Wealth | None = None
+    chart: Chart | None = None
+    tip: Tip | None = None
+    chain: Chain | None = None
+    book: Book | None = None
 
 
 PART_NAMES: Final = ("header", "feed", "positions", "alerts", "strategies")
-"""In the order of travel: what protects comes before what informs."""
+"""What every screen gets, in the order of travel: what protects comes before what informs."""
 
 
 class Versions:
@@ -187,3 +204,9 @@ class Versions:
             for name in changed:
                 self.of[name] += 1
         return tuple(changed)
+
+
+__all__ = [
+    "ERROR", "LOADING", "PART_NAMES", "READY", "AlertRow", "Alerts", "Feed", "FiringRow", "Floor",
+    "Header", "PositionRow", "Positions", "Price", "Strategies", "StrategyRow", "Versions",
+]  # fmt: skip

@@ -7,11 +7,15 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from station.domain.clock import Clock
-from station.link.floor import Floor, Versions
+from station.link.answering import Answerer, Answers, FaultSink, silent
+from station.link.asked import Ask
+from station.link.floor import PART_NAMES, Floor, Versions
+from station.link.handling import Handler, outcome, unheard
 from station.link.messages import READ_ONLY_COMMANDS, Ack, Attach, Command, Reply
-from station.link.port import LinkDown, LinkState, View
-from station.link.server import FaultSink, Handler, outcome, unheard
+from station.link.port import LinkDown, LinkState, View, nobody
 
 log: Final = logging.getLogger(__name__)
 
@@ -21,9 +25,12 @@ class LocalLink:
 
     def __init__(
         self, handler: Handler, floor: Callable[[], Floor], *, clock: Clock, read_only: bool = False,
-        on_fault: FaultSink = unheard,
+        on_fault: FaultSink = unheard, answer: Answerer = silent,
     ) -> None:  # fmt: skip
         self.view = View()
+        self.on_news = nobody
+        self._answers = Answers(answer, on_fault)
+        self._told: dict[Ask, int] = {}
         self._handler = handler
         self._floor = floor
         self._clock = clock
@@ -53,15 +60,30 @@ class LocalLink:
             return
         try:
             floor = self._floor()
+            self._answers.refresh(self.view.asks)
         except Exception as fault:
             log.exception("the engine's floor cannot be read")
             self._state, self._detail = LinkState.SILENT, f"the engine's picture failed: {fault!r}"
             return
         self._state, self._detail = LinkState.CONNECTED, ""
         self._versions.take(floor)
-        self.view.floor = self._versions.floor
+        plain = {name: getattr(self._versions.floor, name) for name in PART_NAMES}
+        self.view.floor = msgspec.structs.replace(self.view.floor, **plain)
         self.view.versions.update(self._versions.of)
         self.view.heard_ns = self._clock.perf()
+        for ask in self.view.asks:
+            known = self._answers.of(ask)
+            if known is not None and self._told.get(ask) != known[1]:
+                self._told[ask] = known[1]
+                self.view.answer(ask.part, known[0])
+
+    def look(self, asks: tuple[Ask, ...]) -> None:
+        if asks != self.view.asks:
+            self.view.aim(asks)
+            self._answers.keep(asks)
+            self._told = {ask: told for ask, told in self._told.items() if ask in asks}
+            self.pull()
+            self.on_news()
 
     async def ask(self, command: Command, timeout_s: float = 5.0) -> Reply:
         if self._state is LinkState.CLOSED:

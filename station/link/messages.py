@@ -10,7 +10,10 @@ from typing import Final
 
 import msgspec
 
+from station.link.asked import Ask
+
 PROTOCOL: Final = 1
+MAX_ASKS: Final = 16
 CORE_TEXT: Final = "kill, flatten and stop still work"
 
 
@@ -106,9 +109,14 @@ class Query(Wire, frozen=True):
 
 
 class Attach(Wire, frozen=True):
-    """Start (or re-pace) the floor stream at `hz` snapshots a second. Answered by the server itself."""
+    """Start (or re-pace, or re-aim) the floor stream at `hz` snapshots a second. Answered by the server itself.
+
+    `asks` are the parts wanted besides the plain floor, at most MAX_ASKS; an engine that does not know them
+    sends the plain floor.
+    """
 
     hz: float = 4.0
+    asks: tuple[Ask, ...] = ()
 
 
 Command = (

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
+import msgspec
+
 from station.domain.errors import Retryable
+from station.link.asked import ASKED, Ask, AskedPart
 from station.link.floor import PART_NAMES, Floor
 from station.link.messages import Command, Reply
 
@@ -24,18 +28,42 @@ class LinkState(Enum):
 
 
 class View:
-    """The newest floor a screen holds, and how often each part has arrived. `heard_ns` is host monotonic."""
+    """The newest floor a screen holds, and how often each part has arrived. `heard_ns` is host monotonic;
+    `late` counts answers to what was no longer asked."""
 
     def __init__(self) -> None:
         self.floor = Floor()
-        self.versions: dict[str, int] = dict.fromkeys(PART_NAMES, 0)
+        self.versions: dict[str, int] = dict.fromkeys((*PART_NAMES, *ASKED), 0)
         self.heard_ns = 0
+        self.asks: tuple[Ask, ...] = ()
+        self.late = 0
+
+    def aim(self, asks: tuple[Ask, ...]) -> None:
+        """From now on these are asked; what answers none of them is forgotten."""
+        self.asks = asks
+        for name in ASKED:
+            part: AskedPart | None = getattr(self.floor, name)
+            if part is not None and part.ask not in asks:
+                self.floor = msgspec.structs.replace(self.floor, **{name: None})
+                self.versions[name] += 1
+
+    def answer(self, name: str, part: AskedPart) -> bool:
+        """Adopt an answer if it is still asked for; True where it is the first to its ask."""
+        if part.ask not in self.asks:
+            self.late += 1
+            return False
+        fresh = getattr(self.floor, name) is None
+        self.floor = msgspec.structs.replace(self.floor, **{name: part})
+        self.versions[name] += 1
+        return fresh
 
 
 class Link(Protocol):
     """One typed command port and one view. Nothing here raises into a screen but `ask`."""
 
     view: View
+    on_news: Callable[[], None]
+    """Called when what was newly asked for has come."""
 
     @property
     def state(self) -> LinkState: ...
@@ -55,6 +83,14 @@ class Link(Protocol):
         """Bring the view up to date where that is the reader's work (in process)."""
         ...
 
+    def look(self, asks: tuple[Ask, ...]) -> None:
+        """Say what the screen shows besides the plain floor; returns at once."""
+        ...
+
     async def ask(self, command: Command, timeout_s: float = 5.0) -> Reply:
         """The engine's reply. Raises LinkDown when there was none in time."""
         ...
+
+
+def nobody() -> None:
+    """A listener to news that does not listen."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from station.domain.clock import SECOND, Clock
-from station.domain.errors import Refused, VigilError
 from station.link import door
+from station.link.answering import Answerer, Answers, FaultSink, silent
+from station.link.asked import Ask
 from station.link.codec import (
     MAX_TO_CLIENT,
     MAX_TO_SERVER,
@@ -22,8 +23,10 @@ from station.link.codec import (
     raw,
 )
 from station.link.floor import PART_NAMES, Floor, Versions
+from station.link.handling import Handler, outcome, unheard
 from station.link.messages import (
     CORE_TEXT,
+    MAX_ASKS,
     PROTOCOL,
     READ_ONLY_COMMANDS,
     Ack,
@@ -39,9 +42,6 @@ from station.link.messages import (
     Reply,
 )
 
-Handler = Callable[[Command], Awaitable[Reply]]
-FaultSink = Callable[[str, BaseException], None]
-
 WRITE_LIMIT: Final = 256 * 1024
 MAX_CLIENTS: Final = 32
 MAX_IN_FLIGHT: Final = 64
@@ -49,36 +49,18 @@ HELLO_LIMIT_S: Final = 5.0
 PULSE_S: Final = 1.0
 
 
-def unheard(_where: str, _fault: BaseException) -> None:
-    """A fault sink that listens to nothing."""
-
-
-def outcome(command: Command, done: asyncio.Task[Reply], on_fault: FaultSink) -> Reply:
-    """The reply that a finished handler stands for; what it raised becomes a refusal in one line."""
-    if done.cancelled():
-        return Ack(False, "the engine is stopping", "STOPPING")
-    fault = done.exception()
-    if fault is None:
-        return done.result()
-    if isinstance(fault, Refused):
-        return Ack(False, str(fault), fault.code)
-    if isinstance(fault, VigilError):
-        return Ack(False, str(fault), type(fault).__name__.upper())
-    on_fault(f"command {type(command).__name__}", fault)
-    return Ack(False, f"{type(command).__name__} failed inside the engine: {fault!r}", "FAULT")
-
-
 class LinkServer:
     """Answers commands and publishes the floor, latest version wins.
 
     `handler` answers every command but Attach; a VigilError it raises becomes a refusal. `floor` is called
-    at `hz` while anyone is attached. `clock` must be a wall clock. A client whose buffer stays full for
+    at `hz` while anyone is attached, `answer` for each part that someone asks for; neither may wait. `clock`
+    must be a wall clock. A client whose buffer stays full for
     `stall_limit_s` is dropped. `on_fault(where, error)` hears of errors that are the engine's own.
     """
 
     def __init__(
         self, path: Path, handler: Handler, floor: Callable[[], Floor], *, clock: Clock, hz: float = 4.0,
-        stall_limit_s: float = 20.0, on_fault: FaultSink = unheard,
+        stall_limit_s: float = 20.0, on_fault: FaultSink = unheard, answer: Answerer = silent,
     ) -> None:  # fmt: skip
         self._path = path
         self._handler = handler
@@ -88,6 +70,7 @@ class LinkServer:
         self._stall_limit_ns = round(stall_limit_s * SECOND)
         self._on_fault = on_fault
         self._versions = Versions()
+        self._answers = Answers(answer, on_fault)
         self._clients: list[_Client] = []
         self._calls: set[asyncio.Task[Reply]] = set()
         self._crowd = asyncio.Event()
@@ -141,9 +124,21 @@ class LinkServer:
         if not due:
             return
         self._versions.take(self._floor())
-        encoded: dict[str, bytes] = {}
+        self._answers.keep(ask for client in self._clients for ask in client.asks)
+        self._answers.refresh(ask for client in due for ask in client.asks)
+        encoded: dict[str | Ask, bytes] = {}
         for client in due:
-            client.publish(self._versions, encoded, now)
+            client.publish(self._versions, self._answers, encoded, now)
+
+    def publish_soon(self) -> None:
+        """Answer what was newly asked now, not at the next beat."""
+        asyncio.get_running_loop().call_soon(self._publish_now)
+
+    def _publish_now(self) -> None:
+        try:
+            self.tick()
+        except Exception as fault:  # noqa: BLE001 - as the publisher's, it is reported and publishing goes on
+            self._on_fault("publishing the floor", fault)
 
     def encode(self, name: str) -> bytes:
         part = Part(name, self._versions.of[name], raw(getattr(self._versions.floor, name)))
@@ -211,7 +206,8 @@ class _Client(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._hello: Hello | None = None
         self._compatible = False
-        self._sent: dict[str, int] = {}
+        self._sent: dict[str | Ask, int] = {}
+        self.asks: tuple[Ask, ...] = ()
         self._held: list[Answer] = []
         self._in_flight = 0
         self._interval_ns = 0
@@ -306,7 +302,10 @@ class _Client(asyncio.Protocol):
         hz = min(max(command.hz, 0.1), 20.0)
         self._interval_ns = round(SECOND / hz)
         self._next_ns = 0
-        self._sent = {}
+        self.asks = tuple(dict.fromkeys(command.asks))[:MAX_ASKS]
+        self._sent = {of: sent for of, sent in self._sent.items() if isinstance(of, str) or of in self.asks}
+        if self.asks:
+            self._server.publish_soon()
 
     def answered(self, call_id: int, reply: Reply) -> None:
         self._in_flight -= 1
@@ -345,7 +344,9 @@ class _Client(asyncio.Protocol):
         attached = self._interval_ns > 0 and self._compatible and not self._closing
         return attached and self._paused_ns is None and now_ns >= self._next_ns
 
-    def publish(self, versions: Versions, encoded: dict[str, bytes], now_ns: int) -> None:
+    def publish(
+        self, versions: Versions, answers: Answers, encoded: dict[str | Ask, bytes], now_ns: int
+    ) -> None:
         """Send the newest version of every part this client lacks, until its buffer is full."""
         self._next_ns = now_ns + self._interval_ns - self._interval_ns // 10
         for name in PART_NAMES:
@@ -356,6 +357,16 @@ class _Client(asyncio.Protocol):
                 encoded[name] = self._server.encode(name)
             self._write(encoded[name])
             self._sent[name] = version
+            if self._paused_ns is not None:
+                return
+        for ask in self.asks:
+            known = answers.of(ask)
+            if known is None or known[1] == self._sent.get(ask):
+                continue
+            if ask not in encoded:
+                encoded[ask] = frame(Part(ask.part, known[1], raw(known[0])))
+            self._write(encoded[ask])
+            self._sent[ask] = known[1]
             if self._paused_ns is not None:
                 return
         if now_ns - self._last_ns > PULSE_S * SECOND:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -79,6 +80,7 @@ class OptionDesk:
         self._ladders: dict[tuple[str, str], Ladder] = {}
         self._listings: dict[tuple[str, date], ChainListing] = {}
         self._watched: dict[Contract, None] = {}
+        self._turn = asyncio.Lock()
 
     # --- warming: awaits the broker ---
 
@@ -86,8 +88,10 @@ class OptionDesk:
         self, broker: Broker, symbols: Sequence[str], expiry: str = "0dte", held: Collection[Contract] = ()
     ) -> tuple[Warmed, ...]:
         """Refresh every ladder that is due (`stale`); contracts in `held` are never unwatched. A symbol that
-        cannot be refreshed keeps its old ladder and says why; the others go on."""
-        return tuple([await self._warm(broker, symbol, expiry, held) for symbol in symbols])
+        cannot be refreshed keeps its old ladder and says why; the others go on. Callers take turns: what one
+        has begun to watch, another must not find unneeded."""
+        async with self._turn:
+            return tuple([await self._warm(broker, symbol, expiry, held) for symbol in symbols])
 
     def stale(self, symbol: str, expiry: str, now_ns: int) -> bool:
         """True when the ladder is missing, of another day, 60 s old, or its band half left behind."""

@@ -1,0 +1,186 @@
+"""What screens ask for beyond the plain floor, answered by a whole station at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from station.domain.instruments import INSTRUMENTS, Timeframe
+from station.domain.market import FeedMode
+from station.engine.panes import Panes
+from station.engine.standing import DayCurve
+from station.link import Account, Ask, Book, Chain, Chart, Tip, Watch, Wealth
+from station.link.floor import ERROR, LOADING, READY
+from tests.lab import Lab, play
+
+
+class Perf:
+    """Host time moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def panes_of(lab: Lab, perf: Perf | None = None) -> Panes:
+    return Panes(lab.run.engine, perf or Perf(), lambda _symbol: 0.5)
+
+
+async def chart(lab: Lab, panes: Panes, symbol: str, timeframe: str, count: int = 60) -> Chart:
+    """The chart once it has come."""
+    ask = Ask("chart", symbol, timeframe, count)
+    for _ in range(30):
+        found = panes.answer(ask)
+        assert isinstance(found, Chart)
+        assert found.ask == ask
+        if found.state == READY:
+            return found
+        assert found.state == LOADING, found.note
+        await lab.step(0.5)
+    raise AssertionError(f"{symbol} {timeframe} never came")
+
+
+async def true_bars(lab: Lab, symbol: str, timeframe: Timeframe, count: int) -> list[tuple[float, ...]]:
+    """The newest finished bars, by the exchange itself."""
+    broker = lab.run.engine.outside.broker
+    return [tuple(bar) for bar in await broker.history(INSTRUMENTS[symbol], timeframe, lab.now(), count)]
+
+
+async def _charts(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        await lab.until("09:58")
+        panes = panes_of(lab)
+        pairs = [(symbol, one) for one in Timeframe for symbol in lab.run.engine.outside.symbols]
+        for turn in range(100):
+            symbol, timeframe = pairs[turn * 7 % len(pairs)]
+            found = await chart(lab, panes, symbol, timeframe.value)
+            shown = [(b.start_ns, b.open, b.high, b.low, b.close, b.volume) for b in found.bars]
+            assert shown == await true_bars(lab, symbol, timeframe, 60), (symbol, timeframe)
+            assert [bar[0] for bar in shown] == sorted({bar[0] for bar in shown})
+            assert len(found.ema_fast) == len(found.ema_slow) == len(found.bars) == 60
+            assert lab.rooms.market.health(symbol).mode is FeedMode.LIVE, "a look must not unsettle a feed"
+        assert not lab.rooms.market.wants_recovery
+        assert panes.answer(Ask("chart", "SPX", "5m", 60)) is panes.answer(Ask("chart", "SPX", "5m", 60))
+        for ask in (Ask("chart", "SPX", "7m", 60), Ask("chart", "XYZ", "5m", 60)):
+            assert getattr(panes.answer(ask), "state", "") == ERROR
+
+
+def test_a_hundred_switches_show_a_hundred_right_charts(tmp_path: Path) -> None:
+    play(lambda: _charts(tmp_path))
+
+
+async def _trading(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        await lab.until("09:31")
+        trade = await lab.until_holding()
+        perf = Perf()
+        panes = panes_of(lab, perf)
+        assert trade.contract is not None
+        await _sees_the_trade(lab, panes, trade.symbol)
+        await _sees_the_book(lab, panes, perf, trade.symbol)
+        panes.beat()
+        account = panes.answer(Ask("account"))
+        assert isinstance(account, Account)
+        assert account.trades == 1
+        assert account.buying_power is not None and account.buying_power > 0
+        assert len(account.curve) == 1
+        wealth = panes.answer(Ask("wealth"))
+        assert isinstance(wealth, Wealth) and wealth.state == LOADING
+        await lab.step()
+        wealth = panes.answer(Ask("wealth"))
+        assert isinstance(wealth, Wealth)
+        assert [rung.level for rung in wealth.plans[0].rungs] == ["trade_start", "T1", "T2", "T3"]
+        watch = panes.answer(Ask("watch"))
+        assert isinstance(watch, Watch)
+        assert [row.symbol for row in watch.rows] == list(lab.run.engine.outside.symbols)
+        for row in watch.rows:
+            assert row.low is not None and row.high is not None and row.last is not None
+            assert row.low <= row.last <= row.high
+        assert panes.answer(Ask("weather")) is None
+
+
+async def _sees_the_trade(lab: Lab, panes: Panes, symbol: str) -> None:
+    found = await chart(lab, panes, symbol, "1m")
+    assert [(mark.kind, mark.side) for mark in found.marks] == [("entry", lab.first().side.value)]
+    kinds = {level.kind for level in found.levels}
+    assert {"entry", "target", "day"} <= kinds
+    tip = panes.answer(Ask("tip", symbol, "1m"))
+    assert isinstance(tip, Tip)
+    assert tip.mode == "LIVE" and tip.score > 70
+    target = next(level for level in found.levels if level.kind == "target")
+    assert target.about and tip.last is not None
+    assert (target.price > tip.last) == (lab.first().side.value == "CALL")
+
+
+async def _sees_the_book(lab: Lab, panes: Panes, perf: Perf, symbol: str) -> None:
+    trade = lab.first()
+    assert trade.contract is not None
+    name = f"{trade.contract.strike:f}{trade.contract.right.value}"  # type: ignore[union-attr]
+    ask = Ask("book", symbol, expiry="0dte", contract=name)
+    panes.answer(ask)
+    await lab.step(5)
+    book = panes.answer(ask)
+    assert isinstance(book, Book)
+    assert book.label == trade.contract.label
+    assert book.deep and len(book.bids) > 1
+    assert [order.purpose for order in book.orders] == ["target"]
+    assert book.held == trade.open_qty
+    assert book.entry is not None and book.break_even is not None and book.break_even > book.entry
+    chain = panes.answer(Ask("chain", symbol, expiry="0dte"))
+    assert isinstance(chain, Chain)
+    held = [side.held for row in chain.rows for side in (row.call, row.put) if side is not None]
+    assert sum(held) == trade.open_qty
+    strikes = [row.strike for row in chain.rows]
+    assert strikes == sorted(strikes) and len(strikes) > 10
+    perf.now += 10_000_000_000
+    panes.beat()
+    await lab.step(5)
+    assert lab.rooms.market.depth(trade.contract) is None, "depth nobody looks at is given back"
+
+
+def test_an_open_trade_is_seen_on_chart_chain_and_book(tmp_path: Path) -> None:
+    play(lambda: _trading(tmp_path))
+
+
+async def _unwarmed(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        await lab.until("09:35")
+        panes = panes_of(lab)
+        ask = Ask("chain", "SPY", expiry="weekly")
+        first = panes.answer(ask)
+        assert isinstance(first, Chain) and first.state == LOADING
+        panes = panes_of(lab)
+        await lab.step(3)
+        chain = panes.answer(ask)
+        assert isinstance(chain, Chain) and chain.state == READY
+        assert chain.rows and chain.name == "SPY"
+        bare = panes.answer(Ask("chain", "VIX", expiry="0dte"))
+        assert isinstance(bare, Chain) and not bare.rows and "no options" in bare.note
+
+
+def test_a_chain_nobody_trades_is_warmed_when_looked_at(tmp_path: Path) -> None:
+    play(lambda: _unwarmed(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("looks", "points"),
+    [
+        ([(0, "1"), (20, "2"), (70, "5")], (2.0, 5.0)),
+        ([(0, "1"), (200, "4")], (1.0, 1.0, 1.0, 4.0)),
+        ([(0, "1"), (90_000, "7")], (7.0,)),
+    ],
+)
+def test_the_day_s_curve_has_one_point_a_minute(
+    looks: list[tuple[int, str]], points: tuple[float, ...]
+) -> None:
+    from decimal import Decimal
+
+    curve = DayCurve()
+    for at_s, pnl in looks:
+        curve.note(at_s * 1_000_000_000, Decimal(pnl))
+    assert curve.points == points
+    assert np.isfinite(curve.points).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -295,3 +297,47 @@ def test_only_so_many_and_only_from_their_time(tmp_path: Path) -> None:
     run = alone(tmp_path, deeds, 50, faults=[Fault("reject_entry", at(15), count=2)])
     states = [run.states(f"o{at_s}")[-1] for at_s in (10, 20, 30, 40)]
     assert states == [OrderState.FILLED, OrderState.REJECTED, OrderState.REJECTED, OrderState.FILLED]
+
+
+def spoilt(book: Path, *, mended: bool) -> None:
+    """Make every execution fail to be written, or mend it."""
+    with closing(sqlite3.connect(book)) as connection:
+        if mended:
+            connection.execute("DROP TRIGGER full")
+        else:
+            connection.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON executions BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+            )
+        connection.commit()
+
+
+def test_fault_55_an_exchange_that_cannot_write_says_nothing_and_goes_off_the_air_until_it_can(
+    tmp_path: Path,
+) -> None:
+    refused: list[str] = []
+
+    async def spoil(run: Alone) -> None:
+        spoilt(tmp_path / "paper.db", mended=False)
+
+    async def mend(run: Alone) -> None:
+        try:
+            await run.exchange.positions()
+        except BrokerUnavailable:
+            refused.append("positions")
+        try:
+            await run.exchange.connect(run.sink)
+        except BrokerUnavailable as error:
+            refused.append(str(error))
+        spoilt(tmp_path / "paper.db", mended=True)
+
+    async def back(run: Alone) -> None:
+        await run.exchange.connect(run.sink)
+        assert [p.qty for p in await run.exchange.positions()] == [1]
+
+    deeds = [(5, spoil), (10, place(ticket("b", CALL, BUY))), (30, mend), (60, back)]
+    run = alone(tmp_path, deeds, 70)
+    assert run.executions("b") == []
+    assert run.states("b") == []
+    assert refused[0] == "positions"
+    assert "disk full" in refused[1]
+    assert [r.up for r in run.of(LinkReport) if isinstance(r, LinkReport)] == [True, False, True]

@@ -403,3 +403,16 @@ def test_brothers_of_a_bracket_end_one_another(tmp_path: Path) -> None:
     run = alone(tmp_path, [(10, place(parent, *children))], 9000)
     assert total(run.executions("t")) + total(run.executions("x")) == 3
     assert {run.states("t")[-1], run.states("x")[-1]} == {OrderState.FILLED, OrderState.CANCELLED}
+
+
+def test_a_group_without_block_can_overfill_and_is_reduced_after_a_while(tmp_path: Path) -> None:
+    legs = [ticket(ref, CALL, SELL, 2, oca_group="g", oca_type=OcaType.REDUCE_NO_BLOCK) for ref in ("t", "x")]
+    resting = replace(legs[1], kind=OrderKind.LIMIT, limit=Decimal("90.00"))
+    run = alone(tmp_path, [(10, place(ticket("b", CALL, BUY, 2))), (12, place(*legs))], 20)
+    assert total(run.executions("t")) + total(run.executions("x")) == 4
+    calm = alone(
+        tmp_path, [(10, place(ticket("b", CALL, BUY, 2))), (12, place(resting, legs[0]))], 20, book="calm.db"
+    )
+    assert calm.states("x") == [OrderState.SUBMITTED, OrderState.CANCELLED]
+    told = [at_ns for at_ns, r in calm.reports if isinstance(r, OrderStatus) and r.order_ref == "x"]
+    assert 20 * MILLISECOND <= told[1] - calm.executions("t")[0].at_ns <= 80 * MILLISECOND

@@ -64,13 +64,13 @@ class Draft:
     def __init__(self, counters: Counters) -> None:
         self.counters = counters
         self.statements: list[tuple[str, Row]] = []
-        self.what = ""
+        self._whats: list[str] = []
 
     def __bool__(self) -> bool:
         return bool(self.statements)
 
     def _add(self, what: str, sql: str, row: Row) -> None:
-        self.what = self.what or what
+        self._whats.append(what)
         self.statements.append((sql, row))
 
     def order(self, order: PaperOrder, what: str, at_ns: int) -> None:
@@ -121,10 +121,20 @@ class Draft:
     def meta(self, key: str, value: str) -> None:
         self._add("meta", _META, (key, value))
 
+    @property
+    def what(self) -> str:
+        """What the commit is about: its first row that is no bookkeeping."""
+        return next((what for what in self._whats if what not in ("done", "meta")), "instant")
+
     def taken(self) -> list[tuple[str, Row]]:
         """The statements, which leaves the draft empty."""
-        statements, self.statements, self.what = self.statements, [], ""
+        statements, self.statements, self._whats = self.statements, [], []
         return statements
+
+    def put_back(self, statements: list[tuple[str, Row]], what: str) -> None:
+        """After a commit that failed: nothing of it is lost, and it stays first."""
+        self.statements[:0] = statements
+        self._whats.insert(0, what)
 
 
 class _Connection(aiosqlite.Connection):
@@ -171,7 +181,7 @@ class Book:
             return await self._connection.apart(_read)
 
     async def commit(self, draft: Draft) -> None:
-        """Everything drafted becomes durable, or StorageUnavailable is raised."""
+        """Everything drafted becomes durable, or StorageUnavailable is raised and the draft is as it was."""
         assert self._connection is not None, "the book is closed"
         what, statements = draft.what, draft.taken()
         if self.probe is not None:
@@ -180,8 +190,9 @@ class Book:
             async with self.activity.op():
                 await asyncio.shield(self._connection.apart(lambda connection: _write(connection, statements)))
         except sqlite3.Error as failed:
+            draft.put_back(statements, what)
             raise StorageUnavailable(
-                f"paper book {self.path} did not take {what!r} ({failed}): check the disk, then restart"
+                f"paper book {self.path} did not take {what!r} ({failed}): it is tried again, check the disk"
             ) from failed
         if self.probe is not None:
             self.probe(f"book.after:{what}")

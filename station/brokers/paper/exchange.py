@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 from station.brokers.paper.accounts import Accounts
 from station.brokers.paper.book import Book, Stored
@@ -38,6 +39,8 @@ from station.domain.instruments import Contract, Instrument, TickRule, Timeframe
 from station.domain.market import Bar, Grade
 from station.domain.orders import Execution, Ticket
 
+RETRY_NS: Final = 5 * SECOND
+
 
 class PaperExchange:
     """One account at one session of a tape, with a book in `book_path`.
@@ -65,7 +68,8 @@ class PaperExchange:
         self._link = Link(self._plan)
         self._turn = asyncio.Lock()
         self._minute = 0
-        self._broken = ""
+        self._stuck = ""
+        self._retry_ns = 0
 
     # --- life ----------------------------------------------------------------------------------------
 
@@ -96,8 +100,8 @@ class PaperExchange:
         )
         self._link.floor = self._floor
         self._floor.step(resume_ns - 1)
-        if self._floor.register.draft:
-            await self._commit()
+        if self._floor.register.draft and not await self._commit(resume_ns):
+            raise Fatal(self._stuck)
         self._clock.move_to(max(resume_ns, self._clock.now()))
 
     def _check(self, stored: Stored) -> None:
@@ -168,30 +172,46 @@ class PaperExchange:
     # --- the venue -----------------------------------------------------------------------------------
 
     def next_instant(self) -> int | None:
-        return None if self._broken else self.floor.next_instant()
+        due_ns = self.floor.next_instant()
+        return max(due_ns, self._retry_ns) if self._stuck and due_ns is not None else due_ns
 
     async def advance(self, at_ns: int) -> None:
-        """Play what is due, commit it, report it. A simulated minute without events is committed too."""
-        async with self._turn:
-            reports = self.floor.step(at_ns)
-            if self.floor.register.draft or at_ns // MINUTE > self._minute:
-                await self._commit()
-            self._link.send(reports)
+        """Play what is due, commit it, report it. A simulated minute without events is committed too.
 
-    async def _commit(self) -> None:
+        A commit that fails takes the exchange off the air: nothing moves and nobody may connect until the same
+        rows could be written; it is tried again every five simulated seconds. What was just sent is in doubt.
+        """
+        async with self._turn:
+            if self._stuck and not await self._tried_again(at_ns):
+                return
+            reports = self.floor.step(at_ns)
+            due = bool(self.floor.register.draft) or at_ns // MINUTE > self._minute
+            if not due or await self._commit(at_ns):
+                self._link.send(reports)
+
+    async def _commit(self, at_ns: int) -> bool:
+        """Whether the book took it."""
         floor = self.floor
         draft = floor.register.draft
         for index, times in enumerate(self._plan.struck):
             if times:
                 draft.meta(f"fault.{index}", str(times))
         draft.meta("instant_ns", str(floor.through_ns))
-        self._minute = floor.through_ns // MINUTE
         try:
             await self._book.commit(draft)
         except StorageUnavailable as failed:
-            self._broken = str(failed)
-            self._link.drop(floor.through_ns, self._broken)
-            raise
+            self._fail(str(failed), at_ns)
+            return False
+        self._minute = floor.through_ns // MINUTE
+        self._stuck = ""
+        return True
+
+    async def _tried_again(self, at_ns: int) -> bool:
+        return at_ns >= self._retry_ns and await self._commit(at_ns)
+
+    def _fail(self, why: str, at_ns: int) -> None:
+        self._stuck, self._retry_ns = why, at_ns + RETRY_NS
+        self._link.drop(at_ns, why)
 
     # --- the broker ----------------------------------------------------------------------------------
 
@@ -208,8 +228,8 @@ class PaperExchange:
         return self._link.up
 
     async def connect(self, sink: Sink) -> Session:
-        if self._broken:
-            raise BrokerUnavailable(self._broken)
+        if self._stuck:
+            raise BrokerUnavailable(self._stuck)
         now = self._clock.now()
         self._link.connect(sink, now)
         return Session((self.account_id,), f"Vigil paper exchange, {self.tape.source}", now)
@@ -239,8 +259,12 @@ class PaperExchange:
                 self._link.require()
             floor = self.floor
             floor.request(what, refs, tickets, self._clock.now())
-            if floor.register.draft:
+            if not floor.register.draft:
+                return
+            try:
                 await self._book.commit(floor.register.draft)
+            except StorageUnavailable as failed:
+                self._fail(str(failed), self._clock.now())
 
     def _live(self) -> Floor:
         self._link.require()

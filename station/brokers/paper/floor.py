@@ -54,7 +54,7 @@ class Floor:
         self.through_ns = through_ns
         self.listing = Listing(tape, calendar)
         self.quoter = Quoter(tape, calendar)
-        self.register = Register(stored, account, tape.session)
+        self.register = Register(stored, account, tape.session, tape.open_ns)
         for contract in self.register.ledger.holdings:
             self.listing.keep(contract)
         self.outbox = Outbox(tape.seed, plan, self._post)

@@ -34,9 +34,12 @@ class Link:
             raise BrokerUnavailable("the paper exchange has lost its venue (1100): wait for it, then reconcile")
 
     def connect(self, sink: Sink, now_ns: int) -> None:
+        """A new connection, which takes an older one's place and begins without subscriptions."""
         if self._plan.holds("disconnect", now_ns):
             raise BrokerUnavailable("the paper exchange cannot be reached: try again with back-off")
         self._sink = sink
+        if self.floor is not None:
+            self.floor.feed.clear()
         if self._venue_up:
             sink(LinkReport(True, now_ns, data_kept=False, reason="connected"))
 

@@ -20,7 +20,8 @@ from station.domain.orders import ZERO, Action, Execution, OrderKind, OrderState
 class Register:
     """Built from the book; `draft` holds what the book does not have yet."""
 
-    def __init__(self, stored: Stored, account: str, session: date) -> None:
+    def __init__(self, stored: Stored, account: str, session: date, since_ns: int) -> None:
+        """`since_ns` is the session's open: what was realised before it is another day's."""
         self.account = account
         self.session = session
         self.draft = Draft(stored.counters)
@@ -31,9 +32,9 @@ class Register:
             order = _order(row, stored)
             self.orders[order.ref] = order
         self.open = {ref: order for ref, order in self.orders.items() if not order.state.is_terminal}
-        self._restore(stored)
+        self._restore(stored, since_ns)
 
-    def _restore(self, stored: Stored) -> None:
+    def _restore(self, stored: Stored, since_ns: int) -> None:
         for row in stored.executions:
             order = self.orders[row[2]]
             execution = Execution(
@@ -47,10 +48,11 @@ class Register:
         moves += [
             (row[1], 1, contract_of(row[3]), -Decimal(row[4]), Decimal(row[5])) for row in stored.settlements
         ]
-        for _, _, contract, signed, price in sorted(moves, key=lambda move: move[:2]):
+        for at_ns, _, contract, signed, price in sorted(moves, key=lambda move: move[:2]):
             self.ledger.trade(contract, signed, price)
+            if at_ns < since_ns:
+                self.ledger.realised = ZERO
         self.ledger.cash = sum((Decimal(row[3]) for row in stored.cash), ZERO)
-        self.ledger.realised = ZERO
 
     # --- orders --------------------------------------------------------------------------------------
 

@@ -8,10 +8,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from config.catalogue import load_scanners, load_strategies, load_switches
-from station.domain.errors import BadInput
+from config.files import ConfigError
+from config.plans import plan_path
+from station.domain.errors import BadInput, VigilError
 from station.domain.specs import ConfigRow, Desired, ScannerSpec, StrategySpec, Switches
 from station.domain.specs_parse import parse_scanner, parse_strategy
+from station.scanners import check
 from station.store import ConfigRepository
+from station.strategy.schedule import allows
 
 SCANNER: Final = "scanner"
 STRATEGY: Final = "strategy"
@@ -42,11 +46,20 @@ def validate(kind: str, key: str, body: str) -> None:
     if not isinstance(row, dict):
         raise BadInput(f"{kind} {key}: the body is no JSON object")
     if kind == SCANNER:
-        parse_scanner(row)
+        check(parse_scanner(row))
     elif kind == STRATEGY:
-        parse_strategy(row)
+        _check_strategy(parse_strategy(row))
     elif kind == SWITCH and (key not in Switches.__dataclass_fields__ or not isinstance(row.get("on"), bool)):
         raise BadInput(f'switch {key}: {body} is not {{"on": true}} or {{"on": false}} of a known switch')
+
+
+def _check_strategy(spec: StrategySpec) -> None:
+    """What only the rooms know: the plans there are, and how a schedule reads."""
+    allows(spec.schedule, 0)
+    try:
+        plan_path(spec.wealth_plan)
+    except ConfigError as bad:
+        raise BadInput(f"strategy {spec.strategy_id}: {bad}") from None
 
 
 def parse(rows: Iterable[ConfigRow]) -> Desired:
@@ -85,8 +98,16 @@ class DesiredCache:
             self._on_change(fresh)
 
     async def edit(self, kind: str, key: str, body: str, version: int, by: str) -> ConfigRow:
-        """A validated, versioned edit, in force on return. Raises Refused; the old value stays."""
-        row = await self._repository.edit(kind, key, body, version=version, by=by)
+        """A validated, versioned edit, in force on return. Raises Refused or BadInput; the old value stays.
+        The rooms try it before it is stored, so that nothing is kept that they could not run."""
+        validate(kind, key, body)
+        rows = await self._repository.rows()
+        self._on_change(parse(replace(r, body=body) if (r.kind, r.key) == (kind, key) else r for r in rows))
+        try:
+            row = await self._repository.edit(kind, key, body, version=version, by=by)
+        except VigilError:
+            self._on_change(self.value)
+            raise
         await self.refresh()
         return row
 

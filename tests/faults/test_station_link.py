@@ -13,7 +13,7 @@ from tests.faults.station_stage import Stage, ends_of, ours
 from tests.lab import DAY, assert_sound, paper_rows, play
 
 SENT = at_et(DAY, "09:40")
-"""Seed 3 on the wire: the entry leaves at 0 ms, fills there at 79, is heard of at 105, its target arrives 178."""
+"""Seed 3 on the wire: the entry leaves at 0 ms, fills at 79, is heard of at 105, its target arrives at 178."""
 IN_FLIGHT = SENT + 50 * MILLISECOND
 TARGET_IN_FLIGHT = SENT + 150 * MILLISECOND
 

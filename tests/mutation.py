@@ -1,0 +1,324 @@
+"""Do the tests of a room notice a wrong room? `python -m tests.mutation station/risk station/protection`.
+
+Every comparison is flipped, every number nudged, every and/or swapped and every `not` removed, one at a time,
+in a copy of the tree; the room's own quick tests must fail each time. What survives is listed, but for the
+mutants that change nothing anybody could see: those are in mutation_equivalents.toml, each with its reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import importlib
+import importlib.metadata
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+EQUIVALENTS = Path(__file__).with_name("mutation_equivalents.toml")
+COPIED = ("station", "config", "tests")
+KINDS = ("unit", "property", "faults")
+PATIENCE_S = 60
+PRELOADED = (
+    "numpy", "hypothesis", "hypothesis.strategies", "msgspec", "station.domain.trade", "station.domain.broker",
+    "station.domain.ports", "station.domain.specs_parse", "station.calendars", "station.pricing",
+    "station.series", "station.clock",
+)  # fmt: skip
+"""What a test run needs besides the mutated room; imported once, before the forks."""
+
+FLIPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: `what` in words, at a line of a file (relative to the root); `number` in the file."""
+
+    file: str
+    number: int
+    line: int
+    text: str
+    what: str
+
+
+# --- making them -------------------------------------------------------------------------------------------
+
+
+def mutants(root: Path, folders: Sequence[str]) -> list[Mutant]:
+    """Every mutant of the folders' files, in order."""
+    found: list[Mutant] = []
+    for folder in folders:
+        for path in sorted((root / folder).rglob("*.py")):
+            source = path.read_text()
+            lines = source.splitlines()
+            for number, (line, what, _) in enumerate(_changes(ast.parse(source))):
+                text = lines[line - 1].strip()
+                found.append(Mutant(str(path.relative_to(root)), number, line, text, what))
+    return found
+
+
+def mutated(root: Path, mutant: Mutant) -> str:
+    """The source of the mutant's file with the one change made."""
+    tree = ast.parse((root / mutant.file).read_text())
+    for number, (_, _, apply) in enumerate(_changes(tree)):
+        if number == mutant.number:
+            apply()
+            return ast.unparse(ast.fix_missing_locations(tree))
+    raise AssertionError(mutant)
+
+
+def _changes(tree: ast.Module) -> Iterator[tuple[int, str, Any]]:
+    """(line, words, a function that makes the change in the tree), in a stable order."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            for n, operator in enumerate(node.ops):
+                other = FLIPPED[type(operator)]
+                words = f"{type(operator).__name__} to {other.__name__}"
+                yield node.lineno, words, lambda node=node, n=n, other=other: node.ops.__setitem__(n, other())
+        elif isinstance(node, ast.BoolOp):
+            other_op = ast.Or if isinstance(node.op, ast.And) else ast.And
+            words = f"{type(node.op).__name__} to {other_op.__name__}"
+            yield node.lineno, words, lambda node=node, o=other_op: setattr(node, "op", o())
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            yield node.lineno, "not removed", lambda node=node: _become(node, node.operand)
+        elif isinstance(node, ast.Constant):
+            for value in _nudged(node.value):
+                words = f"{node.value!r} to {value!r}"
+                yield node.lineno, words, lambda node=node, value=value: setattr(node, "value", value)
+        elif _is_decimal_text(node):
+            constant = node.args[0]
+            for value in _nudged_text(constant.value):
+                words = f"Decimal {constant.value} to {value}"
+                yield node.lineno, words, lambda c=constant, value=value: setattr(c, "value", value)
+
+
+def _become(node: ast.UnaryOp, operand: ast.expr) -> None:
+    """`not x` as `bool(x)`, in place: the parent need not be known."""
+    inner = copy.deepcopy(operand)
+    node.__class__ = ast.Call  # type: ignore[assignment]
+    node.__dict__.update(func=ast.Name("bool", ast.Load()), args=[inner], keywords=[])
+
+
+def _nudged(value: object) -> list[int | float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return []
+    if isinstance(value, int):
+        return [value + 1, value - 1]
+    return [value * 1.1, value * 0.9] if value else [1.0]
+
+
+def _is_decimal_text(node: ast.AST) -> bool:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Decimal"):
+        return False
+    return bool(node.args) and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
+
+
+def _nudged_text(text: str) -> list[str]:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return []
+    return [str(number * Decimal("1.1")), str(number * Decimal("0.9"))] if number else ["1"]
+
+
+# --- judging them ------------------------------------------------------------------------------------------
+
+
+def tests_of(root: Path, file: str) -> list[str]:
+    """The quick tests of the file's room: those named after it."""
+    room = Path(file).parts[1]
+    return [
+        str(path.relative_to(root))
+        for kind in KINDS
+        for path in sorted((root / "tests" / kind).glob(f"test_{room}*.py"))
+    ]
+
+
+def work(home: Path, wanted: Sequence[Mutant]) -> None:
+    """Judge mutants in `home`, a tree of one's own: one line of JSON each."""
+    os.chdir(home)
+    sys.path.insert(0, str(home))
+    sys.dont_write_bytecode = True
+    _preload()
+    for mutant in wanted:
+        path = home / mutant.file
+        sound = path.read_text()
+        path.write_text(mutated(home, mutant))
+        began = time.perf_counter()  # noqa: TID251 - a figure for the report
+        try:
+            verdict = _verdict(tests_of(home, mutant.file), home)
+        finally:
+            path.write_text(sound)
+        took = round(time.perf_counter() - began, 2)  # noqa: TID251
+        print(json.dumps({**asdict(mutant), "verdict": verdict, "s": took}), flush=True)
+
+
+def _preload() -> None:
+    import pytest
+
+    assert pytest
+    for point in importlib.metadata.entry_points(group="pytest11"):
+        point.load()
+    for name in PRELOADED:
+        importlib.import_module(name)
+    station = importlib.import_module("station")
+    assert Path(str(station.__file__)).is_relative_to(Path.cwd()), f"the wrong station: {station.__file__}"
+
+
+def _verdict(tests: Sequence[str], home: Path) -> str:
+    """killed, survived or timeout, from a fork that runs the tests."""
+    child = os.fork()
+    if child == 0:
+        _run_tests(tests, home)
+    for _ in range(PATIENCE_S * 50):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+            return "survived" if code == 0 else "killed"
+        time.sleep(0.02)  # noqa: TID251 - waiting for a process
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "timeout"
+
+
+def _run_tests(tests: Sequence[str], home: Path) -> None:
+    import pytest
+
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    code = 3
+    try:
+        code = int(pytest.main(["-x", "-q", "--no-header", "-o", f"cache_dir={home}/.cache", *tests]))
+    finally:
+        os._exit(code)
+
+
+# --- the report --------------------------------------------------------------------------------------------
+
+
+def equivalents() -> list[dict[str, str]]:
+    """Rows of (file, text, what, why)."""
+    if not EQUIVALENTS.is_file():
+        return []
+    return tomllib.loads(EQUIVALENTS.read_text()).get("equivalent", [])
+
+
+def explained(mutant: dict[str, Any]) -> str | None:
+    """Why this mutant changes nothing; None where nobody says so."""
+    for row in equivalents():
+        if (
+            row["file"] == mutant["file"]
+            and row["text"] == mutant["text"]
+            and row["what"] in ("", mutant["what"])
+        ):
+            return row["why"]
+    return None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("folders", nargs="+")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="part of a file's path")
+    parser.add_argument("--sample", type=int, default=0, help="this many mutants, the same each time")
+    parser.add_argument("--goal", type=float, default=95.0, help="percent to kill; less exits 1")
+    arguments = parser.parse_args(argv)
+    chosen = [m for m in mutants(ROOT, arguments.folders) if arguments.only in m.file]
+    if arguments.sample and arguments.sample < len(chosen):
+        picked = random.Random(7).sample(range(len(chosen)), arguments.sample)
+        chosen = [chosen[n] for n in sorted(picked)]
+    with tempfile.TemporaryDirectory(prefix="vigil-mutants-") as folder:
+        rows = list(_judged(Path(folder), chosen, arguments.jobs))
+    return _report(rows, arguments.goal)
+
+
+def _judged(folder: Path, chosen: Sequence[Mutant], jobs: int) -> Iterator[dict[str, Any]]:
+    base = folder / "base"
+    for name in COPIED:
+        shutil.copytree(ROOT / name, base / name, ignore=shutil.ignore_patterns("__pycache__", "__snapshots__"))
+    shutil.copy(ROOT / "pyproject.toml", base)
+    _refuse_a_sick_base(base, sorted({m.file for m in chosen}))
+    workers: list[subprocess.Popen[str]] = []
+    for n in range(jobs):
+        home = folder / f"home{n}"
+        shutil.copytree(base, home)
+        shard = folder / f"shard{n}.json"
+        shard.write_text(json.dumps([asdict(m) for m in chosen[n::jobs]]))
+        words = [sys.executable, "-c", _WORKER, str(home), str(shard)]
+        workers.append(subprocess.Popen(words, cwd=home, stdout=subprocess.PIPE, text=True))
+    with ThreadPoolExecutor(jobs) as readers:
+        for rows in readers.map(_listened, workers):
+            yield from rows
+
+
+def _listened(worker: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    """A worker's verdicts; what survives is told as it is found."""
+    assert worker.stdout is not None
+    rows: list[dict[str, Any]] = []
+    for line in worker.stdout:
+        row = json.loads(line)
+        rows.append(row)
+        if row["verdict"] == "survived" and explained(row) is None:
+            print(f"  {row['file']}:{row['line']}: {row['what']}: {row['text']}", flush=True)
+    if worker.wait():
+        raise SystemExit("a worker failed: see its words above")
+    return rows
+
+
+_WORKER = (
+    "import json, pathlib, sys; sys.path.insert(0, sys.argv[1]); from tests.mutation import Mutant, work; "
+    "work(pathlib.Path(sys.argv[1]), [Mutant(**row) for row in json.loads(open(sys.argv[2]).read())])"
+)
+
+
+def _refuse_a_sick_base(base: Path, files: Sequence[str]) -> None:
+    """The tests must pass before anything is changed; it also leaves their compiled form for every worker."""
+    tests = sorted({test for file in files for test in tests_of(base, file)})
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-o", f"cache_dir={base}/.cache", *tests],
+        cwd=base, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"the tests fail without any mutant:\n{done.stdout[-2000:]}")
+    for file in files:
+        shutil.rmtree((base / file).parent / "__pycache__", ignore_errors=True)
+
+
+def _report(rows: Sequence[dict[str, Any]], goal: float) -> int:
+    alive = [row for row in rows if row["verdict"] == "survived"]
+    equal = [row for row in alive if explained(row) is not None]
+    files = sorted({row["file"] for row in rows})
+    for file in files:
+        mine = [row for row in rows if row["file"] == file]
+        lost = sum(row in alive and row not in equal for row in mine)
+        same = sum(row in equal for row in mine)
+        print(f"{file:34} {len(mine):4} mutants {lost:4} survived {same:4} equivalent")
+    for row in equal:
+        print(f"equivalent: {row['file']}:{row['line']}: {row['what']}: {explained(row)}")
+    counted = len(rows) - len(equal)
+    killed = counted - (len(alive) - len(equal))
+    share = killed * 100 / counted if counted else 100.0
+    print(f"{len(rows)} mutants, {len(equal)} equivalent, {killed} of {counted} killed: {share:.1f} %")
+    return 0 if share >= goal else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,7 +25,7 @@ def played(seed: int) -> tuple[Alone, dict[str, list[tuple[object, ...]]]]:
         return run, books(Path(folder))
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.integers(0, 10_000))
 def test_groups_never_overfill_cash_adds_up_and_states_move_legally(seed: int) -> None:
     run, rows = played(seed)

@@ -23,7 +23,7 @@ def uninterrupted() -> dict[str, list[tuple[object, ...]]]:
         return books(Path(folder))
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.lists(st.floats(0.0, UNTIL_S - 1), min_size=1, max_size=3).map(sorted))
 def test_restarts_at_any_instants_change_nothing(cuts: list[float]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -135,7 +135,7 @@ def test_a_stop_limit_becomes_a_limit_and_keeps_its_price(tmp_path: Path) -> Non
     (bought,) = run.executions("b")
     assert stop <= bought.price <= stop + 5
     far = ticket("b", CALL, BUY, stop=stop, limit=Decimal("0.05"))
-    assert alone(tmp_path, [(10, place(far))], 7200, book="far.db").executions("b") == []
+    assert alone(tmp_path, [(10, place(far))], 900, book="far.db").executions("b") == []
 
 
 # --- sizes ---------------------------------------------------------------------------------------------

@@ -8,16 +8,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from station.calendars import at_et
+from station.calendars import load_calendar
 from station.domain.clock import SECOND
+from station.domain.instruments import Hours
 from tests.crash import judge
-from tests.lab import DAY, paper_rows
+from tests.lab import CACHE, DAY, paper_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 YEAR = "spy_1m_2024-03_2025-04.parquet"
@@ -35,6 +39,16 @@ REPLAYS = (
 """Real SPY days: one whose file holds two sessions twice, two half days, a crash day, quiet and trending."""
 
 
+SPREAD = tuple(
+    date.fromisoformat(text)
+    for text in (
+        "2026-11-18", "2026-11-27", "2026-11-02", "2026-11-20", "2026-07-06", "2026-12-24", "2026-10-14",
+        "2026-08-19", "2026-06-17", "2026-03-09",
+    )
+)  # fmt: skip
+"""Ten dates: two half days, the Mondays after both changes of clocks, a third Friday, a Monday after a holiday."""
+
+
 def run(runtime: Path, *words: str, **environment: str) -> dict[str, Any]:
     """`app.py run` in a process of its own; its summary. Raises CalledProcessError with what it said."""
     summary = runtime / "summary.json"
@@ -46,9 +60,11 @@ def run(runtime: Path, *words: str, **environment: str) -> dict[str, Any]:
     return json.loads(summary.read_text())
 
 
-def paper(runtime: Path, seed: int, *words: str, speed: str = "max", **environment: str) -> dict[str, Any]:
+def paper(
+    runtime: Path, seed: int, *words: str, speed: str = "max", day: date = DAY, **environment: str
+) -> dict[str, Any]:
     return run(
-        runtime, "--broker", "paper", "--seed", str(seed), "--date", str(DAY), "--speed", speed, *words,
+        runtime, "--broker", "paper", "--seed", str(seed), "--date", str(day), "--speed", speed, *words,
         **environment,
     )  # fmt: skip
 
@@ -82,23 +98,39 @@ def _line(name: str, done: dict[str, Any], wrong: list[str], flat: bool) -> str:
     )
 
 
+def _causes(runtime: Path) -> list[str]:
+    """What took each position out."""
+    connection = sqlite3.connect(f"file:{runtime / 'lifecycle.db'}?mode=ro", uri=True)
+    try:
+        return [row[0] for row in connection.execute("SELECT cause FROM trades WHERE state = 'WEALTH_UPDATED'")]
+    finally:
+        connection.close()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="", help="1-20")
     parser.add_argument("--replay", type=Path, default=None, help="the folder of 1-minute bars")
+    parser.add_argument("--spread", action="store_true", help="the seeds over ten special dates, not one")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="vigil-sessions-"))
-    bad = closed = 0
-    close_ns = at_et(DAY, "16:00") + 60 * SECOND
+    bad = closed = several = 0
+    causes: Counter[str] = Counter()
+    calendar = load_calendar(CACHE)
     first, _, last = arguments.seeds.partition("-")
     for seed in range(int(first), int(last or first) + 1) if first else ():
+        day = SPREAD[seed % len(SPREAD)] if arguments.spread else DAY
+        span = calendar.on(Hours.REGULAR, day)
+        assert span is not None
         runtime = folder / f"seed{seed}"
         runtime.mkdir()
-        done = paper(runtime, seed)
-        wrong, flat = judge(runtime), flat_by(runtime, close_ns)
+        done = paper(runtime, seed, day=day)
+        wrong, flat = judge(runtime), flat_by(runtime, span.close_ns + 60 * SECOND)
+        causes.update(_causes(runtime))
+        several += done["closed"] >= 3
         bad += bool(wrong) or not flat or done["violations"] > 0
         closed += done["closed"] > 0
-        print(_line(f"seed {seed}", done, wrong, flat), flush=True)
+        print(_line(f"seed {seed} {day}", done, wrong, flat), flush=True)
     for name, day in REPLAYS if arguments.replay else ():
         runtime = folder / day
         runtime.mkdir()
@@ -107,7 +139,9 @@ def main() -> int:
         bad += bool(wrong) or not flat or done["violations"] > 0
         closed += done["closed"] > 0
         print(_line(day, done, wrong, flat) + f"  dirt {done['dirt']}", flush=True)
-    print(f"{closed} sessions closed a trade, {bad} were wrong")
+    for cause, count in causes.most_common():
+        print(f"  {cause:14} {count}")
+    print(f"{closed} sessions closed a trade, {several} three or more, {bad} were wrong")
     return 1 if bad else 0
 
 

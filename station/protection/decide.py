@@ -1,7 +1,7 @@
 """The protective decision: a holding, an instant and a memory in; directives and the new memory out.
 
-At most one exit works for a trade, its remaining quantity follows the open quantity, and nothing is sent
-while the broker's word on an exit is outstanding.
+The working exits of a trade together follow its open quantity and never pass it; an exit on which the
+broker's word is outstanding is left alone.
 """
 
 from __future__ import annotations
@@ -13,33 +13,28 @@ from typing import Final
 
 from station.calendars import SessionSpan
 from station.domain.clock import SECOND
-from station.domain.orders import Action, Order, OrderKind, OrderState, Purpose
+from station.domain.orders import Action, Order, OrderKind
 from station.domain.trade import Cause, Trade
+from station.protection.asks import asked, retries
 from station.protection.directives import (
-    CancelEntry,
     CancelExit,
     Directive,
     Holding,
     LateMode,
-    MarketOut,
     Memory,
-    ModifyExit,
     ProtectionSettings,
     RaiseAlert,
-    RequestReconcile,
-    SubmitExit,
 )
+from station.protection.legs import Wish, cancelled_entry, enforced, unresolved, wished
 from station.protection.rules import (
     Lower,
     Out,
     Tell,
     View,
-    break_even_limit,
     has_no_price,
     is_stale,
     shield_level,
     stop_level,
-    target_limit,
     trail_level,
     usable_bid,
     verdicts,
@@ -48,9 +43,6 @@ from station.protection.rules import (
 _MARKET_CAUSES: Final = frozenset(
     {Cause.SHIELD, Cause.END_OF_DAY, Cause.EMERGENCY, Cause.MANUAL, Cause.STRATEGY, Cause.KILL}
 )
-_STUBBORN_ASKS: Final = 3
-_CANCEL_PATIENCE: Final = 3
-_FORGET_ASKED_S: Final = 60
 
 
 def decide(
@@ -64,17 +56,17 @@ def decide(
     trade, entry = holding.trade, holding.trade.entry_price
     if trade.open_qty == 0 or entry is None:
         kept = _flat_memory(holding, memory)
-        return _asked(_orphans(holding, kept), (), now_ns, holding, settings, kept)
+        return asked(_orphans(holding, kept), (), now_ns, holding, settings, kept)
     memory = _remembered(holding, now_ns, session, settings, memory)
     if trade.open_qty < 0:
         return _bought_back(holding, now_ns, session, settings, memory)
     if session is None:
-        return _asked(_unresolved(holding, now_ns, settings), (), now_ns, holding, settings, memory)
+        return asked(unresolved(holding, now_ns, settings), (), now_ns, holding, settings, memory)
     bid = usable_bid(holding, now_ns, settings)
     view = View(holding, now_ns, session, settings, memory, entry, bid)
     memory, alerts = _judged(view)
-    wish = _wish(holding, entry, settings, memory)
-    return _asked(_enforced(holding, now_ns, settings, wish), alerts, now_ns, holding, settings, memory)
+    wish = wished(holding, entry, settings, memory)
+    return asked(enforced(holding, now_ns, settings, wish), alerts, now_ns, holding, settings, memory)
 
 
 def next_look(
@@ -86,11 +78,8 @@ def next_look(
     close − 30 min and close − 5 min, at the next emergency check and at a retry.
     """
     trade = holding.trade
-    if memory.asked and (trade.open_qty != 0 or holding.exits):
-        retry = memory.asked_ns + _patience_ns(holding, settings, memory)
-        pending = [retry] if retry > now_ns else []
-    else:
-        pending = []
+    holds = trade.open_qty != 0 or bool(holding.exits)
+    pending = retries(holding, now_ns, settings, memory) if holds else []
     if trade.open_qty == 0 or session is None:
         return min(pending, default=None)
     held = now_ns - trade.filled_ns
@@ -221,33 +210,9 @@ def _judged(view: View) -> tuple[Memory, tuple[RaiseAlert, ...]]:
 # --- orders ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """The exit that should be working: at market with `out`, else a limit."""
-
-    cause: Cause
-    reason: str
-    limit: Decimal | None = None
-
-    @property
-    def kind(self) -> OrderKind:
-        return OrderKind.MARKET if self.limit is None else OrderKind.LIMIT
-
-
-def _wish(holding: Holding, entry: Decimal, settings: ProtectionSettings, memory: Memory) -> _Wish:
-    if memory.out is not None:
-        return _Wish(memory.out, memory.out_reason)
-    target = target_limit(holding.trade, entry, holding, settings)
-    if memory.lowered is not None:
-        even = break_even_limit(holding.trade, entry, holding)
-        if even < target:
-            return _Wish(memory.lowered, f"sell at entry + fees ({memory.lowered.value})", even)
-    return _Wish(Cause.TARGET, "profit target", target)
-
-
 def _flat_memory(holding: Holding, memory: Memory) -> Memory:
     """Flat ends everything but a market-out that a working entry could still need."""
-    fresh = Memory(asked=memory.asked, asked_ns=memory.asked_ns, asked_times=memory.asked_times)
+    fresh = Memory(asks=memory.asks)
     if not holding.entry_working:
         return fresh
     return replace(fresh, out=memory.out, out_reason=memory.out_reason)
@@ -255,75 +220,7 @@ def _flat_memory(holding: Holding, memory: Memory) -> Memory:
 
 def _orphans(holding: Holding, memory: Memory) -> tuple[Directive, ...]:
     cancels = (CancelExit(order.ref, "position is flat") for order in holding.exits if not order.cancel_cause)
-    return (*cancels, *_entry_off(holding, memory.out))
-
-
-def _entry_off(holding: Holding, out: Cause | None) -> tuple[Directive, ...]:
-    if out is None or not holding.entry_working or not holding.trade.entry_ref:
-        return ()
-    return (CancelEntry(holding.trade.entry_ref, out),)
-
-
-def _unresolved(holding: Holding, now_ns: int, settings: ProtectionSettings) -> tuple[Directive, ...]:
-    """A question to the broker, where its word on an exit is lost or overdue."""
-    for order in holding.exits:
-        if order.state is OrderState.UNKNOWN:
-            return (RequestReconcile(f"exit {order.ref} is UNKNOWN: no second exit until the broker answers"),)
-        overdue = now_ns - order.updated_ns >= settings.ack_timeout_s * SECOND
-        if _outstanding(order, now_ns, settings) and overdue:
-            return (RequestReconcile(f"exit {order.ref} is unanswered for {settings.ack_timeout_s} s"),)
-    return ()
-
-
-def _outstanding(order: Order, now_ns: int, settings: ProtectionSettings) -> bool:
-    """The broker owes an answer to it. A cancel without effect is given up: the order works, so it is used."""
-    if order.state is OrderState.PENDING:
-        return True
-    patience_ns = _CANCEL_PATIENCE * settings.ack_timeout_s * SECOND
-    return bool(order.cancel_cause) and now_ns - order.updated_ns < patience_ns
-
-
-def _enforced(
-    holding: Holding, now_ns: int, settings: ProtectionSettings, wish: _Wish
-) -> tuple[Directive, ...]:
-    """The directives that bring the working exits to the wish; none while the broker owes an answer."""
-    doubts = _unresolved(holding, now_ns, settings)
-    entry_off = _entry_off(holding, wish.cause if wish.limit is None else None)
-    if doubts:
-        return (*doubts, *entry_off)
-    kept, extra = _sorted_out(holding)
-    if extra:
-        wrong = (CancelExit(order.ref, "one exit a trade") for order in extra if not order.cancel_cause)
-        return (*wrong, *entry_off)
-    if kept is not None and _outstanding(kept, now_ns, settings):
-        return entry_off
-    return (*_brought(kept, abs(holding.trade.open_qty), wish), *entry_off)
-
-
-def _sorted_out(holding: Holding) -> tuple[Order | None, tuple[Order, ...]]:
-    """The exit to keep, and those to cancel: the wrong way round, or one too many (a market exit stays)."""
-    action = Action.SELL if holding.trade.open_qty > 0 else Action.BUY
-    right = sorted(
-        (order for order in holding.exits if order.ticket.action is action),
-        key=lambda o: (bool(o.cancel_cause), o.ticket.kind is not OrderKind.MARKET, o.created_ns, o.ref),
-    )
-    kept = right[0] if right else None
-    return kept, tuple(order for order in holding.exits if order is not kept)
-
-
-def _brought(kept: Order | None, open_qty: Decimal, wish: _Wish) -> tuple[Directive, ...]:
-    if kept is None:
-        if wish.limit is None:
-            return (MarketOut(wish.cause, wish.reason),)
-        return (SubmitExit(OrderKind.LIMIT, Purpose.TARGET, open_qty, wish.limit, None, wish.cause),)
-    ticket, qty = kept.ticket, kept.filled + open_qty
-    if ticket.kind is not wish.kind and wish.limit is None:
-        return (MarketOut(wish.cause, wish.reason),)
-    if (ticket.kind, ticket.qty, ticket.limit if wish.limit is not None else None) == (
-        wish.kind, qty, wish.limit,
-    ):  # fmt: skip
-        return ()
-    return (ModifyExit(kept.ref, wish.kind, qty, wish.limit, None, wish.cause, wish.reason),)
+    return (*cancels, *cancelled_entry(holding, memory.out))
 
 
 def _bought_back(
@@ -337,46 +234,9 @@ def _bought_back(
         alerts = (RaiseAlert("critical", f"{trade.id} is over-sold by {-trade.open_qty}: buying back", key),)
         memory = replace(memory, raised=memory.raised | {key})
     cause = next((c for c in Cause if c.value == trade.cause_of(trade.last_exit_ref)), Cause.EXTERNAL)
-    wish = _Wish(cause, f"over-sold by {-trade.open_qty}")
     if session is None:
         orders = tuple(CancelExit(o.ref, "over-sold") for o in holding.exits
                        if o.ticket.action is Action.SELL and not o.cancel_cause)  # fmt: skip
     else:
-        orders = _enforced(holding, now_ns, settings, wish)
-    return _asked(orders, alerts, now_ns, holding, settings, memory)
-
-
-# --- not asking the same thing twice at once ---------------------------------------------------------
-
-
-def _asked(
-    orders: tuple[Directive, ...],
-    alerts: tuple[RaiseAlert, ...],
-    now_ns: int,
-    holding: Holding,
-    settings: ProtectionSettings,
-    memory: Memory,
-) -> tuple[tuple[Directive, ...], Memory]:
-    """A new ask goes out at once; the same one again only after a growing pause, the third time with an
-    alert (FAULTS 14, 16: a refused or unanswered request must not become a storm)."""
-    if not orders:
-        return alerts, memory
-    if orders != memory.asked or now_ns - memory.asked_ns >= _FORGET_ASKED_S * SECOND:
-        return (*orders, *alerts), replace(memory, asked=orders, asked_ns=now_ns, asked_times=1)
-    if now_ns - memory.asked_ns < _patience_ns(holding, settings, memory):
-        return alerts, memory
-    times = memory.asked_times + 1
-    if times == _STUBBORN_ASKS:
-        what = type(orders[0]).__name__
-        text = f"protection of {holding.trade.id} asked {times} times for the same {what} in vain"
-        alerts = (*alerts, RaiseAlert("critical", text, f"stubborn:{holding.trade.id}:{now_ns}"))
-    return (*orders, *alerts), replace(memory, asked_ns=now_ns, asked_times=times)
-
-
-def _patience_ns(holding: Holding, settings: ProtectionSettings, memory: Memory) -> int:
-    if not memory.asked_times:
-        return 0
-    first = settings.ack_timeout_s if isinstance(memory.asked[0], RequestReconcile) else settings.retry_s
-    waits_for_bid = isinstance(memory.asked[0], MarketOut) and has_no_price(holding)
-    wait_s = settings.slow_poll_s if waits_for_bid else first * 2 ** min(memory.asked_times - 1, 5)
-    return min(wait_s, max(settings.slow_poll_s, first)) * SECOND
+        orders = enforced(holding, now_ns, settings, Wish(cause, f"over-sold by {-trade.open_qty}"))
+    return asked(orders, alerts, now_ns, holding, settings, memory)

@@ -21,7 +21,8 @@ class Holding:
     `exits` are all its exit orders that are not terminal, PENDING and UNKNOWN included; `entry_working` while
     the entry may still fill; `kill_flatten` while the kill switch demands a flat book; `halted` while the
     underlying does not trade; `day_shield_hit` once the strategy's daily loss ceiling is reached; `stop_pct`
-    the strategy's own stop, percent under the entry price, None where it sets none.
+    the strategy's own stop, percent under the entry price, None where it sets none. `unconfirmed` are exits
+    that the broker has not yet confirmed as they now stand, with the largest total they may still have there.
     """
 
     trade: Trade
@@ -33,11 +34,12 @@ class Holding:
     halted: bool = False
     day_shield_hit: bool = False
     stop_pct: Decimal | None = None
+    unconfirmed: tuple[tuple[str, Decimal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitExit:
-    """Place the trade's one protective exit. `qty` contracts, prices dollars a unit on a legal tick."""
+    """Place a protective exit beside those that work. `qty` contracts, prices dollars a unit, legal ticks."""
 
     kind: OrderKind
     purpose: Purpose
@@ -49,9 +51,9 @@ class SubmitExit:
 
 @dataclass(frozen=True, slots=True)
 class ModifyExit:
-    """Change the working exit in place (or replace it atomically where the broker cannot).
+    """Change a working exit in place (or replace it atomically where the broker cannot).
 
-    `qty` is the order's new total: what it has filled already plus what is open.
+    `qty` is the order's new total: what it has filled already plus what it is to sell yet.
     """
 
     order_ref: str
@@ -81,8 +83,8 @@ class CancelEntry:
 
 @dataclass(frozen=True, slots=True)
 class MarketOut:
-    """Trade the open quantity away at market: the working exit modified to MARKET, or a new order where none
-    works. A negative open quantity (an over-sell) is bought back."""
+    """Trade the open quantity away at market: every working exit modified to MARKET for what it has left, and
+    a new order for what none of them covers. A negative open quantity (an over-sell) is bought back."""
 
     cause: Cause
     reason: str
@@ -123,13 +125,17 @@ SWITCHABLE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ProtectionSettings:
-    """The six rules' numbers (SPEC §10). Percents are of the entry price, `_s` seconds.
+    """The six rules' numbers (SPEC §10). Percents are of the entry price, `_s` seconds. `p2_pct` and `p3_pct`
+    are the upper rungs of a ladder that leaves them to the house; an exit order is never for more than
+    `max_contracts`, None where the broker sets no limit.
 
     `off` names switched-off rules. Raises BadInput for a number out of range, an unknown rule, or one that
     has no off position.
     """
 
     target_pct: Decimal = Decimal(23)
+    p2_pct: Decimal = Decimal(40)
+    p3_pct: Decimal = Decimal(60)
     grace_s: int = 900
     trail_pct: Decimal | None = None
     unclosed_alert_s: int = 1800
@@ -145,11 +151,14 @@ class ProtectionSettings:
     slow_poll_s: int = 30
     retry_s: int = 1
     ack_timeout_s: int = 5
+    max_contracts: Decimal | None = None
     off: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for name, pct, limit in (
             ("target_pct", self.target_pct, Decimal(1000)),
+            ("p2_pct", self.p2_pct, Decimal(1000)),
+            ("p3_pct", self.p3_pct, Decimal(1000)),
             ("rapid_shield_pct", self.rapid_shield_pct, Decimal(99)),
             ("trail_pct", self.trail_pct or Decimal(1), Decimal(99)),
         ):
@@ -169,13 +178,21 @@ class ProtectionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """A directive that was sent at `at_ns` for the `times`-th time."""
+
+    directive: Directive
+    at_ns: int
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What protection remembers of one trade between two looks; lost at a restart and rebuilt from the trade.
 
     `out` is the first market-out cause, kept until flat; `lowered` the cause under which the sell moved to
     break-even; `absent_checks` consecutive checks without a price, the last at `absent_ns`; `high_bid` the
-    best bid since the fill; `raised` keys of alerts already given; `asked` the last order directives, sent at
-    `asked_ns` for the `asked_times`-th time.
+    best bid since the fill; `raised` keys of alerts already given; `asks` what was asked for within a minute.
     """
 
     out: Cause | None = None
@@ -185,6 +202,4 @@ class Memory:
     absent_ns: int = 0
     high_bid: Decimal | None = None
     raised: frozenset[str] = frozenset()
-    asked: tuple[Directive, ...] = ()
-    asked_ns: int = 0
-    asked_times: int = 0
+    asks: tuple[Ask, ...] = ()

@@ -100,10 +100,14 @@ def has_no_price(holding: Holding) -> bool:
     return holding.quote is None or holding.quote.bid is None
 
 
-def target_limit(trade: Trade, entry: Decimal, holding: Holding, settings: ProtectionSettings) -> Decimal:
-    """Rule 1: entry × (1 + target %), up to a legal tick, never under one tick."""
-    pct = trade.target_pct or settings.target_pct
-    return _legal_up(entry * (1 + pct / HUNDRED), holding)
+def rung_limits(
+    trade: Trade, entry: Decimal, holding: Holding, settings: ProtectionSettings
+) -> tuple[Decimal, ...]:
+    """Rule 1: entry × (1 + %) of each rung of the ladder, the target alone without one; up to a legal tick,
+    never under one tick."""
+    house = (trade.target_pct or settings.target_pct, settings.p2_pct, settings.p3_pct)
+    own = [rung.pct or house[n] for n, rung in enumerate(trade.ladder)]
+    return tuple(_legal_up(entry * (1 + pct / HUNDRED), holding) for pct in own or house[:1])
 
 
 def break_even_limit(trade: Trade, entry: Decimal, holding: Holding) -> Decimal:

@@ -429,7 +429,7 @@ def test_an_exit_being_cancelled_is_waited_for_and_then_used_again() -> None:
 def test_of_two_working_exits_one_is_cancelled_and_nothing_else_is_sent() -> None:
     first, second = working(3), working(3, n=2, created_ns=FILL + 1)
     assert looked(holding(exits=(first, second), kill_flatten=True)) == (
-        CancelExit(exit_ref(2), "one exit a trade"),
+        CancelExit(exit_ref(2), "one exit too many"),
     )
 
 

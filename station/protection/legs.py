@@ -1,0 +1,261 @@
+"""The working exits of a trade brought to what should be working: the ladder's rungs, or everything at market.
+
+Together they never stand for more than is open, also while the broker has not yet confirmed that one became
+smaller: what lets go is asked for first, what takes hold only as far as there is room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Final
+
+from station.domain.clock import SECOND
+from station.domain.orders import ZERO, Action, Order, OrderKind, OrderState, Purpose
+from station.domain.trade import Cause, Trade
+from station.protection.directives import (
+    CancelEntry,
+    CancelExit,
+    Directive,
+    Holding,
+    MarketOut,
+    Memory,
+    ModifyExit,
+    ProtectionSettings,
+    RequestReconcile,
+    SubmitExit,
+)
+from station.protection.rules import break_even_limit, rung_limits
+
+_CANCEL_PATIENCE: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One exit that should be working: `qty` contracts yet to sell, dollars a unit."""
+
+    qty: Decimal
+    limit: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What should be working. No slots: everything leaves at market."""
+
+    cause: Cause
+    reason: str
+    slots: tuple[Slot, ...] = ()
+
+
+def wished(holding: Holding, entry: Decimal, settings: ProtectionSettings, memory: Memory) -> Wish:
+    """At market once a rule said so; else the ladder's rungs, none of them over break-even once lowered."""
+    if memory.out is not None:
+        return Wish(memory.out, memory.out_reason)
+    trade = holding.trade
+    limits = rung_limits(trade, entry, holding, settings)
+    if memory.lowered is not None:
+        even = break_even_limit(trade, entry, holding)
+        if even < limits[0]:
+            limits = (even,) * len(limits)
+            reason = f"sell at entry + fees ({memory.lowered.value})"
+            return Wish(memory.lowered, reason, _slots(trade, limits, settings))
+    return Wish(Cause.TARGET, "profit target", _slots(trade, limits, settings))
+
+
+def shares(trade: Trade) -> tuple[Decimal, ...]:
+    """Contracts of each rung over the whole position bought so far. The lower rung has the odd contract, so
+    that one contract is sold at the first."""
+    bought = trade.entry_filled
+    found: list[Decimal] = []
+    reached = given = ZERO
+    for rung in trade.ladder:
+        reached += rung.fraction
+        upto = min((bought * reached).to_integral_value(rounding=ROUND_CEILING), bought)
+        found.append(upto - given)
+        given = upto
+    if not found:
+        return (bought,)
+    found[-1] += bought - given
+    return tuple(found)
+
+
+def _slots(trade: Trade, limits: Sequence[Decimal], settings: ProtectionSettings) -> tuple[Slot, ...]:
+    """What is still to be sold at each rung: what was sold so far counts against the lowest first."""
+    sold, slots = trade.exit_filled, list[Slot]()
+    for share, limit in zip(shares(trade), limits, strict=True):
+        gone = min(sold, share)
+        sold -= gone
+        slots.extend(Slot(qty, limit) for qty in in_parts(share - gone, settings.max_contracts))
+    return tuple(slots)
+
+
+def in_parts(qty: Decimal, most: Decimal | None) -> Iterable[Decimal]:
+    """`qty` in orders of at most `most` contracts each."""
+    while qty > 0:
+        part = qty if most is None else min(qty, most)
+        yield part
+        qty -= part
+
+
+# --- the working exits --------------------------------------------------------------------------------
+
+
+def enforced(holding: Holding, now_ns: int, settings: ProtectionSettings, wish: Wish) -> tuple[Directive, ...]:
+    """The directives that bring the working exits to the wish. What the broker owes an answer on is left
+    alone, and counts in full."""
+    doubts = unresolved(holding, now_ns, settings)
+    entry_off = cancelled_entry(holding, None if wish.slots else wish.cause)
+    action = Action.SELL if holding.trade.open_qty > 0 else Action.BUY
+    wrong = [order for order in holding.exits if order.ticket.action is not action]
+    if wrong:
+        cancels = (CancelExit(order.ref, "wrong way round") for order in wrong if not order.cancel_cause)
+        return (*doubts, *cancels, *entry_off)
+    legs = sorted(holding.exits, key=_preferred)
+    if wish.slots:
+        brought = _Bringing(holding, now_ns, settings, wish).run(legs)
+    else:
+        brought = _left(holding, legs, now_ns, settings, wish)
+    return (*doubts, *brought, *entry_off)
+
+
+def unresolved(holding: Holding, now_ns: int, settings: ProtectionSettings) -> tuple[Directive, ...]:
+    """A question to the broker, where its word on an exit is lost or overdue."""
+    unconfirmed = dict(holding.unconfirmed)
+    for order in holding.exits:
+        if order.state is OrderState.UNKNOWN:
+            return (RequestReconcile(f"exit {order.ref} is UNKNOWN: no second exit until the broker answers"),)
+        waits = _owed(order, now_ns, settings) or order.ref in unconfirmed
+        if waits and now_ns - order.updated_ns >= settings.ack_timeout_s * SECOND:
+            return (RequestReconcile(f"exit {order.ref} is unanswered for {settings.ack_timeout_s} s"),)
+    return ()
+
+
+def cancelled_entry(holding: Holding, out: Cause | None) -> tuple[Directive, ...]:
+    """The cancel of what is left of the entry, once the position is being taken out."""
+    if out is None or not holding.entry_working or not holding.trade.entry_ref:
+        return ()
+    return (CancelEntry(holding.trade.entry_ref, out),)
+
+
+def _preferred(order: Order) -> tuple[bool, bool, int, str]:
+    return bool(order.cancel_cause), order.ticket.kind is not OrderKind.MARKET, order.created_ns, order.ref
+
+
+def _owed(order: Order, now_ns: int, settings: ProtectionSettings) -> bool:
+    """The broker owes an answer to it. A cancel without effect is given up: the order works, so it is used."""
+    if order.state is OrderState.PENDING:
+        return True
+    patience_ns = _CANCEL_PATIENCE * settings.ack_timeout_s * SECOND
+    return bool(order.cancel_cause) and now_ns - order.updated_ns < patience_ns
+
+
+def _is_busy(order: Order, now_ns: int, settings: ProtectionSettings) -> bool:
+    return order.state is OrderState.UNKNOWN or _owed(order, now_ns, settings)
+
+
+def promised(holding: Holding) -> Decimal:
+    """The most that the working exits could still trade, by what the broker has confirmed."""
+    larger = dict(holding.unconfirmed)
+    return sum(
+        (max(order.ticket.qty, larger.get(order.ref, ZERO)) - order.filled for order in holding.exits), ZERO
+    )
+
+
+def _left(
+    holding: Holding, legs: Sequence[Order], now_ns: int, settings: ProtectionSettings, wish: Wish
+) -> tuple[Directive, ...]:
+    """Everything at market: exits that are too many go first; then one ask for all of it, while any exit is
+    not at market or they do not cover the position."""
+    ready = [leg for leg in legs if not _is_busy(leg, now_ns, settings)]
+    open_qty, offered = abs(holding.trade.open_qty), ZERO
+    extra: list[Order] = []
+    for leg in legs:
+        if offered >= open_qty:
+            extra.append(leg)
+        offered += leg.remaining
+    if extra:
+        return _cancels(extra, now_ns, settings)
+    waits = any(leg.ticket.kind is not OrderKind.MARKET for leg in ready)
+    short = offered < open_qty and (bool(ready) or not legs) and promised(holding) < open_qty
+    if waits or short or (offered > open_qty and ready):
+        return (MarketOut(wish.cause, wish.reason),)
+    return ()
+
+
+def _cancels(orders: Iterable[Order], now_ns: int, settings: ProtectionSettings) -> tuple[CancelExit, ...]:
+    """Each cancelled once, and again when a cancel has had no effect for long."""
+    return tuple(
+        CancelExit(order.ref, "one exit too many")
+        for order in orders
+        if not order.cancel_cause or not _owed(order, now_ns, settings)
+    )
+
+
+class _Bringing:
+    """One pass over the limit exits: pair each with a slot, let go first, take hold within the room."""
+
+    def __init__(self, holding: Holding, now_ns: int, settings: ProtectionSettings, wish: Wish) -> None:
+        self._now_ns = now_ns
+        self._settings = settings
+        self._wish = wish
+        self._room = holding.trade.open_qty - promised(holding)
+
+    def run(self, legs: Sequence[Order]) -> tuple[Directive, ...]:
+        pairs, spare, bare = paired(legs, self._wish.slots)
+        first: list[Directive] = [*_cancels(spare, self._now_ns, self._settings)]
+        last: list[Directive] = []
+        for leg, slot in pairs:
+            if _is_busy(leg, self._now_ns, self._settings):
+                continue
+            grows = leg.filled + slot.qty > leg.ticket.qty
+            (last if grows else first).extend(self._changed(leg, slot))
+        for slot in bare:
+            qty = self._take(slot.qty)
+            if qty > 0:
+                last.append(
+                    SubmitExit(OrderKind.LIMIT, Purpose.TARGET, qty, slot.limit, None, self._wish.cause)
+                )
+        return (*first, *last)
+
+    def _changed(self, leg: Order, slot: Slot) -> tuple[Directive, ...]:
+        ticket, total = leg.ticket, leg.filled + slot.qty
+        if total > ticket.qty:
+            total = ticket.qty + self._take(total - ticket.qty)
+        if (ticket.kind, ticket.qty, ticket.limit) == (OrderKind.LIMIT, total, slot.limit):
+            return ()
+        wish = self._wish
+        return (ModifyExit(leg.ref, OrderKind.LIMIT, total, slot.limit, None, wish.cause, wish.reason),)
+
+    def _take(self, wanted: Decimal) -> Decimal:
+        """As much of `wanted` as there is room for."""
+        taken = max(min(wanted, self._room), ZERO)
+        self._room -= taken
+        return taken
+
+
+def paired(
+    legs: Sequence[Order], slots: Sequence[Slot]
+) -> tuple[list[tuple[Order, Slot]], list[Order], list[Slot]]:
+    """Each leg with the slot of its own price, else with the nearest one left; then the legs and the slots
+    that have no partner."""
+    bare = list(slots)
+    pairs: list[tuple[Order, Slot]] = []
+    other: list[Order] = []
+    for leg in legs:
+        same = next((slot for slot in bare if slot.limit == leg.ticket.limit), None)
+        if same is None:
+            other.append(leg)
+        else:
+            bare.remove(same)
+            pairs.append((leg, same))
+    spare: list[Order] = []
+    for leg in other:
+        if not bare:
+            spare.append(leg)
+            continue
+        price = leg.ticket.limit or bare[0].limit
+        near = min(bare, key=lambda slot: abs(slot.limit - price))
+        bare.remove(near)
+        pairs.append((leg, near))
+    return pairs, spare, bare

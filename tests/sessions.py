@@ -46,7 +46,7 @@ SPREAD = tuple(
         "2026-08-19", "2026-06-17", "2026-03-09",
     )
 )  # fmt: skip
-"""Ten dates: two half days, the Mondays after both changes of clocks, a third Friday, a Monday after a holiday."""
+"""Ten dates: two half days, the Mondays after both changes of clocks, a third Friday, one after a holiday."""
 
 
 def run(runtime: Path, *words: str, **environment: str) -> dict[str, Any]:

@@ -125,6 +125,12 @@ def _parser() -> _Parser:
     scan.add_argument("--timeframe", default=None, metavar="TF")
     scan.add_argument("--scanner", required=True, metavar="NAME")
 
+    preflight = _simple(verbs, "preflight", "every risk verdict on a proposal, and the portfolio")
+    preflight.add_argument("--proposal", type=Path, required=True, metavar="FILE", help="a JSON object")
+    why = _simple(verbs, "why", "what fired, matched and was blocked")
+    why.add_argument("--symbol", default=None, metavar="S")
+    why.add_argument("--at", type=_clock_time, default=None, metavar="HH:MM", help="ET")
+
     bench = _simple(verbs, "bench", "the budgets, measured here and now")
     bench.add_argument("--wire", action="store_true", help="also over the TWS wire")
     bench.add_argument("--trials", type=_natural, default=200, metavar="N")

@@ -9,8 +9,10 @@ from typing import Any, Final, Protocol
 from station.domain.clock import utc_text
 from station.domain.errors import BadInput, Refused
 from station.domain.trade import Cause
+from station.engine import killfile
 from station.engine.documents import scanner_document
 from station.engine.engine import Engine
+from station.engine.risk_answers import risk_answer
 from station.journal import Journal
 from station.journal.shapes import decimal_text
 from station.link.messages import (
@@ -103,9 +105,13 @@ class Commander:
             Scanners: self._scanners,
         }
         found = documents.get(type(command))
+        if isinstance(command, Query) and command.name == "risk":
+            return Data(json.dumps(risk_answer(self._engine, command.args)))
         if found is None:
             name = command.name if isinstance(command, Query) else type(command).__name__
-            raise BadInput(f"the engine knows no question {name!r}: ask status, trades, story, scanners or lag")
+            raise BadInput(
+                f"the engine knows no question {name!r}: ask status, trades, story, scanners, risk or lag"
+            )
         return Data(json.dumps(await found()))
 
     async def _scanners(self) -> dict[str, Any]:
@@ -117,7 +123,11 @@ class Commander:
         return Ack(True, what)
 
     async def _release(self, command: KillRelease) -> Ack:
-        rooms = self._engine.rooms
+        rooms, runtime = self._engine.rooms, self._engine.outside.runtime
+        if rooms.controls.controls.kill.on and killfile.asked(runtime) is not None:
+            raise Refused(
+                "KILL_FILE", f"{runtime / killfile.NAME} still asks for the kill switch: remove it first"
+            )
         if command.word == RELEASE_WORD and rooms.controls.controls.kill.on:
             await rooms.reconciler.reconcile("before the kill switch is released")
         await rooms.controls.release(command.word, command.by or "operator", clean=rooms.reconciler.clean)

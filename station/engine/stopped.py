@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from station.domain.errors import Fatal
+from station.domain.errors import BadInput, Fatal
 from station.domain.specs import ConfigRow, Desired
 from station.engine.desired import parse, shipped
 from station.engine.instruments import enlist_configured
-from station.store.files import CONFIG
+from station.store.files import CONFIG, LIFECYCLE
 
 _ROWS = "SELECT kind, key, body, version, origin, changed_ns, changed_by FROM config_rows ORDER BY kind, seq"
 
@@ -24,6 +26,24 @@ def desired_of(runtime: Path) -> Desired:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         try:
             return parse(ConfigRow(*row) for row in connection.execute(_ROWS))
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Fatal(f"{path} cannot be read: {error}") from None
+
+
+@contextmanager
+def lifecycle_of(runtime: Path) -> Generator[sqlite3.Connection]:
+    """The lifecycle database of a directory, read-only and in one transaction. Raises BadInput where there is
+    none, Fatal where it cannot be read."""
+    path = runtime / LIFECYCLE
+    if not path.is_file():
+        raise BadInput(f"{runtime} holds no {LIFECYCLE}: give the --runtime of a run that has started")
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        try:
+            connection.execute("BEGIN")
+            yield connection
         finally:
             connection.close()
     except sqlite3.Error as error:

@@ -23,6 +23,7 @@ from station.link import (
     Kill,
     KillRelease,
     LinkDown,
+    Query,
     Scanners,
     Status,
     Stop,
@@ -217,6 +218,28 @@ def scan(arguments: argparse.Namespace) -> Outcome:
     return Outcome(document, "\n".join([head, *rows]))
 
 
+def preflight(arguments: argparse.Namespace) -> Outcome:
+    from station.engine.risk_answers import read_proposal, stopped_answer
+    from station.engine.risk_documents import risk_text
+
+    text = read_proposal(arguments.proposal)
+    document: Any = None
+    if is_held(arguments.runtime):
+        document = _ask(arguments.runtime, Query("risk", {"proposal": text}))
+        if isinstance(document, Ack):
+            raise BadInput(document.text)
+    else:
+        document = stopped_answer(arguments.runtime, text)
+    return Outcome(document, risk_text(document))
+
+
+def why(arguments: argparse.Namespace) -> Outcome:
+    from station.engine.why import why_document, why_text
+
+    document = asyncio.run(why_document(arguments.runtime, arguments.symbol, arguments.at))
+    return Outcome(document, why_text(document))
+
+
 def bench(arguments: argparse.Namespace) -> Outcome:
     from station.engine.bench import run_bench
 
@@ -247,4 +270,5 @@ VERBS: Final[dict[str, Callable[[argparse.Namespace], Outcome]]] = {
     "status": status, "kill": kill, "flatten": flatten, "gate": gate, "stop": stop, "takeover": takeover,
     "trades": trades, "story": story, "scanners": scanners, "verify": verify, "replay-log": replay_log,
     "scan": scan, "stats": stats, "report": report, "bench": bench, "doctor": doctor,
+    "preflight": preflight, "why": why,
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from station.store.archive import ArchiveRepository, LogFilter, LogLine, PositionSnapshot
 from station.store.config import ConfigRepository
 from station.store.ids import SequentialIds
-from station.store.lifecycle import LifecycleRepository
+from station.store.lifecycle import LifecycleRepository, load_snapshot
 from station.store.opening import Stores, open_stores
 from station.store.reading import LifecycleReader, Logged, TradeFilter
 from station.store.rebuild import Rebuilt, ReplayReport, rebuild, replay_log
@@ -28,6 +28,7 @@ __all__ = [
     "VerifyReport",
     "WealthRepository",
     "WeekSummary",
+    "load_snapshot",
     "open_stores",
     "rebuild",
     "replay_log",

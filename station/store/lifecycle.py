@@ -75,7 +75,7 @@ class LifecycleRepository(LifecycleReader):
     async def load(self, since_ns: int) -> Snapshot:
         """All that is not terminal and everything updated at or after `since_ns`, with every order and fill
         of those trades, so that a correction finds what it corrects."""
-        return await self._database.read(partial(_load, since_ns))
+        return await self._database.read(partial(load_snapshot, since_ns))
 
     async def record_day(self, day: DailyMetrics) -> None:
         """Write a session's metrics; a repeated session replaces its row."""
@@ -151,7 +151,8 @@ _LIVE_ORDERS: Final = f"state NOT IN ({_ENDED_ORDERS}) OR updated_ns >= :since O
 _ORDER_REFS: Final = f"SELECT order_ref FROM orders WHERE {_LIVE_ORDERS}"
 
 
-def _load(since_ns: int, connection: sqlite3.Connection) -> Snapshot:
+def load_snapshot(since_ns: int, connection: sqlite3.Connection) -> Snapshot:
+    """What `LifecycleRepository.load` answers, over any connection to such a database."""
     since = {"since": since_ns}
 
     def rows(sql: str) -> list[tuple[Any, ...]]:

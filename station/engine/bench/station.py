@@ -15,6 +15,7 @@ from station.desk.stopwatch import SIGNAL_TO_WIRE
 from station.domain.clock import SECOND
 from station.domain.errors import Fatal
 from station.domain.instruments import Side, Timeframe
+from station.domain.market import FeedMode
 from station.domain.orders import OrderKind
 from station.domain.ports import Changes
 from station.domain.signals import Firing, Signal
@@ -45,6 +46,8 @@ WIDE: Final[dict[str, Any]] = {
 """Limits that hundreds of trades in an hour do not meet; every rule is judged all the same."""
 START_CASH: Final = 1_000_000
 PATIENCE_S: Final = 60
+SILENCE_S: Final = 300
+"""Simulated seconds: a second of the host's silence is many of these."""
 GIVEN_AWAY: Final = Decimal("0.05")
 Moving = Callable[[Callable[[], bool], str], Awaitable[None]]
 
@@ -52,8 +55,11 @@ Moving = Callable[[Callable[[], bool], str], Awaitable[None]]
 def wide_settings(**more: Any) -> Settings:
     """Settings under which a station trades as often as a benchmark asks, however often it loses."""
     settings = load_settings(WIDE | {key.replace("__", "."): value for key, value in more.items()})
-    patient = settings.safeguards.model_copy(update={"cooling_off_losses": 1_000_000})
-    return settings.model_copy(update={"safeguards": patient})
+    losing = settings.safeguards.model_copy(update={"cooling_off_losses": 1_000_000})
+    waiting = settings.broker.model_copy(
+        update={"heartbeat_timeout_s": SILENCE_S, "query_timeout_s": SILENCE_S}
+    )
+    return settings.model_copy(update={"safeguards": losing, "broker": waiting})
 
 
 class Drill:
@@ -72,14 +78,13 @@ class Drill:
         return self.engine.rooms
 
     async def prepare(self) -> None:
-        """Put the benchmark's strategy in force alone, and wait until its contracts are warm."""
+        """Put the benchmark's strategy in force alone."""
         desired = self.engine.desired
         for row in await self.engine.outside.stores.config.rows():
             if row.kind == STRATEGY:
                 body = json.loads(row.body) | {"enabled": False}
                 await desired.edit(STRATEGY, row.key, json.dumps(body), row.version, "bench")
         await self.edit()
-        await self.until(self._is_warm, f"the {SYMBOL} ladder is warm")
 
     async def edit(self, **more: object) -> None:
         """The benchmark's strategy row, with `more` in it."""
@@ -93,12 +98,18 @@ class Drill:
 
     def _is_warm(self) -> bool:
         spec = next(s for s in self.engine.desired.value.strategies if s.strategy_id == STRATEGY_ID)
-        now = self.engine.outside.clock.now()
+        now, health = self.engine.outside.clock.now(), self.rooms.market.health(SYMBOL)
+        if (
+            health.mode is not FeedMode.LIVE
+            or health.score < self.engine.outside.settings.risk.min_quality_score
+        ):
+            return False
         found = self.rooms.options.pick(SYMBOL, Side.CALL, spec.delta_call, spec.expiry, now)
         return hasattr(found, "contract")
 
     async def publish(self) -> Signal:
-        """A durable signal in the pool, its lap begun."""
+        """A durable signal in the pool, its lap begun; first the feed is live and a contract can be picked."""
+        await self.until(self._is_warm, f"the {SYMBOL} feed is live and its ladder warm")
         self._count += 1
         now = self.engine.outside.clock.now()
         firing = Firing(

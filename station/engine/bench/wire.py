@@ -23,15 +23,15 @@ from station.domain.errors import Fatal
 from station.domain.instruments import INSTRUMENTS, Right, Timeframe, option_contract
 from station.domain.orders import Action, OrderKind, OrderState, Purpose, Ticket, order_ref
 from station.engine.bench.figures import Figure, figure
-from station.engine.bench.station import DAY, SEED, SYMBOL, Drill, wide_settings
+from station.engine.bench.station import DAY, SEED, SILENCE_S, SYMBOL, Drill, wide_settings
 from station.engine.options import RunOptions
 from station.engine.wired import WiredRun
 
-SPEED: Final = 4.0
+SPEED: Final = 10.0
 """A station at work: at the emulator's limit the ticks of twenty sessions would stand in its way."""
 FAST: Final = 20.0
 """For replaces: the exchange's own latency is simulated time."""
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 60.0
 BEAT_S: Final = 0.002
 QUEUED: Final = 200
 KILLS: Final = 20
@@ -144,12 +144,19 @@ async def _queue_data(drill: Drill) -> list[asyncio.Task[Any]]:
 
 async def replaces(port: int, cache: Path, trials: int) -> Figure:
     """A protective sell modified in place through the client library, from the send to TWS's confirmation."""
-    wall, calendar = WallClock(), load_calendar(cache)
-    clock = FollowingClock(FAST)
-    broker = IbkrBroker("127.0.0.1", port, 7, clock=clock, calendar=calendar, emulator_port=port)
-    heard = _Heard()
+    wall, calendar, clock, heard = WallClock(), load_calendar(cache), FollowingClock(FAST), _Heard()
+
+    def client() -> IbkrBroker:
+        return IbkrBroker(
+            "127.0.0.1", port, 7, clock=clock, calendar=calendar, emulator_port=port,
+            query_timeout_s=SILENCE_S, silence_s=SILENCE_S,
+        )  # fmt: skip
+
+    first = client()
+    clock.anchor((await first.connect(heard)).venue_ns)
+    await first.disconnect()
+    broker = client()
     session = await broker.connect(heard)
-    clock.anchor(session.venue_ns)
     try:
         sell = await _resting_sell(broker, heard, session)
         laps: list[float] = []

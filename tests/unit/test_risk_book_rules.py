@@ -436,3 +436,11 @@ def test_the_account_of_the_plan_passes_every_rule_with_every_fact_known() -> No
     order = proposal(strategy="TREND", terms=StrategyTerms(1, Decimal(4), Decimal(1), Decimal(5)))
     verdict = preflight(order, seen, LIMITS)
     assert verdict.approved, verdict.text()
+
+
+def test_what_a_position_can_lose_to_time_is_bounded_for_the_buyer_alone() -> None:
+    one = replace(call(), multiplier=1)
+    bought = Held("SPX", one, Decimal(1), Decimal(5), theta=-8.0)
+    assert weights(bought, NOON, None, LIMITS).theta == -5.0
+    sold = Held("SPX", one, Decimal(-1), Decimal(-5), theta=8.0)
+    assert weights(sold, NOON, None, LIMITS).theta == -8.0

@@ -15,6 +15,8 @@ from station.risk import (
     DayLoss,
     Gate,
     Limits,
+    StrategyBook,
+    StrategyTerms,
     apply_day_loss,
     begin_session,
     day_loss_action,
@@ -24,6 +26,7 @@ from station.risk import (
     note_equity,
     note_override,
     note_result,
+    note_strategy,
     quarantine,
     release_kill,
     set_gate,
@@ -171,3 +174,100 @@ def test_controls_survive_the_database() -> None:
 def test_an_unreadable_kill_switch_stops_the_start(text: str) -> None:
     with pytest.raises(Fatal, match="cannot be read"):
         from_rows({"kill": text})
+
+
+TERMS = StrategyTerms(3)
+
+
+def booked(*results: str, terms: StrategyTerms = TERMS, held: Controls | None = None) -> Controls:
+    now = held or begun()
+    for net in results:
+        now, _ = note_strategy(now, "TREND", terms, Decimal(net), LIMITS)
+    return now
+
+
+def test_a_strategys_book_adds_up_and_remembers_its_peak() -> None:
+    assert booked("100", "-40", "10").strategies == (StrategyBook("TREND", 3, Decimal(70), Decimal(100)),)
+    assert booked("-40").book_of("TREND", 3) == StrategyBook("TREND", 3, Decimal(-40), Decimal(0))
+    assert begun().book_of("TREND", 3) == StrategyBook("TREND", 3, Decimal(0), Decimal(0), "")
+
+
+def test_books_of_several_strategies_stand_side_by_side_in_order() -> None:
+    now, _ = note_strategy(booked("5"), "MACD", TERMS, Decimal(7), LIMITS)
+    now = booked("1", held=now)
+    assert [(book.strategy, book.pnl) for book in now.strategies] == [("MACD", 7), ("TREND", 6)]
+
+
+@pytest.mark.parametrize(
+    ("own", "fall", "paused"),
+    [
+        (None, "-3499.99", False), (None, "-3500.00", True), (None, "-3500.01", True),
+        ("5", "-1749.99", False), ("5", "-1750.00", True), ("50", "-3499.99", False), ("50", "-3500.00", True),
+    ],
+)  # fmt: skip
+def test_a_strategy_is_paused_after_its_drawdown(own: str | None, fall: str, paused: bool) -> None:
+    terms = StrategyTerms(3, drawdown_pct=None if own is None else Decimal(own))
+    after, events = note_strategy(booked("100", terms=terms), "TREND", terms, Decimal(fall), LIMITS)
+    assert bool(after.book_of("TREND", 3).paused) is paused
+    assert [type(event) for event in events] == ([LimitBreached, Alerted] if paused else [])
+
+
+def test_a_pause_says_what_fell_and_is_told_once() -> None:
+    terms = StrategyTerms(3, drawdown_pct=Decimal(1))
+    after, events = note_strategy(booked("100"), "TREND", terms, Decimal(-450), LIMITS)
+    assert after.book_of("TREND", 3).paused == "fell $450.00 from its peak, the limit is $350.00"
+    breach, alert = events
+    assert breach == LimitBreached("TREND drawdown", "-450", "-350")
+    assert isinstance(alert, Alerted)
+    assert (alert.severity, "edit its row" in alert.text) == ("critical", True)
+    again, events = note_strategy(after, "TREND", terms, Decimal(-450), LIMITS)
+    assert (events, again.book_of("TREND", 3).paused) == ((), after.book_of("TREND", 3).paused)
+    won, _ = note_strategy(again, "TREND", terms, Decimal(9000), LIMITS)
+    assert won.book_of("TREND", 3).paused
+
+
+def test_an_edited_row_starts_a_new_book_and_a_trade_of_the_old_row_does_not_disturb_it() -> None:
+    fresh = booked("-9", terms=StrategyTerms(4), held=booked("-9000"))
+    assert fresh.strategies == (StrategyBook("TREND", 4, Decimal(-9), Decimal(0)),)
+    late, events = note_strategy(fresh, "TREND", TERMS, Decimal(-9000), LIMITS)
+    assert (late, events) == (fresh, ())
+    other, _ = note_strategy(fresh, "OTHER", TERMS, Decimal(-1), LIMITS)
+    assert other.book_of("OTHER", 3).pnl == -1
+
+
+def test_without_a_baseline_a_strategy_is_counted_and_not_paused() -> None:
+    after, events = note_strategy(Controls(), "TREND", TERMS, Decimal(-99_999), LIMITS)
+    assert (after.book_of("TREND", 3).pnl, after.book_of("TREND", 3).paused, events) == (-99_999, "", ())
+
+
+def test_pauses_outlive_sessions_and_the_database() -> None:
+    paused = booked("-9000")
+    next_day, _ = begin_session(paused, "2026-11-23", EQUITY)
+    assert next_day.book_of("TREND", 3).paused
+    assert from_rows(to_rows(next_day)) == next_day
+    with pytest.raises(Fatal):
+        from_rows(to_rows(paused) | {"strategies": '{"TREND":{"version":3}}'})
+
+
+def test_a_loss_streak_counts_losses_only_and_says_how_long_it_cools() -> None:
+    held = begun()
+    for _ in range(3):
+        held, events = note_result(held, Decimal(-1), NOON, LIMITS)
+    assert held.day.losses == 3
+    assert events[1] == Alerted("warning", "cooling off for 30 minutes: 3 losses in a row")
+    even, events = note_result(held, Decimal(0), NOON + MINUTE, LIMITS)
+    assert (even.day.losses, events) == (0, ())
+    assert even.day.cooling_until_ns == held.day.cooling_until_ns
+    small, events = note_result(held, Decimal("0.5"), NOON + MINUTE, LIMITS)
+    assert (small.day.losses, events) == (0, ())
+    instant = replace(LIMITS, cooling_losses=0)
+    won, events = note_result(begun(), Decimal("0.5"), NOON, instant)
+    assert (events, won.day.cooling_until_ns) == ((), 0)
+    level, events = note_result(begun(), Decimal(0), NOON, instant)
+    assert (events, level.day.cooling_until_ns) == ((), 0)
+
+
+def test_equity_at_the_peak_changes_nothing() -> None:
+    held = begun()
+    assert note_equity(held, EQUITY) is held
+    assert note_equity(Controls(), EQUITY).day.peak == EQUITY

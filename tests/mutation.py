@@ -135,6 +135,8 @@ def _nudged_text(text: str) -> list[str]:
         number = Decimal(text)
     except InvalidOperation:
         return []
+    if not number.is_finite():
+        return []
     return [str(number * Decimal("1.1")), str(number * Decimal("0.9"))] if number else ["1"]
 
 

@@ -44,7 +44,7 @@ def parse_proposal(row: Mapping[str, Any]) -> Proposal:
     strategy = _text(row, "strategy", "")
     origin = _choice(row, "origin", ORIGINS, "STRATEGY" if strategy else "MANUAL")
     return Proposal(
-        symbol, _contract(row, symbol), Action(action), _number(row, "qty", required=True) or Decimal(0),
+        symbol, _contract(row, symbol), Action(action), _required(row, "qty"),
         _number(row, "limit"), opens_risk=_flag(row, "opens_risk", True),
         protective=_flag(row, "protective", False), origin=origin, strategy=strategy,
         confidence=_score(row, "confidence"), stop=_number(row, "stop"),
@@ -64,7 +64,7 @@ def _contract(row: Mapping[str, Any], symbol: str) -> Contract:
             return Contract(symbol, SecType.STOCK, trading_class=symbol)
         return underlying_contract(instrument, expiry)
     right = Right(_choice(row, "right", ("C", "P"), ""))
-    strike = _number(row, "strike", required=True) or Decimal(0)
+    strike = _required(row, "strike")
     if not expiry:
         _refuse("expiry", row.get("expiry"), 'is missing for an option: write "expiry": "20261118"')
     if instrument is None:
@@ -97,15 +97,17 @@ def _choice(row: Mapping[str, Any], key: str, allowed: tuple[str, ...], default:
     return value
 
 
-def _number(row: Mapping[str, Any], key: str, *, required: bool = False) -> Decimal | None:
+def _number(row: Mapping[str, Any], key: str) -> Decimal | None:
+    return None if row.get(key) is None else _required(row, key)
+
+
+def _required(row: Mapping[str, Any], key: str) -> Decimal:
     value = row.get(key)
-    if value is None and not required:
-        return None
     try:
-        number = Decimal(str(value)) if isinstance(value, str | int | float | Decimal) else None
+        number = Decimal(str(value)) if isinstance(value, str | int | float | Decimal) else Decimal("NaN")
     except InvalidOperation:
-        number = None
-    if number is None or isinstance(value, bool) or not number.is_finite() or not 0 < number <= _LARGEST:
+        number = Decimal("NaN")
+    if isinstance(value, bool) or not number.is_finite() or not 0 < number <= _LARGEST:
         _refuse(key, value, f'must be a number over 0 and up to {_LARGEST}: write "{key}": "3"')
     return number
 

@@ -155,7 +155,7 @@ def grid(held: Sequence[Held], now_ns: int, limits: Limits) -> Grid:
 def stressed(held: Sequence[Held], now_ns: int, spot_pct: float, vol_pct: float, limits: Limits) -> Decimal:
     """P&L of the book, dollars, for an instant move of the market and of volatility, both percent; an
     underlying moves by its beta and falls to zero at the worst."""
-    return _cents(_stressed(held, now_ns, np.array([spot_pct]), np.array([vol_pct]), limits)[0])
+    return _cents(_stressed(held, now_ns, np.array(spot_pct), np.array(vol_pct), limits).item())
 
 
 def _stressed(held: Sequence[Held], now_ns: int, spots: Floats, vols: Floats, limits: Limits) -> Floats:
@@ -206,16 +206,15 @@ def _moved(held: Held, now_ns: int, moves: Floats, vols: Floats) -> Floats:
         by_delta = _delta_dollars(held) * moves
         return np.maximum(by_delta, -float(held.value)) if held.qty > 0 else by_delta
     years = year_fraction(now_ns, held.expiry_ns)
-    here = _worth(held, np.array([held.spot]), years, np.array([held.iv]))
+    here = _worth(held, np.array(held.spot), years, np.array(held.iv))
     there = _worth(held, held.spot * (1 + moves), years, held.iv * (1 + vols))
-    return float(held.qty) * held.contract.multiplier * (there - here[0])
+    return float(held.qty) * held.contract.multiplier * (there - here)
 
 
 def _worth(held: Held, spots: Floats, years: float, vols: Floats) -> Floats:
-    """Dollars a unit; an underlying at zero leaves a put its strike and a call nothing."""
+    """Dollars a unit; an underlying at zero is worth a crumb, which leaves a put its strike."""
     strike, call = float(held.contract.strike), held.contract.right is Right.CALL
-    worth = price(np.maximum(spots, CRUMB), strike, years, vols, call)
-    return np.where(spots > 0, worth, 0.0 if call else strike)
+    return price(np.maximum(spots, CRUMB), strike, years, vols, call)
 
 
 def _cents(dollars: float) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import Final
 
 from station.domain.market import Greeks
 from station.risk.book import Weights, market_value, net_weights, weights
@@ -11,6 +12,10 @@ from station.risk.finding import Finding, failed, judged, passed
 from station.risk.limits import BROAD, Limits
 from station.risk.proposal import Held, Proposal, RiskView
 from station.risk.rules_size import against_equity, outlay
+
+
+UNBOUNDED: Final = Decimal("Infinity")
+"""What an order without a price may be worth: nothing then bounds what time takes from it."""
 
 
 def usable(greeks: Greeks | None) -> bool:
@@ -113,7 +118,8 @@ def _before_and_after(proposal: Proposal, view: RiskView, limits: Limits) -> tup
 
 def _as_held(proposal: Proposal, view: RiskView) -> Held | None:
     signed = proposal.qty * proposal.action.sign
-    value = (outlay(proposal, view) or Decimal(0)) * proposal.action.sign
+    paid = outlay(proposal, view)
+    value = (UNBOUNDED if paid is None else paid) * proposal.action.sign
     if not proposal.contract.is_option:
         return Held(proposal.symbol, proposal.contract, signed, value, delta=1.0, spot=view.spot)
     greeks = view.greeks

@@ -444,3 +444,18 @@ def test_what_a_position_can_lose_to_time_is_bounded_for_the_buyer_alone() -> No
     assert weights(bought, NOON, None, LIMITS).theta == -5.0
     sold = Held("SPX", one, Decimal(-1), Decimal(-5), theta=8.0)
     assert weights(sold, NOON, None, LIMITS).theta == -8.0
+
+
+def test_an_order_without_a_price_is_not_bounded_by_it() -> None:
+    unpriced = view(quote=None, greeks=greeks(theta=-7.0))
+    assert finding("portfolio theta", unpriced, proposal(limit=None)).value == "$+0 to $-2,100"
+
+
+def test_an_option_that_moves_like_its_underlying_is_viable() -> None:
+    assert finding("option viable", view(greeks=greeks(delta=1.0))).passed
+    assert finding("option viable", view(greeks=greeks(delta=-1.0))).passed
+    assert not finding("option viable", view(greeks=greeks(delta=1.001))).passed
+
+
+def test_a_beta_is_weighed_in_cents_too() -> None:
+    assert finding("beta", view(), stock("NVDA", "1", "0.5")).value == "2.00"

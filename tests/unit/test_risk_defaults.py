@@ -13,9 +13,12 @@ import pytest
 from config.equities import load_equities
 from config.files import ConfigError
 from config.settings import load_settings
+from station.domain.market import FeedMode
+from station.domain.orders import Action
 from station.engine import mapping
-from station.risk import EntryWindow, EquityFacts, Limits, StrategyTerms
+from station.risk import Controls, EntryWindow, EquityFacts, Held, Limits, Proposal, RiskView, StrategyTerms
 from station.risk.limits import INDEXES, OPEN_TERMS
+from tests.unit.risk_cases import call
 
 D = Decimal
 DEFAULTS: dict[str, Any] = {
@@ -118,3 +121,27 @@ def test_a_bad_row_of_the_table_is_one_line(text: str, says: str, tmp_path: Path
     with pytest.raises(ConfigError) as refused:
         load_equities(file)
     assert says in str(refused.value) and f"{file}:1: ABC" in str(refused.value)
+
+
+def unset(kind: type, *given: object) -> dict[str, object]:
+    value = kind(*given)
+    return {each.name: getattr(value, each.name) for each in fields(kind)[len(given) :]}
+
+
+def test_what_is_not_measured_is_not_there() -> None:
+    assert unset(RiskView, 7, Controls()) == {
+        "session_open_ns": None, "session_close_ns": None, "link_up": True, "reconciled": True,
+        "instrument_enabled": True, "halted": False, "quote": None, "greeks": None, "feed_mode": FeedMode.LIVE,
+        "feed_age_s": 0.0, "feed_score": 100, "vix": None, "vix_watched": True, "avg_volume": None,
+        "equity": 0, "buying_power": 0, "day_pnl": 0, "month_pnl": 0, "held": (), "working": (),
+        "orders_today": 0, "orders_last_minute": 0, "index_level": None, "spot": None, "expiry_ns": None,
+        "day_trades": 0, "settled_cash": None, "events": (), "strategy_pnl": 0,
+    }  # fmt: skip
+    assert unset(Held, "SPX", call(), D(1), D(100)) == {
+        "open_risk": None, "delta": 0.0, "gamma": 0.0, "vega": 0.0, "theta": 0.0, "strategy": "", "spot": None,
+        "iv": None, "expiry_ns": None,
+    }  # fmt: skip
+    assert unset(Proposal, "SPX", call(), Action.BUY, D(1)) == {
+        "limit": None, "opens_risk": True, "protective": False, "origin": "STRATEGY", "strategy": "",
+        "confidence": None, "stop": None, "terms": OPEN_TERMS, "override": False, "self_report": None,
+    }  # fmt: skip

@@ -150,6 +150,7 @@ def test_shares_move_by_their_beta_and_fall_to_nothing_at_the_worst() -> None:
     assert stressed([shares("NVDA", 100, 500.0)], NOON, -60.0, 0.0, LIMITS) == -50_000
     assert stressed([shares("NVDA", -100, 500.0)], NOON, -30.0, 0.0, LIMITS) == 30_000
     assert stressed([shares("SPY", -100, 500.0)], NOON, 120.0, 0.0, LIMITS) == -60_000
+    assert stressed([shares("NVDA", -100, 500.0)], NOON, -60.0, 0.0, LIMITS) == 50_000
 
 
 def test_at_zero_a_put_is_worth_its_strike_and_a_call_nothing() -> None:
@@ -185,8 +186,8 @@ def test_the_grid_has_every_spot_under_every_volatility() -> None:
     still = found.pnl[VOLS_PCT.index(0.0)]
     assert still[SPOTS_PCT.index(0.0)] == 0
     assert still[0] > still[3] and still[-1] > still[5]
-    assert tuple(sorted(SPOTS_PCT)) == SPOTS_PCT and SPOTS_PCT[0] == -10 and SPOTS_PCT[-1] == 10
-    assert tuple(sorted(VOLS_PCT)) == VOLS_PCT and VOLS_PCT[0] == -50 and VOLS_PCT[-1] == 50
+    assert SPOTS_PCT == (-10, -5, -3, -1, 0, 1, 3, 5, 10)
+    assert VOLS_PCT == (-50, -25, 0, 25, 50)
 
 
 def test_volatility_up_helps_what_is_bought() -> None:
@@ -212,3 +213,22 @@ def test_correlation_is_of_the_days_that_both_have() -> None:
 def test_market_value_counts_both_ways() -> None:
     assert market_value([held("SPX", value="100"), held("SPY", value="-40")]) == 140
     assert market_value([]) == 0
+
+
+def test_equal_exposures_are_in_the_order_of_their_names() -> None:
+    book = [held("SPY", value="100"), held("SPX", value="100")]
+    assert [each.name for each in exposures(book, lambda each: each.symbol, Decimal(1))] == ["SPX", "SPY"]
+
+
+def test_a_single_contract_is_bounded_by_its_worth_and_half_a_share_sold_is_not() -> None:
+    one = option(1, iv=None, value=Decimal(500))
+    assert value_at_risk([one], {}, LIMITS) == 500
+    assert stressed([one], NOON, -30.0, 0.0, LIMITS) == -500
+    half = replace(shares("SPY", 1, 500.0), qty=Decimal("-0.5"), value=Decimal("-0.01"))
+    assert value_at_risk([half], {"SPY": STEADY}, LIMITS) > Decimal("0.01")
+    assert stressed([half], NOON, 10.0, 0.0, LIMITS) == -25
+
+
+def test_an_underlying_that_costs_cents_is_priced_as_any_other() -> None:
+    cheap = option(1, right=Right.PUT, strike=1, spot=0.5, iv=0.5)
+    assert stressed([cheap], NOON, -50.0, 0.0, LIMITS) == 25

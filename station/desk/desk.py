@@ -3,6 +3,7 @@ protection's port; the way of a trade, the hands and the switches are its parts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Protocol
 from station.calendars import Calendar, SessionSpan, et_date
 from station.desk.controls import ControlDesk
 from station.desk.exits import ExitHands
-from station.desk.inbox import OrderInbox
+from station.desk.inbox import Mishandled, OrderInbox
 from station.desk.judgement import Judgement, terms_of
 from station.desk.ledger import Ledger
 from station.desk.reconciler import Reconciler
@@ -19,12 +20,17 @@ from station.desk.stopwatch import FILL_TO_PROTECT, Stopwatch
 from station.desk.way import TradeWay
 from station.domain.broker import (
     CommissionReport,
+    DepthReport,
     ExecutionReport,
+    GreeksReport,
+    HaltReport,
     LinkReport,
+    NoticeReport,
     OrderNotice,
     OrderStatus,
     QuoteReport,
     Report,
+    TickReport,
 )
 from station.domain.clock import Clock
 from station.domain.errors import BadInput
@@ -76,6 +82,8 @@ class Desk:
         self._stopwatch = stopwatch
         self._held: dict[Contract, list[str]] = {}
         self._loud: set[str] = set()
+        self._mishandled: set[tuple[str, str]] = set()
+        self.mishandled: Counter[str] = Counter()
         self.protector: Protector | None = None
         inbox.leader = self
         reconciler.resolver = self
@@ -83,7 +91,18 @@ class Desk:
     # --- the broker's reports -----------------------------------------------------------------------
 
     def on_report(self, report: Report) -> None:
-        """The sink: market data is taken at once, order reports are queued. Never awaits, never raises."""
+        """The sink: market data is taken at once, order reports are queued. Never awaits, never raises: a
+        report that no one can handle is counted, told once a kind and symbol, and locks its symbol."""
+        try:
+            self._sort(report)
+        except Exception as error:  # noqa: BLE001 - the boundary where a fault becomes a record (FAULTS 59)
+            what, symbol = type(report).__name__, _symbol_of(report)
+            self.mishandled[what] += 1
+            if (what, symbol) not in self._mishandled:
+                self._mishandled.add((what, symbol))
+                self._inbox.offer(Mishandled(what, symbol, error))
+
+    def _sort(self, report: Report) -> None:
         match report:
             case QuoteReport():
                 self._market.on_report(report)
@@ -311,3 +330,19 @@ class Desk:
     def _guard(self) -> Protector:
         assert self.protector is not None, "the desk has no protection"
         return self.protector
+
+
+def _symbol_of(report: Report) -> str:
+    match report:
+        case QuoteReport():
+            return report.quote.contract.symbol
+        case GreeksReport():
+            return report.greeks.contract.symbol
+        case TickReport():
+            return report.tick.symbol
+        case DepthReport():
+            return report.contract.symbol
+        case HaltReport() | NoticeReport():
+            return report.symbol
+        case _:
+            return ""

@@ -29,6 +29,18 @@ class Nudge:
     trade_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Mishandled:
+    """A report whose handler raised; `symbol` is empty where it is of no instrument."""
+
+    what: str
+    symbol: str
+    error: Exception
+
+
+Item = OrderReport | Nudge | Mishandled
+
+
 class Leader(Protocol):
     """Who goes on with a trade once a report about it is booked."""
 
@@ -52,12 +64,12 @@ class OrderInbox:
         self._ledger = ledger
         self._clock = clock
         self._on_fault = on_fault
-        self._queue: asyncio.Queue[OrderReport | Nudge] = asyncio.Queue()
+        self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._line = asyncio.Lock()
         self._watchers: dict[str, asyncio.Event] = {}
         self.leader: Leader | None = None
 
-    def offer(self, item: OrderReport | Nudge) -> None:
+    def offer(self, item: Item) -> None:
         self._queue.put_nowait(item)
 
     async def run(self) -> None:
@@ -66,6 +78,8 @@ class OrderInbox:
             try:
                 if isinstance(item, Nudge):
                     await self._lead().nudged(item.trade_id)
+                elif isinstance(item, Mishandled):
+                    await self._mishandled(item)
                 else:
                     await self._apply_stubbornly(item)
             except Exception as error:  # noqa: BLE001 - one bad report must not stop the lane (FAULTS 59)
@@ -121,7 +135,12 @@ class OrderInbox:
         if changed is not None:
             changed.set()
 
-    async def _fault(self, item: OrderReport | Nudge, error: Exception) -> None:
+    async def _mishandled(self, item: Mishandled) -> None:
+        await self._on_fault(item.what, item.error)
+        if item.symbol:
+            await self._lead().quarantine(item.symbol, f"{item.what} could not be handled: {item.error}")
+
+    async def _fault(self, item: Item, error: Exception) -> None:
         await self._on_fault("orders", error)
         ref = getattr(item, "order_ref", "") or getattr(getattr(item, "execution", None), "order_ref", "")
         order = self._ledger.book.orders.get(ref)

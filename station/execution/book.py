@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from station.domain.broker import CommissionReport, ExecutionReport, OrderNotice, OrderStatus
+from station.domain.errors import BadInput
 from station.domain.events import (
     CommissionBooked,
     EntryEnded,
@@ -204,6 +205,11 @@ class OrderBook:
         order = self.orders.get(execution.order_ref)
         if order is None:
             return Interpretation(foreign=True, executions=(execution,))
+        if not execution.price.is_finite() or not execution.qty.is_finite() or execution.qty <= 0:
+            amount = f"{execution.qty} at {execution.price}"
+            raise BadInput(
+                f"execution {execution.exec_id} of {order.ref} says {amount}: not booked, ask the broker"
+            )
         held = self._by_root.get(execution.root_id)
         if held is not None and held.revision >= execution.revision:
             return self._late_fee(order, held, execution)

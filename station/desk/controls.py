@@ -130,11 +130,12 @@ class ControlDesk:
         await self._hands.cancel_entry(trade, cause)
 
     async def cancel_entries(self, cause: str) -> int:
-        """Cancel every working order that could open or increase exposure."""
+        """Cancel every working order that could open or increase exposure; a cancel that is out already is
+        followed by the trade's own way."""
         cancelled = 0
         for trade in self._ledger.open_trades():
             order = self._ledger.book.orders.get(trade.entry_ref)
-            if order is None or order.state.is_terminal:
+            if order is None or order.state.is_terminal or order.cancel_cause:
                 continue
             if order.state is OrderState.UNKNOWN and trade.state is not TradeState.BUY_SUBMITTED:
                 continue

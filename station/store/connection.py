@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 import aiosqlite
 
 from station.clock import Activity
-from station.domain.clock import Clock
+from station.domain.clock import SECOND, Clock, Timer
 from station.domain.errors import Fatal, StorageUnavailable, VigilError
 from station.store.files import CorruptDatabase, prepare_file
 
@@ -30,6 +31,12 @@ RETRY_PAUSES_S: Final = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 WAL_BYTES: Final = 4_400_000
 """A little more than SQLite lets the WAL grow before it starts again (1,000 pages)."""
+
+FOLD_AFTER: Final = 60
+"""Commits after which the WAL is folded into the file: under 1,000 pages, so that it keeps its size."""
+FOLD_QUIET_S: Final = 0.25
+BACKSTOP_PAGES: Final = 4_000
+"""Where SQLite folds by itself, inside a commit, should no moment be quiet enough for us."""
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -80,6 +87,7 @@ def _set_up(connection: sqlite3.Connection, synchronous: str, prepare: Work[None
     connection.execute("PRAGMA journal_mode=WAL").fetchall()
     connection.execute(f"PRAGMA synchronous={synchronous}")
     connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute(f"PRAGMA wal_autocheckpoint={BACKSTOP_PAGES}")
     prepare(connection)
 
 
@@ -112,6 +120,8 @@ class Database:
         self._probe = probe
         self._line = asyncio.Lock()
         self._pending: set[asyncio.Task[object]] = set()
+        self._unfolded = 0
+        self._fold: Timer | None = None
 
     async def commit(self, work: Work[T], label: str = "other") -> T:
         """Run `work` in one transaction; when this returns it is as durable as the file's pragma says.
@@ -119,10 +129,34 @@ class Database:
         Cancelling the caller does not cancel the commit. Commits keep the order in which they were asked for,
         also through retries.
         """
-        task = asyncio.get_running_loop().create_task(self._commit(work, label))
+        self._unfolded += 1
+        if self._unfolded >= FOLD_AFTER and self._fold is None:
+            self._fold_soon()
+        return await asyncio.shield(self._started(self._commit(work, label)))
+
+    def _started(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
-        return await asyncio.shield(task)
+        return task
+
+    def _fold_soon(self) -> None:
+        """Fold the WAL when nobody waits: inside a commit it would cost an order several times its sync."""
+        due_ns = self._clock.now() + round(FOLD_QUIET_S * SECOND)
+        self._fold = self._clock.call_at(due_ns, self._fold_now)
+
+    def _fold_now(self) -> None:
+        if self._pending:
+            self._fold_soon()
+            return
+        self._fold, self._unfolded = None, 0
+        self._started(self._folded())
+
+    async def _folded(self) -> None:
+        # A disk that fails here fails the next commit, which says so; a reader in the way leaves it for later.
+        with suppress(sqlite3.Error):
+            async with self._line, self._activity.op():
+                await self._connection.inquire(lambda c: c.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
 
     async def read(self, work: Work[T]) -> T:
         """Run a read on the same thread."""
@@ -130,6 +164,8 @@ class Database:
 
     async def close(self) -> None:
         """Let outstanding commits finish, then close; the WAL is folded into the file."""
+        if self._fold is not None:
+            self._fold.cancel()
         if self._pending:
             await asyncio.gather(*self._pending, return_exceptions=True)
         async with self._activity.op():

@@ -202,19 +202,24 @@ def _floor(arguments: argparse.Namespace) -> int:
     from station.clock import WallClock
     from station.domain.errors import BadInput
     from station.engine.launch import ensure_engine, run_with_screen
-    from station.link import Link, LinkClient
-    from widgets.app import run_floor
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
-    options, keys, clock = _options(arguments), load_keys(), WallClock()
+    options, keys = _options(arguments), load_keys()
+    door = None if options.in_process else ensure_engine(options)
+
+    # The screen's own loading runs beside the engine's.
+    from station.link import Link, LinkClient
+    from widgets.app import run_floor
+
+    clock = WallClock()
 
     def screen(link: Callable[[], Link], can_detach: bool) -> Coroutine[Any, Any, str]:
         return run_floor(link, clock=clock, keys=keys, can_detach=can_detach)
 
-    if options.in_process:
+    if door is None:
         return run_with_screen(options, lambda link: screen(link, False))
-    socket = ensure_engine(options)
+    socket = door()
     reason = asyncio.run(screen(lambda: LinkClient(socket, clock=clock), True))
     if reason == "detach":
         print("detached: the engine goes on; `python app.py` attaches again, `python app.py stop` ends it")

@@ -22,7 +22,7 @@ from station.domain.errors import BadInput, Fatal
 from station.engine.instruments import enlist_configured
 from station.engine.lease import is_held
 from station.engine.options import RunOptions, Say
-from station.link import Link
+from station.link import Link, pointer_file
 
 START_LIMIT_S: Final = 20.0
 GEN2_THRESHOLD: Final = 100
@@ -102,12 +102,18 @@ def _stop_on_signals(halt: Callable[[str], None]) -> None:
 # --- the screen --------------------------------------------------------------------------------------
 
 
-def ensure_engine(options: RunOptions) -> Path:
-    """The socket of the engine of this runtime directory, started where none runs. Raises Fatal or BadInput
-    with what the engine said when it would not start."""
-    if not is_held(options.runtime):
-        _spawn(options)
-    return options.runtime / "engine.sock"
+def ensure_engine(options: RunOptions) -> Callable[[], Path]:
+    """Start the engine of this runtime directory where none runs. What is returned waits for its door and
+    answers the socket, so that a screen can load meanwhile; it raises Fatal with what the engine said when it
+    would not start. Raises BadInput for settings that no engine would take."""
+    process = None if is_held(options.runtime) else _spawn(options)
+
+    def door() -> Path:
+        if process is not None:
+            _await_engine(process, options.runtime)
+        return options.runtime / "engine.sock"
+
+    return door
 
 
 def run_with_screen(
@@ -132,26 +138,26 @@ async def _together(
     return 0
 
 
-def _spawn(options: RunOptions) -> None:
+def _spawn(options: RunOptions) -> subprocess.Popen[bytes]:
     """Start an engine of its own session, so that no terminal's end can reach it."""
     settings_for(options)
     options.runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [sys.executable, str(Path(sys.argv[0]).resolve()), "run", *_arguments(options)]
     log = os.open(options.runtime / "engine.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     finally:
         os.close(log)
-    _await_engine(process, options.runtime)
 
 
 def _await_engine(process: subprocess.Popen[bytes], runtime: Path) -> None:
     """Until its door is open, or it has said why not."""
+    socket = runtime / "engine.sock"
     deadline = time.monotonic() + START_LIMIT_S  # noqa: TID251 - a start-up limit of this host, no engine runs yet
     while time.monotonic() < deadline:  # noqa: TID251
-        if (runtime / "engine.sock").exists() or (runtime / "engine.sock.path").exists():
+        if socket.exists() or pointer_file(socket).exists():
             return
         if process.poll() is not None:
             said = (runtime / "engine.out").read_text().strip().splitlines()

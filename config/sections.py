@@ -75,7 +75,8 @@ class PaperSection(Section):
 
 
 class MarketSection(Section):
-    """Feeds, series and their quality (SPEC §2)."""
+    """Feeds, series and their quality (SPEC §2). `record` writes what the broker reports to
+    recordings/DATE.jsonl: all but quotes, greeks and depth (enough to replay the session), or all."""
 
     bars_kept: Annotated[int, Field(ge=500, le=20_000)] = 2_000
     latency_alert_p95_ms: Annotated[int, Field(ge=1, le=60_000)] = 200
@@ -83,6 +84,7 @@ class MarketSection(Section):
     rest_requests_per_s: Annotated[int, Field(ge=1, le=100)] = 5
     clock_skew_alarm_ms: Annotated[int, Field(ge=50, le=60_000)] = 1_000
     clock_skew_block_ms: Annotated[int, Field(ge=50, le=600_000)] = 5_000
+    record: Literal["off", "market", "all"] = "off"
 
     @model_validator(mode="after")
     def _alarm_before_block(self) -> MarketSection:
@@ -215,13 +217,17 @@ class SafeguardsSection(Section):
 
 
 class ExecutionSection(Section):
-    """The one send site (SPEC §8)."""
+    """The one send site (SPEC §8). A walking entry stands `walk_step_s` at each tick; with `what_if` the broker
+    is asked for an entry's margin, and no answer within `what_if_timeout_s` denies it."""
 
     entry_timeout_s: Annotated[int, Field(ge=1, le=3_600)] = 60
     partial_timeout_s: Annotated[int, Field(ge=1, le=3_600)] = 30
     cancel_confirm_ms: Annotated[int, Field(ge=10, le=5_000)] = 100
     replace_window_ms: Annotated[int, Field(ge=10, le=5_000)] = 150
     ack_timeout_s: Annotated[int, Field(ge=1, le=60)] = 5
+    walk_step_s: Annotated[int, Field(ge=1, le=600)] = 5
+    what_if: bool = True
+    what_if_timeout_s: Annotated[int, Field(ge=1, le=60)] = 3
     time_in_force: Literal["DAY"] = "DAY"
 
     @model_validator(mode="after")

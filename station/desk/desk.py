@@ -11,6 +11,7 @@ from typing import Protocol
 
 from station.calendars import Calendar, SessionSpan, et_date
 from station.desk.controls import ControlDesk
+from station.desk.entries import EntryDesk
 from station.desk.exits import ExitHands
 from station.desk.inbox import Mishandled, OrderInbox
 from station.desk.judgement import Judgement, terms_of
@@ -38,6 +39,7 @@ from station.domain.events import Alerted, CancelRequested, LinkChanged, OrderMo
 from station.domain.instruments import Contract, Hours, Right
 from station.domain.market import Quote
 from station.domain.orders import Order, OrderState
+from station.domain.ports import Changes
 from station.domain.trade import Cause, Trade, TradeState
 from station.execution import Finding, Interpretation
 from station.execution.book import OrderReport
@@ -63,7 +65,7 @@ class Desk:
 
     def __init__(
         self, *, clock: Clock, calendar: Calendar, ledger: Ledger, inbox: OrderInbox, market: Market,
-        way: TradeWay, hands: ExitHands, controls: ControlDesk, reconciler: Reconciler,
+        way: TradeWay, entries: EntryDesk, hands: ExitHands, controls: ControlDesk, reconciler: Reconciler,
         judgement: Judgement, kill_on_break: Callable[[str], None],
         on_link: Callable[[LinkReport], None], stopwatch: Stopwatch,
     ) -> None:  # fmt: skip
@@ -73,6 +75,7 @@ class Desk:
         self._inbox = inbox
         self._market = market
         self._way = way
+        self._entries = entries
         self._hands = hands
         self._controls = controls
         self._reconciler = reconciler
@@ -152,6 +155,10 @@ class Desk:
             return
         await self.advance(trade.id)
 
+    def confirmed(self, trade_id: str) -> None:
+        """The broker has an exit as it now stands: what waited for the room may go on."""
+        self._guard().notify(trade_id)
+
     async def _excess(self, trade: Trade) -> None:
         """More than was asked, or anything after the end, is booked as it is and locks the symbol."""
         order = self._ledger.book.orders.get(trade.entry_ref)
@@ -199,12 +206,21 @@ class Desk:
         """A proven-absent exit always, if it still fits; an entry only in its time, with the gates open."""
         trade = self._ledger.trades[order.trade_id]
         if order.ticket.purpose.is_exit:
-            return trade.open_qty == order.ticket.qty - order.filled
+            room = abs(trade.open_qty) - self._ledger.book.promised(trade.id, order.ref)
+            return trade.open_qty * order.ticket.action.sign < 0 and order.remaining <= room
         young = self._clock.now() < trade.entry_valid_until_ns
         return young and not order.cancel_cause and self._judgement.entries_open(trade.symbol)
 
     async def resend(self, order: Order) -> None:
-        await self._way.resend(order.ticket)
+        if order.ticket.purpose.is_exit:
+            await self._hands.send(order.ticket)
+        else:
+            await self._entries.send(order.ticket)
+
+    async def change_again(self, order: Order) -> None:
+        """Send the committed change that the broker provably never had; an entry's only in its time."""
+        if order.state.is_working and (order.ticket.purpose.is_exit or self.may_resend(order)):
+            await self._hands.send_change(order.ticket)
 
     async def resolve_break(self, finding: Finding) -> bool:
         """A position the books cannot explain locks its symbol and stops new trades; nothing is guessed."""
@@ -253,7 +269,8 @@ class Desk:
                 continue
             for order in self._ledger.book.working_exits(trade.id):
                 gone = OrderMoved(order.ref, OrderState.EXPIRED, 0, 0, "expired with its contract")
-                await self._ledger.record(trade.id, CancelRequested(order.ref, "expiry"), gone)
+                row = Changes(cancels=((order.ref, "expiry", self._clock.now()),))
+                await self._ledger.record(trade.id, CancelRequested(order.ref, "expiry"), gone, extra=row)
             price = self._settlement_price(trade.contract)
             event = SettledAtExpiry(trade.open_qty, price, trade.contract.multiplier, Cause.EXPIRY.value)
             await self._ledger.record(trade.id, event)
@@ -292,6 +309,7 @@ class Desk:
             halted=self._market.halted(trade.symbol),
             day_shield_hit=self._judgement.day_shield_hit(trade.strategy, trade.shield),
             stop_pct=None if spec is None else spec.stop_pct or None,
+            unconfirmed=self._ledger.book.unconfirmed(trade_id),
         )  # fmt: skip
 
     async def carry_out(self, trade_id: str, directive: Directive) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,7 +13,10 @@ from station.desk.stopwatch import FILL_TO_PROTECT, Stopwatch
 from station.domain.broker import Broker
 from station.domain.errors import BrokerUnavailable
 from station.domain.events import CancelRequested, ExitModified, ExitSubmitted
+from station.domain.instruments import Contract
+from station.domain.market import Quote
 from station.domain.orders import (
+    ZERO,
     Action,
     Order,
     OrderKind,
@@ -24,7 +28,7 @@ from station.domain.orders import (
 )
 from station.domain.ports import Changes
 from station.domain.trade import Cause, Trade, TradeState
-from station.execution import InstrumentLocks, Submitter
+from station.execution import ExecutionTerms, InstrumentLocks, Submitter
 from station.protection import (
     CancelEntry,
     CancelExit,
@@ -36,12 +40,12 @@ from station.protection import (
     SubmitExit,
 )
 
-REPLACE_WINDOW_S = 0.1
 _CAN_EXIT = (TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED, TradeState.SELL_FILLED)
 
 
 class ExitHands:
-    """Carries out protective directives. Every sell leaves through here, so there is never a second one."""
+    """Carries out protective directives. Every sell leaves through here, and together the working ones never
+    stand for more than is open, whatever the broker has not confirmed yet."""
 
     def __init__(
         self,
@@ -53,6 +57,8 @@ class ExitHands:
         ask_reconcile: Callable[[str], None],
         alert: Callable[[str, str, str], Awaitable[None]],
         stopwatch: Stopwatch,
+        quote: Callable[[Contract], Quote | None],
+        terms: ExecutionTerms,
     ) -> None:
         self._ledger = ledger
         self._inbox = inbox
@@ -62,6 +68,8 @@ class ExitHands:
         self._ask_reconcile = ask_reconcile
         self._alert = alert
         self._stopwatch = stopwatch
+        self._quote = quote
+        self._terms = terms
 
     async def carry_out(self, trade_id: str, directive: Directive) -> None:
         """Do what protection asks, unless the trade has moved on meanwhile."""
@@ -86,14 +94,21 @@ class ExitHands:
                 case MarketOut():
                     await self._market_out(trade, directive)
 
+    # --- new exits ----------------------------------------------------------------------------------
+
+    def _room(self, trade: Trade, but: str = "") -> Decimal:
+        """What is open and not promised to a working exit, one left out."""
+        return abs(trade.open_qty) - self._ledger.book.promised(trade.id, but)
+
     async def _submit(self, trade: Trade, asked: SubmitExit) -> None:
-        if trade.open_qty <= 0 or self._ledger.book.working_exits(trade.id):
-            return
-        await self._place(trade, asked.kind, asked.purpose, asked.limit, asked.stop, asked.cause.value)
+        if trade.open_qty > 0:
+            qty = min(asked.qty, self._room(trade))
+            await self._place(trade, qty, asked.kind, asked.purpose, asked.limit, asked.stop, asked.cause.value)
 
     async def _place(
         self,
         trade: Trade,
+        qty: Decimal,
         kind: OrderKind,
         purpose: Purpose,
         limit: Decimal | None,
@@ -101,19 +116,42 @@ class ExitHands:
         cause: str,
         replaces: str = "",
     ) -> None:
-        ticket = self._ticket(trade, kind, purpose, limit, stop)
-        await self._ledger.record(trade.id, ExitSubmitted(ticket, cause, replaces), urgent=True)
-        await self.send(ticket)
+        """Commit one intent, or several where `qty` is more than one order may be for, then send them."""
+        tickets: list[Ticket] = []
+        while qty > 0:
+            part = min(qty, self._terms.max_contracts)
+            tickets.append(self._ticket(trade, part, kind, purpose, limit, stop, len(tickets)))
+            qty -= part
+        if not tickets:
+            return
+        events = [ExitSubmitted(ticket, cause, replaces, *self._decision(ticket)) for ticket in tickets]
+        await self._ledger.record(trade.id, *events, urgent=True)
+        if len(tickets) == 1:
+            await self.send(tickets[0])
+        else:
+            await asyncio.gather(*(self.send(ticket) for ticket in tickets))
 
     def _ticket(
-        self, trade: Trade, kind: OrderKind, purpose: Purpose, limit: Decimal | None, stop: Decimal | None
-    ) -> Ticket:
+        self, trade: Trade, qty: Decimal, kind: OrderKind, purpose: Purpose, limit: Decimal | None,
+        stop: Decimal | None, beside: int,
+    ) -> Ticket:  # fmt: skip
         assert trade.contract is not None
-        ref = order_ref(trade.account, trade.id, "X", self._ledger.book.next_leg(trade.id, "X"))
+        number = self._ledger.book.next_leg(trade.id, "X") + beside
         action = Action.SELL if trade.open_qty > 0 else Action.BUY
         return Ticket(
-            ref, trade.account, trade.contract, action, abs(trade.open_qty), kind, purpose, limit, stop
-        )
+            order_ref(trade.account, trade.id, "X", number), trade.account, trade.contract, action, qty, kind,
+            purpose, limit, stop,
+        )  # fmt: skip
+
+    def _decision(self, ticket: Ticket) -> tuple[Decimal | None, Decimal | None]:
+        """What the exit should bring, and the mid it is measured by: at a limit that is the limit, at market
+        the side it meets and the mid, now."""
+        if ticket.limit is not None:
+            return ticket.limit, ticket.limit
+        quote = self._quote(ticket.contract)
+        if quote is None:
+            return None, None
+        return (quote.bid if ticket.action is Action.SELL else quote.ask), quote.mid
 
     async def send(self, ticket: Ticket) -> None:
         """Send a committed exit. A link that is down leaves it PENDING: the reconciliation that follows the
@@ -124,62 +162,88 @@ class ExitHands:
         except BrokerUnavailable as error:
             self._ask_reconcile(f"exit {ticket.order_ref} was not sent: {error}")
 
+    # --- changes ------------------------------------------------------------------------------------
+
     async def _modify(self, trade: Trade, asked: ModifyExit) -> None:
         order = self._ledger.book.orders.get(asked.order_ref)
         if order is None or not _is_certain(order):
             return
-        qty = order.filled + max(trade.open_qty, Decimal(0))
-        if qty <= order.filled:
-            return
-        ticket = replace(order.ticket, kind=asked.kind, qty=qty, limit=asked.limit, stop=asked.stop)
-        await self._change(trade, order, ticket, asked.cause.value, asked.reason)
+        qty = min(asked.qty, order.filled + self._room(trade, order.ref))
+        if qty > order.filled:
+            ticket = replace(order.ticket, kind=asked.kind, qty=qty, limit=asked.limit, stop=asked.stop)
+            await self._change(trade, [(order, ticket)], asked.cause.value, asked.reason)
 
     async def _market_out(self, trade: Trade, asked: MarketOut) -> None:
+        """Every working exit to market for what it has left, the first also for what none covers; what the
+        broker has not answered on is left alone, and counts."""
         working = self._ledger.book.working_exits(trade.id)
         if any(order.state is OrderState.UNKNOWN for order in working):
             self._ask_reconcile(f"{asked.cause.value}: an exit of {trade.id} is UNKNOWN")
-            return
         if trade.open_qty == 0:
             return
-        if not working:
-            await self._place(trade, OrderKind.MARKET, Purpose.CLOSE, None, None, asked.cause.value)
-            return
-        order = working[0]
         wanted = Action.SELL if trade.open_qty > 0 else Action.BUY
-        if order.ticket.action is not wanted:
-            await self._cancel(order.ref, asked.cause.value)
+        wrong = [order for order in working if order.ticket.action is not wanted]
+        if wrong:
+            for order in wrong:
+                await self._cancel(order.ref, asked.cause.value)
             return
-        if order.ticket.kind is OrderKind.MARKET and order.remaining == abs(trade.open_qty):
-            return
-        ticket = replace(
-            order.ticket, kind=OrderKind.MARKET, limit=None, stop=None,
-            qty=order.filled + abs(trade.open_qty),
-        )  # fmt: skip
-        await self._change(trade, order, ticket, asked.cause.value, asked.reason)
+        left, room = abs(trade.open_qty), max(self._room(trade), ZERO)
+        changes: list[tuple[Order, Ticket]] = []
+        for order in filter(_is_certain, working):
+            own = order.remaining + (room if order.remaining + room <= self._terms.max_contracts else ZERO)
+            own = min(own, left)
+            left -= own
+            room -= max(own - order.remaining, ZERO)
+            if own <= 0:
+                await self._cancel(order.ref, asked.cause.value)
+                continue
+            ticket = replace(order.ticket, kind=OrderKind.MARKET, limit=None, stop=None, qty=order.filled + own)
+            if ticket != order.ticket:
+                changes.append((order, ticket))
+        await self._change(trade, changes, asked.cause.value, asked.reason)
+        uncovered, fresh = min(room, left), self._ledger.trades[trade.id]
+        if uncovered > 0 and fresh.open_qty * trade.open_qty > 0:
+            qty = min(uncovered, self._room(fresh))
+            await self._place(fresh, qty, OrderKind.MARKET, Purpose.CLOSE, None, None, asked.cause.value)
 
-    async def _change(self, trade: Trade, order: Order, ticket: Ticket, cause: str, reason: str) -> None:
-        in_place = self._broker.capabilities.modify_in_place
-        if not in_place or order.ref in self._ledger.book.unchangeable:
-            await self._replace(trade, order, ticket, cause)
-            return
-        changed = ExitModified(ticket, cause, reason)
-        await self._ledger.record(trade.id, changed, urgent=True)
+    async def _change(
+        self, trade: Trade, changes: Sequence[tuple[Order, Ticket]], cause: str, reason: str
+    ) -> None:
+        """Change in place, all in one commit; what cannot be is cancelled and placed anew."""
+        fixed = self._ledger.book.unchangeable
+        can = self._broker.capabilities.modify_in_place
+        tickets = [ticket for order, ticket in changes if can and order.ref not in fixed]
+        if tickets:
+            events = [ExitModified(ticket, cause, reason, *self._decision(ticket)) for ticket in tickets]
+            await self._ledger.record(trade.id, *events, urgent=True)
+            for ticket in tickets:
+                await self.send_change(ticket)
+        await self._replace(trade, [pair for pair in changes if pair[1] not in tickets], cause)
+
+    async def send_change(self, ticket: Ticket) -> None:
+        """Send a committed change. A link that is down leaves the order as it was: the reconciliation that
+        follows finds the difference and sends it then."""
         try:
             await self._submitter.modify(ticket)
         except BrokerUnavailable as error:
             self._ask_reconcile(f"change of {ticket.order_ref} was not sent: {error}")
 
-    async def _replace(self, trade: Trade, order: Order, ticket: Ticket, cause: str) -> None:
+    async def _replace(self, trade: Trade, changes: Sequence[tuple[Order, Ticket]], cause: str) -> None:
         """Cancel, wait for the proof, derive the quantity again, place. In doubt: ask, never sell twice."""
-        await self._cancel(order.ref, "replace")
-        if not await self._inbox.terminal(order.ref, REPLACE_WINDOW_S):
-            self._ask_reconcile(f"cancel of {order.ref} was not confirmed in {REPLACE_WINDOW_S} s")
-            return
-        fresh = self._ledger.trades[trade.id]
-        if fresh.open_qty > 0:
-            await self._place(
-                fresh, ticket.kind, ticket.purpose, ticket.limit, ticket.stop, cause, replaces=order.ref
-            )
+        for order, _ in changes:
+            await self._cancel(order.ref, "replace")
+        for order, ticket in changes:
+            if not await self._inbox.terminal(order.ref, self._terms.cancel_confirm_s):
+                wait_ms = round(self._terms.cancel_confirm_s * 1000)
+                self._ask_reconcile(f"cancel of {order.ref} was not confirmed in {wait_ms} ms")
+                continue
+            fresh = self._ledger.trades[trade.id]
+            rest = ticket.qty - self._ledger.book.orders[order.ref].filled
+            if fresh.open_qty * trade.open_qty > 0:
+                await self._place(
+                    fresh, min(rest, self._room(fresh)), ticket.kind, ticket.purpose, ticket.limit, ticket.stop,
+                    cause, replaces=order.ref,
+                )  # fmt: skip
 
     async def _cancel(self, ref: str, cause: str) -> None:
         order = self._ledger.book.orders.get(ref)

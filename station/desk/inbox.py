@@ -48,6 +48,8 @@ class Leader(Protocol):
 
     async def nudged(self, trade_id: str) -> None: ...
 
+    def confirmed(self, trade_id: str) -> None: ...
+
     async def foreign(self, report: OrderReport) -> None: ...
 
     async def quarantine(self, symbol: str, reason: str) -> None: ...
@@ -95,6 +97,8 @@ class OrderInbox:
             await self._lead().foreign(report)
         if found.query:
             self._lead().ask_reconcile(f"{type(report).__name__} needs the broker's word")
+        if found.confirms and trade is None:
+            self._lead().confirmed(found.trade_id)
         if trade is not None:
             self._wake_watchers(found.trade_id)
             await self._lead().booked(trade, found)

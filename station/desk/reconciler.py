@@ -17,9 +17,10 @@ from station.desk.ledger import Ledger
 from station.domain.broker import Broker, Position
 from station.domain.clock import Clock
 from station.domain.errors import BrokerUnavailable
-from station.domain.events import EntryEnded, Event, OrderMoved, Reconciled
+from station.domain.events import Alerted, EntryEnded, Event, OrderMoved, Reconciled
 from station.domain.instruments import Contract
 from station.domain.orders import ZERO, Order, OrderState
+from station.domain.ports import Changes
 from station.execution import BrokerTruth, Finding, Submitter, plan_reconciliation
 from station.execution.reconcile import Kind, position_findings
 
@@ -34,6 +35,8 @@ class Resolver(Protocol):
     def may_resend(self, order: Order) -> bool: ...
 
     async def resend(self, order: Order) -> None: ...
+
+    async def change_again(self, order: Order) -> None: ...
 
     async def resolve_break(self, finding: Finding) -> bool: ...
 
@@ -125,7 +128,7 @@ class Reconciler:
 
     async def _truth(self) -> BrokerTruth:
         """Executions last, so that none can hide between the answers."""
-        mark = self._submitter.sent
+        mark = self._submitter.handed
         positions = await self._broker.positions()
         orders = await self._broker.open_orders()
         executions = await self._broker.executions()
@@ -138,10 +141,20 @@ class Reconciler:
             await self._inbox.apply(report)
         for order in plan.unsent:
             await self._absent(order)
+        for ref in plan.confirmed:
+            self._ledger.book.confirm(ref)
+        for order in plan.unchanged:
+            assert self.resolver is not None
+            await self.resolver.change_again(self._ledger.book.orders[order.ref])
         for stray in plan.strays:
-            await self._broker.cancel(stray.order_ref)
-            await self._alert("critical", f"cancelled a stray order {stray.order_ref}", "")
+            await self._cancel_stray(stray.order_ref)
         return plan.findings
+
+    async def _cancel_stray(self, ref: str) -> None:
+        row = Changes(cancels=((ref, "reconcile", self._clock.now()),))
+        told = Alerted("critical", f"cancelled a stray order {ref}")
+        await self._ledger.record("", told, extra=row)
+        await self._submitter.cancel(ref)
 
     async def _absent(self, order: Order) -> None:
         """Proof of absence: the same intent may go out again, or is closed as never sent (FAULTS 16)."""

@@ -8,40 +8,32 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 from typing import Final
 
-from station.desk.exits import ExitHands
-from station.desk.inbox import Nudge, OrderInbox
+from station.desk.entries import EntryDesk, is_unfilled
 from station.desk.judgement import DAY_SHIELD, Judgement
 from station.desk.ledger import Ledger
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock, Ids
-from station.domain.errors import BrokerUnavailable, IllegalTransition, StorageUnavailable
+from station.domain.errors import IllegalTransition, StorageUnavailable
 from station.domain.events import (
-    CancelRequested,
-    EntrySubmitted,
     OptionSelected,
-    Recorded,
     SignalAccepted,
     StrategyPassed,
     TradeFailed,
     TradeSized,
 )
-from station.domain.orders import Action, Order, OrderState, Purpose, Ticket, order_ref
 from station.domain.ports import Changes
 from station.domain.signals import Decision, Signal, SignalState
 from station.domain.specs import Desired, StrategySpec
 from station.domain.trade import Origin, Step, Trade, TradeState, closing, due
-from station.execution import InstrumentLocks, Submitter
-from station.execution.policy import EntryTerms, entry_terms
+from station.execution import InstrumentLocks
+from station.execution.policy import entry_terms
 from station.options import NoPick, OptionDesk
 from station.strategy import Pass, Pool
 from station.wealth import WealthBook, size
 
-PARTIAL_REST_S: Final = 30
 FEE_GRACE_S: Final = 5
-ACK_TIMEOUT_S: Final = 5
 STORAGE_RETRY_S: Final = 5
 
 
@@ -57,20 +49,18 @@ class TradeWay:
     """Leads trades. One advance a trade at a time; a call that meets another makes that one look again."""
 
     def __init__(
-        self, *, clock: Clock, ledger: Ledger, inbox: OrderInbox, submitter: Submitter,
-        locks: InstrumentLocks, hands: ExitHands, options: OptionDesk, wealth: WealthBook,
+        self, *, clock: Clock, ledger: Ledger,
+        locks: InstrumentLocks, entries: EntryDesk, options: OptionDesk, wealth: WealthBook,
         judgement: Judgement, pool: Pool, ids: Ids, identity: Callable[[], Identity],
         desired: Callable[[], Desired], session: Callable[[], date],
-        protect: Callable[[str], None], ask_reconcile: Callable[[str], None],
+        protect: Callable[[str], None],
         alert: Callable[[str, str, str], Awaitable[None]], stopwatch: Stopwatch,
     ) -> None:  # fmt: skip
         self._clock = clock
         self._stopwatch = stopwatch
         self._ledger = ledger
-        self._inbox = inbox
-        self._submitter = submitter
         self._locks = locks
-        self._hands = hands
+        self._entries = entries
         self._options = options
         self._wealth = wealth
         self._judgement = judgement
@@ -80,14 +70,10 @@ class TradeWay:
         self._desired = desired
         self._session = session
         self._protect = protect
-        self._ask_reconcile = ask_reconcile
         self._alert = alert
         self._signals: dict[str, tuple[Signal, ...]] = {}
         self._again: set[str] = set()
         self._busy: set[str] = set()
-        self._doubted_ns: dict[str, int] = {}
-        self._cancelled_ns: dict[str, int] = {}
-        ledger.listeners.append(self._noted)
 
     # --- beginnings ---------------------------------------------------------------------------------
 
@@ -103,7 +89,7 @@ class TradeWay:
         whose = self._identity()
         passed = StrategyPassed(
             whose.account, whose.environment, spec.strategy_id, spec.version, Origin.STRATEGY.value,
-            spec.symbol, case.side, spec.target_pct, spec.shield, spec.wealth_plan,
+            spec.symbol, case.side, spec.target_pct, spec.shield, spec.wealth_plan, spec.ladder,
         )  # fmt: skip
         signals = tuple(s.moved(SignalState.VALIDATED, trade_id) for s in case.signals)
         decisions = tuple(replace(d, trade_id=trade_id) for d in case.decisions)
@@ -145,12 +131,9 @@ class TradeWay:
             self._busy.discard(trade_id)
 
     async def _storage_down(self, trade_id: str, error: StorageUnavailable) -> None:
-        self.nudge_at(trade_id, self._clock.now() + STORAGE_RETRY_S * SECOND)
+        self._entries.nudge_at(trade_id, self._clock.now() + STORAGE_RETRY_S * SECOND)
         self._protect(trade_id)
         await self._alert("critical", f"database: {error}; entries are off, {trade_id} waits", "")
-
-    def nudge_at(self, trade_id: str, at_ns: int) -> None:
-        self._clock.call_at(at_ns, lambda: self._inbox.offer(Nudge(trade_id)))
 
     async def _step(self, trade_id: str) -> bool:
         """One step; True when the state moved on and the next may be due."""
@@ -226,89 +209,28 @@ class TradeWay:
             if terms is None:
                 await self._fail(trade, "quote", "no sane two-sided quote to price the entry")
                 return
-            await self._submit(trade, spec, verdict.qty, terms, verdict.decisions)
-
-    async def _submit(
-        self, trade: Trade, spec: StrategySpec, qty: Decimal, terms: EntryTerms,
-        decisions: tuple[Decision, ...],
-    ) -> None:  # fmt: skip
-        assert trade.contract is not None
-        ref = order_ref(trade.account, trade.id, "E", self._ledger.book.next_leg(trade.id, "E"))
-        ticket = Ticket(
-            ref, trade.account, trade.contract, Action.BUY, qty, terms.kind, Purpose.ENTRY,
-            terms.limit,
-        )  # fmt: skip
-        now = self._clock.now()
-        until = now + spec.entry_timeout_s * SECOND
-        intent = EntrySubmitted(ticket, terms.decision_price, terms.decision_mid, until)
-        signals = self._moved_signals(trade, SignalState.EXECUTING)
-        await self._ledger.record(trade.id, intent, extra=_trace(trade, decisions) + Changes(signals=signals))
-        self.nudge_at(trade.id, until)
-        self.nudge_at(trade.id, now + ACK_TIMEOUT_S * SECOND)
-        await self._send(ticket)
-        self._stopwatch.stop(SIGNAL_TO_WIRE, trade.id)
-
-    async def _send(self, ticket: Ticket) -> None:
-        try:
-            await self._submitter.place([ticket])
-        except BrokerUnavailable as error:
-            self._ask_reconcile(f"entry {ticket.order_ref} was not sent: {error}")
-
-    async def resend(self, ticket: Ticket) -> None:
-        """The same committed intent again, after proof that the broker never had it."""
-        await self._send(ticket)
+            ticket = self._entries.ticket(trade, verdict.qty, terms)
+            denied, said = await self._entries.margin(trade, ticket)
+            decisions = verdict.decisions if said is None else (*verdict.decisions, said)
+            if denied is not None:
+                await self._fail(trade, denied.code, denied.reason, decisions)
+                return
+            signals = self._moved_signals(trade, SignalState.EXECUTING)
+            extra = _trace(trade, decisions) + Changes(signals=signals)
+            await self._entries.submit(trade, spec, ticket, terms, extra)
+            self._stopwatch.stop(SIGNAL_TO_WIRE, trade.id)
 
     async def _await_entry(self, trade: Trade) -> None:
         order = self._ledger.book.orders[trade.entry_ref]
-        now = self._clock.now()
-        if order.state.is_terminal and order.filled == 0:
+        if is_unfilled(order):
             await self._fail(trade, f"entry {order.state.value.lower()}", order.reason or order.cancel_cause)
-        elif order.cancel_cause or now >= trade.entry_valid_until_ns:
-            await self._cancel_rest(trade, order)
-        elif order.state in (OrderState.PENDING, OrderState.UNKNOWN):
-            self._doubt(order, now)
-
-    def _doubt(self, order: Order, now_ns: int) -> None:
-        """Ask about an unacknowledged entry every ACK_TIMEOUT_S: the answer may be that it is still pending
-        there, and each answer looks at the trade again."""
-        since_ns = self._doubted_ns.get(order.ref, order.created_ns)
-        again_ns = since_ns + ACK_TIMEOUT_S * SECOND
-        if now_ns < again_ns:
-            return
-        self._doubted_ns[order.ref] = now_ns
-        self.nudge_at(order.trade_id, now_ns + ACK_TIMEOUT_S * SECOND)
-        self._ask_reconcile(f"entry {order.ref} has no acknowledgement after {ACK_TIMEOUT_S} s")
+        else:
+            await self._entries.awaited(trade, order)
 
     async def _protected(self, trade: Trade) -> None:
         """Protection works on its own task; here only the rest of a partly filled entry is bounded."""
         self._protect(trade.id)
-        if trade.entry_done or not trade.entry_ref:
-            return
-        deadline = trade.filled_ns + PARTIAL_REST_S * SECOND
-        order = self._ledger.book.orders[trade.entry_ref]
-        if order.cancel_cause or self._clock.now() >= deadline:
-            await self._cancel_rest(trade, order)
-        else:
-            self.nudge_at(trade.id, deadline)
-
-    async def _cancel_rest(self, trade: Trade, order: Order) -> None:
-        """Cancel what an entry has not filled; a cancel without effect for ACK_TIMEOUT_S is asked about and
-        sent again, since a lost one would leave the entry working for the day."""
-        asked_ns = self._cancelled_ns.get(order.ref, 0)
-        if order.cancel_cause and self._clock.now() < asked_ns + ACK_TIMEOUT_S * SECOND:
-            return
-        if order.cancel_cause:
-            self._ask_reconcile(f"cancel of {order.ref} is unanswered for {ACK_TIMEOUT_S} s")
-        await self._hands.cancel_entry(trade, order.cancel_cause or "expiry")
-
-    def _noted(self, item: Recorded) -> None:
-        """Every cancel of an entry is looked at again when its answer is overdue."""
-        trade = self._ledger.trades.get(item.trade_id)
-        if trade is None or not isinstance(item.event, CancelRequested):
-            return
-        if item.event.order_ref == trade.entry_ref:
-            self._cancelled_ns[trade.entry_ref] = item.at_ns
-            self.nudge_at(trade.id, item.at_ns + ACK_TIMEOUT_S * SECOND)
+        await self._entries.partly_filled(trade)
 
     async def _close(self, trade: Trade) -> None:
         event = closing(trade)
@@ -317,7 +239,7 @@ class TradeWay:
             return
         grace_until = trade.updated_ns + FEE_GRACE_S * SECOND
         if event.provisional and self._clock.now() < grace_until:
-            self.nudge_at(trade.id, grace_until)
+            self._entries.nudge_at(trade.id, grace_until)
             return
         signals = self._moved_signals(trade, SignalState.EXECUTED)
         await self._ledger.record(trade.id, event, extra=Changes(signals=signals))

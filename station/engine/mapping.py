@@ -8,6 +8,7 @@ from decimal import Decimal
 from config.equities import load_equities
 from config.sections import EntryWindow as ConfiguredWindow
 from config.settings import Settings
+from station.execution import ExecutionTerms, SendCaps
 from station.options import PickLimits
 from station.protection import LateMode, ProtectionSettings
 from station.risk import EntryWindow, EquityFacts, Limits
@@ -76,7 +77,24 @@ def protection(settings: Settings) -> ProtectionSettings:
         rapid_shield_pct=rules.rapid_shield_pct, stale_after_s=rules.stale_after_s,
         fast_poll_s=rules.fast_poll_s, fast_poll_for_s=rules.fast_poll_for_s,
         slow_poll_s=rules.slow_poll_s, ack_timeout_s=settings.execution.ack_timeout_s,
+        p2_pct=rules.p2_pct, p3_pct=rules.p3_pct, max_contracts=Decimal(settings.risk.contracts_per_order),
     )  # fmt: skip
+
+
+def execution(settings: Settings) -> ExecutionTerms:
+    """How orders are worked (SPEC §8) as configured."""
+    rows = settings.execution
+    return ExecutionTerms(
+        max_contracts=Decimal(settings.risk.contracts_per_order), walk_step_s=rows.walk_step_s,
+        partial_rest_s=rows.partial_timeout_s, ack_timeout_s=rows.ack_timeout_s,
+        cancel_confirm_s=rows.cancel_confirm_ms / 1000, what_if=rows.what_if,
+        what_if_timeout_s=float(rows.what_if_timeout_s),
+    )  # fmt: skip
+
+
+def send_caps(settings: Settings) -> SendCaps:
+    """The last guard before the wire as configured."""
+    return SendCaps(Decimal(settings.risk.contracts_per_order), settings.risk.orders_per_minute)
 
 
 def pick_limits(settings: Settings) -> PickLimits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,8 +11,10 @@ from pathlib import Path
 from config.plans import plan_path
 from config.settings import Settings
 from station.calendars import Calendar
+from station.clock import Activity
 from station.desk.controls import ControlDesk
 from station.desk.desk import Desk
+from station.desk.entries import EntryDesk
 from station.desk.exits import ExitHands
 from station.desk.holdings import HoldingsView
 from station.desk.hunting import BarCloser, Hunt, wanted_series
@@ -55,6 +57,7 @@ class Outside:
     broker: Broker
     probe: Callable[[str], None] | None
     symbols: tuple[str, ...]
+    activity: Activity = field(default_factory=lambda: Activity(ordered=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +130,19 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     spool = ExitSpool(outside.runtime / "exits.spool")
     ledger = Ledger(outside.stores.lifecycle, OrderBook(PROVISIONAL_FEE), clock, spool)
     inbox = OrderInbox(ledger, clock, hooks.on_fault)
-    submitter, locks = Submitter(broker, outside.probe), InstrumentLocks()
+    submitter = Submitter(broker, clock, mapping.send_caps(outside.settings), outside.probe)
+    locks, execution = InstrumentLocks(), mapping.execution(outside.settings)
     hands = ExitHands(
-        ledger, inbox, submitter, broker, locks, lambda why: late.reconciler.ask(why), late.alert, stopwatch
+        ledger,
+        inbox,
+        submitter,
+        broker,
+        locks,
+        lambda why: late.reconciler.ask(why),
+        late.alert,
+        stopwatch,
+        market.quote,
+        execution,
     )
     limits = mapping.limits(outside.settings)
     money = MoneyDesk(clock, broker, ledger, market, hooks.day_start, late.on_money)
@@ -148,19 +161,24 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         reconciled=lambda: late.reconciler.ready, link_up=lambda: broker.connected, day_start=hooks.day_start,
     )  # fmt: skip
     reconciler = late.reconciler = Reconciler(ledger, inbox, broker, clock, late.alert, submitter)
+    entries = EntryDesk(
+        clock=clock, ledger=ledger, inbox=inbox, submitter=submitter, broker=broker, locks=locks,
+        hands=hands, judgement=judgement, buying_power=lambda: money.buying_power,
+        spec=lambda trade: late.way.specs().get(trade.strategy), ask_reconcile=reconciler.ask, terms=execution,
+    )  # fmt: skip
     way = late.way = TradeWay(
-        clock=clock, ledger=ledger, inbox=inbox, submitter=submitter, locks=locks, hands=hands,
-        options=options, wealth=wealth, judgement=judgement, pool=pool, ids=outside.stores.ids,
-        identity=hooks.identity, desired=hooks.desired, session=hooks.session,
-        protect=lambda trade_id: late.protection.notify(trade_id), ask_reconcile=reconciler.ask,
-        alert=late.alert, stopwatch=stopwatch,
+        clock=clock, ledger=ledger, locks=locks, entries=entries, options=options, wealth=wealth,
+        judgement=judgement, pool=pool, ids=outside.stores.ids, identity=hooks.identity,
+        desired=hooks.desired, session=hooks.session,
+        protect=lambda trade_id: late.protection.notify(trade_id), alert=late.alert, stopwatch=stopwatch,
     )  # fmt: skip
     controls = late.controls = ControlDesk(
         ledger, hands, clock, lambda: limits, lambda: late.protection.notify_all(),
         lambda trade_id, cause, reason: late.desk.close_trade(trade_id, cause, reason),
     )  # fmt: skip
     desk = late.desk = Desk(
-        clock=clock, calendar=calendar, ledger=ledger, inbox=inbox, market=market, way=way, hands=hands,
+        clock=clock, calendar=calendar, ledger=ledger, inbox=inbox, market=market, way=way, entries=entries,
+        hands=hands,
         controls=controls, reconciler=reconciler, judgement=judgement, kill_on_break=hooks.kill_soon,
         on_link=hooks.on_link, stopwatch=stopwatch,
     )  # fmt: skip

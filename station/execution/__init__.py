@@ -1,17 +1,22 @@
 """Orders: our own book of them, the one submit site, instrument locks, and reconciliation with the broker."""
 
+from station.execution.asking import within
 from station.execution.book import Interpretation, OrderBook
 from station.execution.locks import InstrumentLocks
+from station.execution.policy import ExecutionTerms
 from station.execution.reconcile import BrokerTruth, Finding, Plan, plan_reconciliation
-from station.execution.submit import Submitter
+from station.execution.submit import SendCaps, Submitter
 
 __all__ = [
     "BrokerTruth",
+    "ExecutionTerms",
     "Finding",
     "InstrumentLocks",
     "Interpretation",
     "OrderBook",
     "Plan",
+    "SendCaps",
     "Submitter",
     "plan_reconciliation",
+    "within",
 ]

@@ -17,6 +17,7 @@ from station.domain.errors import BadInput
 from station.domain.events import (
     CommissionBooked,
     EntryEnded,
+    EntryModified,
     Event,
     ExecutionBooked,
     ExitModified,
@@ -30,7 +31,6 @@ from station.domain.orders import (
     Order,
     OrderState,
     Purpose,
-    Ticket,
     acknowledged,
     latest_revisions,
     moved,
@@ -47,8 +47,9 @@ PRICE_OR_MODIFY_CODES: Final = frozenset({103, 104, 105, 106, 107, 110, 329})
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """What one report is worth: events to record on `trade_id`, the execution row to write with them, and
-    whether the broker must be asked before anything may be concluded (`query`)."""
+    """What one report is worth: events to record on `trade_id`, the execution row to write with them, whether
+    the broker must be asked before anything may be concluded (`query`), and whether it confirmed a change that
+    was outstanding (`confirms`)."""
 
     trade_id: str = ""
     events: tuple[Event, ...] = ()
@@ -56,6 +57,15 @@ class Interpretation:
     query: bool = False
     foreign: bool = False
     failure: tuple[int, str] | None = None
+    confirms: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A change that the broker has not confirmed: the order before it, and the largest total it may have."""
+
+    before: Order
+    larger: Decimal
 
 
 NOTHING: Final = Interpretation()
@@ -73,7 +83,8 @@ class OrderBook:
         self._by_root: dict[str, Execution] = {}
         self._by_id: dict[str, Execution] = {}
         self._early_fees: dict[str, Decimal] = {}
-        self._before_modify: dict[str, Ticket] = {}
+        self._changes: dict[str, _Change] = {}
+        self._undone: set[str] = set()
         self.claims: dict[str, OrderStatus] = {}
         self.unchangeable: set[str] = set()
 
@@ -87,9 +98,46 @@ class OrderBook:
         held = self.orders.get(order.ref)
         if held is None:
             self._refs_of.setdefault(order.trade_id, []).append(order.ref)
-        elif held.ticket != order.ticket and order.ref not in self._before_modify:
-            self._before_modify[order.ref] = held.ticket
+        elif order.state.is_terminal:
+            self._changes.pop(order.ref, None)
+        elif held.ticket != order.ticket:
+            self._note_change(held, order)
         self.orders[order.ref] = order
+
+    def _note_change(self, held: Order, order: Order) -> None:
+        if order.ref in self._undone:
+            self._undone.discard(order.ref)
+            return
+        known = self._changes.get(order.ref)
+        larger = max(known.larger if known else held.ticket.qty, order.ticket.qty)
+        self._changes[order.ref] = _Change(known.before if known else held, larger)
+
+    def confirm(self, ref: str) -> None:
+        """The broker has this order as we do."""
+        self._changes.pop(ref, None)
+
+    def is_changing(self, ref: str) -> bool:
+        return ref in self._changes
+
+    def unconfirmed(self, trade_id: str) -> tuple[tuple[str, Decimal], ...]:
+        """Working exits of a trade whose change is not confirmed, with the largest total each may have."""
+        return tuple(
+            (order.ref, self._changes[order.ref].larger)
+            for order in self.working_exits(trade_id)
+            if order.ref in self._changes
+        )
+
+    def promised(self, trade_id: str, but: str = "") -> Decimal:
+        """The most that the working exits of a trade, one left out, could still trade at the broker."""
+        larger = dict(self.unconfirmed(trade_id))
+        return sum(
+            (
+                max(order.ticket.qty, larger.get(order.ref, ZERO)) - order.filled
+                for order in self.working_exits(trade_id)
+                if order.ref != but
+            ),
+            ZERO,
+        )
 
     def put_execution(self, execution: Execution) -> None:
         self._by_root[execution.root_id] = execution
@@ -140,12 +188,14 @@ class OrderBook:
         if order is None:
             return Interpretation(foreign=True)
         if status.state is OrderState.SUBMITTED or status.state is OrderState.PARTIALLY_FILLED:
-            self._before_modify.pop(order.ref, None)
+            confirms = self._confirms(order, status)
             known = acknowledged(order, status.broker_id, status.perm_id, status.at_ns)
             behind = status.filled > order.filled
-            if known is None:
-                return Interpretation(order.trade_id, query=behind) if behind else self._ignore("repeated")
-            return self._step(order, known.state, status, query=behind)
+            if known is not None:
+                return replace(self._step(order, known.state, status, query=behind), confirms=confirms)
+            if behind or confirms:
+                return Interpretation(order.trade_id, query=behind, confirms=confirms)
+            return self._ignore("repeated")
         if status.filled > order.filled or (
             status.state is OrderState.FILLED and order.state is not OrderState.FILLED
         ):
@@ -156,6 +206,18 @@ class OrderBook:
                 return self._step(order, order.state, status)
             return self._ignore("backwards" if order.state.is_terminal else "repeated")
         return self._step(order, status.state, status)
+
+    def _confirms(self, order: Order, status: OrderStatus) -> bool:
+        """Whether a status confirms the last change: it speaks of the total that the order now has, or nothing
+        but the price was changed."""
+        change = self._changes.get(order.ref)
+        if change is None:
+            return False
+        total, same_size = order.ticket.qty, change.larger == change.before.ticket.qty == order.ticket.qty
+        if not same_size and status.filled + status.remaining != total:
+            return False
+        self.confirm(order.ref)
+        return True
 
     def _step(
         self, order: Order, state: OrderState, status: OrderStatus, *, query: bool = False
@@ -192,14 +254,17 @@ class OrderBook:
     def _modify_refused(self, order: Order, notice: OrderNotice, noticed: OrderNoticed) -> Interpretation:
         """The order still works as it was before the change (FAULTS 14)."""
         self.unchangeable.add(order.ref)
-        before = self._before_modify.pop(order.ref, None)
-        if before is None:
+        change = self._changes.pop(order.ref, None)
+        if change is None:
             return Interpretation(order.trade_id, (noticed,))
-        failure = (notice.code, notice.text)
-        if not before.purpose.is_exit:
-            return Interpretation(order.trade_id, (noticed,), failure=failure)
-        undone = ExitModified(before, "target", f"change refused: {notice.code} {notice.text}")
-        return Interpretation(order.trade_id, (noticed, undone), failure=failure)
+        before, reason = change.before, f"change refused: {notice.code} {notice.text}"
+        self._undone.add(order.ref)
+        undone = (
+            ExitModified(before.ticket, "target", reason, before.decision_price, before.decision_mid)
+            if before.ticket.purpose.is_exit
+            else EntryModified(before.ticket, reason)
+        )
+        return Interpretation(order.trade_id, (noticed, undone), failure=(notice.code, notice.text))
 
     def _execution(self, execution: Execution) -> Interpretation:
         order = self.orders.get(execution.order_ref)

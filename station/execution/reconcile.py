@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from typing import Final
 
 from station.domain.broker import (
     CommissionReport,
@@ -19,14 +20,18 @@ from station.domain.broker import (
     OrderStatus,
     Position,
 )
+from station.domain.clock import SECOND
 from station.domain.instruments import Contract
-from station.domain.orders import ZERO, Execution, Order, OrderState, trade_of
+from station.domain.orders import ZERO, Execution, Order, OrderKind, OrderState, Ticket, trade_of
 from station.execution.book import OrderBook, OrderReport
+
+ON_ITS_WAY_S: Final = 5
 
 
 class Kind(Enum):
     MISSED_EXECUTION = "missed execution"
     MISSED_STATUS = "missed status"
+    MISSED_CHANGE = "change that never arrived"
     INFERRED = "filled at the broker without an execution"
     NEVER_SENT = "never sent"
     GONE_AT_BROKER = "gone at broker"
@@ -51,8 +56,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class BrokerTruth:
-    """Complete answers of one moment; there is no such value with a query missing. `later` are orders handed
-    over after the question: that they are not in the answer says nothing about them."""
+    """Complete answers of one moment; there is no such value with a query missing. `later` are orders placed or
+    changed after the question: how they stand in the answer, or that they do not, says nothing about them."""
 
     open_orders: tuple[OpenOrder, ...]
     executions: tuple[Execution, ...]
@@ -63,12 +68,16 @@ class BrokerTruth:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Reports to interpret, orders proven absent (`unsent`), stray orders of ours to cancel, and findings."""
+    """Reports to interpret, orders proven absent (`unsent`), stray orders of ours to cancel, and findings.
+    `confirmed` orders are at the broker as they are here; those in `unchanged` still are as they were before
+    their last change."""
 
     reports: tuple[OrderReport, ...]
     unsent: tuple[Order, ...]
     strays: tuple[OpenOrder, ...]
     findings: tuple[Finding, ...]
+    confirmed: tuple[str, ...] = ()
+    unchanged: tuple[Order, ...] = ()
 
 
 def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
@@ -78,10 +87,20 @@ def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
     executed = _feed_executions(book, truth, reports, findings)
     remote = {order.order_ref: order for order in truth.open_orders if order.order_ref}
     unsent: list[Order] = []
+    confirmed: list[str] = []
+    unchanged: list[Order] = []
     for order in sorted(book.working(), key=lambda o: o.ref):
         held = remote.get(order.ref)
         if held is not None:
             _feed_status(order, held, truth, reports, findings)
+            match _agrees(book, order, held, truth):
+                case True:
+                    confirmed.append(order.ref)
+                case False:
+                    unchanged.append(order)
+                    findings.append(Finding(Kind.MISSED_CHANGE, order.ref, _difference(order, held)))
+                case None:
+                    pass
         elif executed[order.ref] >= order.ticket.qty or order.ref in truth.later:
             continue
         elif (stand_in := book.inferred(order, truth.at_ns)) is not None:
@@ -94,7 +113,35 @@ def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
             findings.append(Finding(Kind.GONE_AT_BROKER, order.ref, f"was {order.state.value} here"))
             reports.append(_gone(order, executed[order.ref], truth.at_ns))
     strays = _unknown_orders(book, truth, findings)
-    return Plan(tuple(reports), tuple(unsent), strays, tuple(findings))
+    return Plan(
+        tuple(reports), tuple(unsent), strays, tuple(findings), tuple(confirmed), tuple(unchanged)
+    )  # fmt: skip
+
+
+def _agrees(book: OrderBook, order: Order, held: OpenOrder, truth: BrokerTruth) -> bool | None:
+    """Whether the broker has the order as we last changed it; None where the answer cannot tell: it leaves the
+    terms out, or the change may be on its way."""
+    theirs = held.ticket
+    if theirs is None or order.ref in truth.later or order.cancel_cause:
+        return None
+    if _terms(theirs) == _terms(order.ticket):
+        return True
+    young = truth.at_ns - order.updated_ns < ON_ITS_WAY_S * SECOND
+    return None if young and book.is_changing(order.ref) else False
+
+
+def _terms(ticket: Ticket) -> tuple[object, ...]:
+    limited = ticket.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+    stopped = ticket.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT)
+    return ticket.kind, ticket.qty, ticket.limit if limited else None, ticket.stop if stopped else None
+
+
+def _difference(order: Order, held: OpenOrder) -> str:
+    def said(ticket: Ticket) -> str:
+        prices = (f" {price}" for price in (ticket.limit, ticket.stop) if price is not None)
+        return f"{ticket.qty} {ticket.kind.value}{''.join(prices)}"
+
+    return f"{said(order.ticket)} here, {said(held.ticket or order.ticket)} there"
 
 
 def _feed_executions(

@@ -8,9 +8,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final
 
+from station.brokers.replay import Recorder
 from station.calendars import SessionSpan
 from station.desk.way import Identity
-from station.domain.broker import LinkReport, Session
+from station.domain.broker import LinkReport, Session, Sink
 from station.domain.clock import DAY, SECOND
 from station.domain.errors import BrokerUnavailable, StorageUnavailable, VigilError
 from station.domain.events import Alerted, HandlerFailed, KillChanged, Recorded, SessionMarked
@@ -55,6 +56,7 @@ class Engine:
         self._resumed = False
         self.on_event: Callable[[Recorded], None] = _unheard
         self.link: Session | None = None
+        self.recorder: Recorder | None = None
         self.desired = DesiredCache(outside.stores.config, self._reconfigured)
         self.jobs: JobRunner | None = None
         self.day_end: DayEnd | None = None
@@ -69,6 +71,7 @@ class Engine:
         self.supervisor = Supervisor(self.outside.clock, self._fault, self._critical)
         self.rooms = build_rooms(self.outside, self._hooks())
         self.rooms.ledger.listeners.append(lambda item: self.on_event(item))
+        self.recorder = self._recorder()
         snapshot = await self._load()
         await self._connect()
         await self._begin_tasks()
@@ -77,6 +80,23 @@ class Engine:
         await self._open_session(snapshot)
         self._trade(snapshot)
         self.progress = Progress("trading")
+
+    def _recorder(self) -> Recorder | None:
+        """What writes the session down, where it is to be."""
+        outside, rooms = self.outside, self.rooms
+        mode = outside.settings.market.record
+        if mode == "off":
+            return None
+        recorder = Recorder(
+            outside.runtime, self.session.day, outside.broker.name, outside.clock, outside.activity,
+            whole=mode == "all", on_end=lambda why: self.soon(rooms.desk.alert("warning", why, "")),
+        )  # fmt: skip
+        rooms.market.on_history = recorder.note_history
+        return recorder
+
+    def _sink(self) -> Sink:
+        heard = self.rooms.desk.on_report
+        return self.recorder.tee(heard) if self.recorder is not None else heard
 
     async def _load(self) -> Snapshot:
         self.progress = Progress("loading")
@@ -99,7 +119,7 @@ class Engine:
         self.progress = Progress("connecting", self.outside.broker.name)
         while True:
             try:
-                self.link = await self.outside.broker.connect(self.rooms.desk.on_report)
+                self.link = await self.outside.broker.connect(self._sink())
                 break
             except BrokerUnavailable as error:
                 self._say(f"broker: {error}; trying again")
@@ -113,6 +133,8 @@ class Engine:
         start, rooms = self.supervisor.start, self.rooms
         start("orders", rooms.inbox.run, critical=True)
         start("reconcile", rooms.reconciler.run, critical=True)
+        if self.recorder is not None:
+            start("recorder", self.recorder.run)
 
     async def _reconcile_first(self) -> None:
         """Before anything is sent, the books must agree with the broker (FAULTS 32)."""
@@ -212,7 +234,7 @@ class Engine:
         while not self.outside.broker.connected:
             await self.outside.clock.sleep(CONNECT_RETRY_S)
             try:
-                await self.outside.broker.connect(self.rooms.desk.on_report)
+                await self.outside.broker.connect(self._sink())
             except BrokerUnavailable as error:
                 self._say(f"broker: {error}; trying again")
         self.rooms.options.forget_watches()
@@ -286,5 +308,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._soon, return_exceptions=True)
         await self.outside.broker.disconnect()
+        if self.recorder is not None:
+            await self.recorder.flush()
         if hasattr(self, "rooms"):
             self.rooms.spool.close()

@@ -13,6 +13,7 @@ from config.settings import Settings
 from station.brokers.paper.exchange import PaperExchange
 from station.brokers.paper.generated import GeneratedTape
 from station.brokers.paper.tape import Tape
+from station.brokers.replay import RecordedTape, Recording, SessionTape, read_recording
 from station.calendars import Calendar, SessionSpan, at_et, et_date, load_calendar
 from station.clock import Lockstep, LockstepLoop, VirtualClock, WallClock
 from station.domain.clock import SECOND
@@ -33,6 +34,7 @@ from station.store import Stores, open_stores, verify
 from station.store.files import prepare_directory
 
 AFTER_CLOSE_S: Final = 60
+RECORDING: Final = ".jsonl"
 
 
 def default_day(calendar: Calendar, now_ns: int) -> date:
@@ -42,10 +44,11 @@ def default_day(calendar: Calendar, now_ns: int) -> date:
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """Bar files read for a replay."""
+    """Files read for a replay: bars by symbol, or one recorded session."""
 
     bars: Mapping[str, Bars]
     dirt: Mapping[str, int]
+    session: Recording | None = None
 
 
 class SimulatedRun:
@@ -110,7 +113,7 @@ class SimulatedRun:
             raise
         outside = Outside(
             settings, runtime, clock, calendar, stores, exchange, probe,
-            tuple(symbol for symbol in INSTRUMENTS if symbol in tape.symbols),
+            tuple(symbol for symbol in INSTRUMENTS if symbol in tape.symbols), loop.activity,
         )  # fmt: skip
         log = open_log(runtime, clock)
         engine = Engine(outside, SessionSpan(day, tape.open_ns, tape.close_ns, _is_early(calendar, day)), say)
@@ -200,6 +203,12 @@ def _read_bars(options: RunOptions, settings: Settings) -> _Recorded | None:
         return None
     if not options.bars:
         raise BadInput("--broker replay needs bars: name at least one file with --bars")
+    for path in options.bars:
+        if path.suffix == RECORDING:
+            if len(options.bars) > 1:
+                raise BadInput(f"{path}: a recorded session is replayed alone, give no other --bars")
+            session = read_recording(path)
+            return _Recorded({}, session.dirt, session)
     found: dict[str, Bars] = {}
     dirt: dict[str, int] = {}
     for path in options.bars:
@@ -218,8 +227,10 @@ def _read_bars(options: RunOptions, settings: Settings) -> _Recorded | None:
 
 def _tape(recorded: _Recorded | None, seed: int, day: date, calendar: Calendar, options: RunOptions) -> Tape:
     if recorded is not None:
-        from station.brokers.replay import RecordedTape
-
+        if recorded.session is not None:
+            if day != recorded.session.day:
+                raise BadInput(f"the recording is of {recorded.session.day}: leave --date {day} out")
+            return SessionTape(recorded.session, calendar)
         return RecordedTape(recorded.bars, day, calendar)
     return GeneratedTape(seed, day, calendar, options.cache)
 
@@ -233,6 +244,8 @@ async def _newest_instant(stores: Stores) -> int:
 
 async def _next_day(stores: Stores, calendar: Calendar, recorded: _Recorded | None, last_ns: int) -> date:
     """The session to run where none was named: the unfinished one, else the next, else the latest."""
+    if recorded is not None and recorded.session is not None:
+        return recorded.session.day
     if recorded is not None:
         newest = max(int(bars.start_ns[-1]) for bars in recorded.bars.values() if len(bars))
         return et_date(newest)
@@ -247,8 +260,12 @@ async def _next_day(stores: Stores, calendar: Calendar, recorded: _Recorded | No
 def _span(options: RunOptions, calendar: Calendar, tape: Tape, last_ns: int) -> tuple[int, int]:
     """Start and end, UTC ns. A resumed session goes on from the newest instant on the books."""
     day = tape.session
-    start_ns = at_et(day, options.start) if options.start else tape.open_ns
-    until_ns = at_et(day, options.until) if options.until else tape.close_ns + AFTER_CLOSE_S * SECOND
+    first_ns, end_ns = tape.open_ns, tape.close_ns + AFTER_CLOSE_S * SECOND
+    if isinstance(tape, SessionTape):
+        first_ns = tape.first_ns
+        end_ns = min(tape.last_ns + AFTER_CLOSE_S * SECOND, end_ns)
+    start_ns = at_et(day, options.start) if options.start else first_ns
+    until_ns = at_et(day, options.until) if options.until else end_ns
     if last_ns >= until_ns:
         done = et_date(last_ns)
         raise BadInput(

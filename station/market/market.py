@@ -28,12 +28,17 @@ from station.market.feed import ClosedBar, Feed
 from station.market.health import farm_serves, judge
 from station.market.quality import Latency
 from station.market.series import Series
+from station.series import Bars
 
 _ORDER: Final = {timeframe: order for order, timeframe in enumerate(Timeframe)}
 _COMPETING_SESSION: Final = 10197
 _FIRST_RETRY_NS: Final = 30 * SECOND
 _LAST_RETRY_NS: Final = 1800 * SECOND
 _HISTORY_ERRORS: Final = frozenset({162, 366})
+
+
+def _unheard(_symbol: str, _timeframe: Timeframe, _bars: Bars) -> None:
+    return None
 
 
 class Market:
@@ -73,6 +78,7 @@ class Market:
         self._retries: dict[str, tuple[int, int]] = {}
         self._notes: dict[str, str] = {}
         self.latency = Latency()
+        self.on_history: Callable[[str, Timeframe, Bars], None] = _unheard
         self._routes: dict[type, Callable[[Any], None]] = {
             TickReport: self._on_tick,
             QuoteReport: self._on_quote,
@@ -282,6 +288,7 @@ class Market:
             count = self._backfill.count_since(feed.hours, series.timeframe, since_ns)
         bars, faults = await self._backfill.fetch(broker, feed.instrument, series.timeframe, count)
         feed.quality.row_faults(faults)
+        self.on_history(feed.instrument.symbol, series.timeframe, bars)
         series.absorb(bars, self._clock.now(), f"{broker.name} history")
         series.warm = True
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from station.brokers.paper.instruments import tick_of
 from station.brokers.paper.tape import Floats, Int64s, Ticks, bar_ticks, last_regular, shown
+from station.brokers.replay.levels import UNKNOWN_LEVEL, vix_level
 from station.calendars import Calendar, series_hours
 from station.domain.clock import MINUTE
 from station.domain.errors import BadInput
@@ -19,7 +20,6 @@ from station.series import Bars, aggregate
 
 REALISED_DAYS: Final = 20
 REALISED_FACTOR: Final = 1.15
-UNKNOWN_LEVEL: Final = 0.16
 _DAYS_A_YEAR: Final = 252
 
 
@@ -96,11 +96,8 @@ class RecordedTape:
 
     def volatility(self, at_ns: Int64s) -> Floats:
         prints = self.ticks("VIX")
-        if len(prints) == 0:
-            return np.full(len(at_ns), self._standing_level())
-        seen = np.searchsorted(prints.at_ns, at_ns, side="right") - 1
-        level = prints.price[np.maximum(seen, 0)] / 100.0
-        return np.where(seen >= 0, level, self._standing_level()) if (seen < 0).any() else level
+        known_early = len(prints) and len(at_ns) and int(prints.at_ns[0]) <= int(at_ns.min())
+        return vix_level(prints, 0.0 if known_early else self._standing_level(), at_ns)
 
     def _standing_level(self) -> float:
         """What was known before the session."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 
 from station.desk.ledger import Ledger
+from station.desk.opposite import OppositeExit
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import Clock, Ids
 from station.domain.instruments import Timeframe
@@ -97,9 +98,10 @@ class Hunt:
     def __init__(
         self, clock: Clock, hunter: Hunter, ledger: Ledger, store: LifecycleStore,
         desired: Callable[[], Desired], begin: Callable[[Pass], Awaitable[None]],
-        session: Callable[[], date], day_start: Callable[[], int],
+        session: Callable[[], date], day_start: Callable[[], int], opposite: OppositeExit,
     ) -> None:  # fmt: skip
         self._clock = clock
+        self._opposite = opposite
         self._hunter = hunter
         self._ledger = ledger
         self._store = store
@@ -115,6 +117,7 @@ class Hunt:
         while True:
             await self._hunter.pool.changed()
             await self._expire()
+            self._opposite.look()
             if not self.stopped:
                 await self.cycle()
 

@@ -12,6 +12,7 @@ from config.plans import plan_path
 from config.settings import Settings
 from station.calendars import Calendar
 from station.clock import Activity
+from station.desk.clockwatch import ClockWatch
 from station.desk.controls import ControlDesk
 from station.desk.desk import Desk
 from station.desk.entries import EntryDesk
@@ -22,6 +23,7 @@ from station.desk.inbox import OrderInbox
 from station.desk.judgement import Judgement
 from station.desk.ledger import Ledger
 from station.desk.money import MoneyDesk
+from station.desk.opposite import OppositeExit
 from station.desk.reconciler import Reconciler
 from station.desk.spool import ExitSpool
 from station.desk.stopwatch import Stopwatch
@@ -35,6 +37,7 @@ from station.execution import InstrumentLocks, OrderBook, Submitter
 from station.market import Market
 from station.options import OptionDesk
 from station.protection import ProtectionWorker
+from station.risk import Gate
 from station.scanners import ScannerRoom
 from station.store import Stores
 from station.strategy import Hunter, Pool, bars_from
@@ -98,6 +101,7 @@ class Rooms:
     hunt: Hunt
     stopwatch: Stopwatch
     spool: ExitSpool
+    clockwatch: ClockWatch
 
 
 class _Late:
@@ -190,13 +194,18 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         clock, market, scanners, outside.stores.lifecycle, pool, outside.stores.ids, hooks.session,
         hooks.desired, stopwatch, lambda: market.recover(broker),
     )  # fmt: skip
+    opposite = OppositeExit(clock, pool, ledger, way.specs, protection.request_out)
     hunt = Hunt(
         clock, hunter, ledger, outside.stores.lifecycle, hooks.desired, way.begin, hooks.session,
-        hooks.day_start,
+        hooks.day_start, opposite,
+    )  # fmt: skip
+    clockwatch = ClockWatch(
+        clock, outside.settings.market.clock_skew_alarm_ms, outside.settings.market.clock_skew_block_ms,
+        late.alert, lambda why: controls.set_gate(Gate.CLOSED, "clock", why),
     )  # fmt: skip
     return Rooms(
         market, scanners, pool, hunter, options, wealth, ledger, inbox, submitter, money, judgement,
-        controls, reconciler, way, desk, protection, bars, hunt, stopwatch, spool,
+        controls, reconciler, way, desk, protection, bars, hunt, stopwatch, spool, clockwatch,
     )  # fmt: skip
 
 

@@ -50,6 +50,17 @@ def inside_window(signal: Signal, spec: StrategySpec, now_ns: int) -> bool:
     return now_ns - signal.published_ns <= spec.window_s * SECOND
 
 
+def says(spec: StrategySpec, side: Side, signals: tuple[Signal, ...], now_ns: int) -> tuple[Signal, ...]:
+    """The signals that make this strategy's case for `side` by its patterns inside its window, whoever has
+    traded on them; empty when none do."""
+    able = tuple(
+        each
+        for each in signals
+        if points(each, side, spec) and alive(each) and inside_window(each, spec, now_ns)
+    )
+    return matched(spec.call_patterns if side is Side.CALL else spec.put_patterns, able)
+
+
 def matched(patterns: tuple[str, ...], signals: tuple[Signal, ...]) -> tuple[Signal, ...]:
     """The signals of every entry that is met in full, in the order given; empty when none is."""
     names = tuple(signal.firing.scanner for signal in signals)

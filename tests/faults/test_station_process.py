@@ -49,7 +49,6 @@ TRIES = 20_000
         "send.before:entry#1",
         "book.after:place#1",
         "commit.before:order.execution#1",
-        "commit.after:trade.exit_submitted#1",
         "send.after:target#1",
         "commit.before:trade.closed#1",
         "commit.before:trade.wealth_updated#1",

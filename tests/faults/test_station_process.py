@@ -406,4 +406,3 @@ def test_fault_61_kill_is_not_released_while_the_books_disagree(tmp_path: Path) 
             assert lab.at_exchange(sell.ref)[0] == "SUBMITTED", "what is ours stays protected"
 
     play(work)
-

@@ -15,6 +15,8 @@ from station.domain.errors import Refused
 from station.domain.events import Recorded
 from station.engine.commands import Commander
 from station.engine.engine import Engine
+from station.engine.killfile import BEAT_S as KILL_FILE_BEAT_S
+from station.engine.killfile import KillFile
 from station.engine.panes import Panes
 from station.engine.view import FloorView
 from station.link import Command, LinkServer, Reply
@@ -66,6 +68,9 @@ class Doors:
         self.view = FloorView(engine, pace, self.lag.recent_ms)
         self.panes = Panes(engine, self._clock.perf, self.view.change)
         self.commander: Commander | None = None
+        self.kill_file = KillFile(
+            engine.outside.runtime, self._clock, engine.kill_standing, engine.kill_by_file
+        )
         self._server: LinkServer | None = None
         self._beats: tuple[asyncio.Task[None], ...] = ()
         self._lines: list[Recorded] = []
@@ -80,6 +85,7 @@ class Doors:
         self._beats = (
             asyncio.create_task(self.lag.run(), name="loop lag"),
             asyncio.create_task(self._panes_beat(), name="panes beat"),
+            asyncio.create_task(self._kill_file_beat(), name="kill file"),
         )
         self._engine.on_event = self._logged
 
@@ -90,6 +96,14 @@ class Doors:
                 self.panes.beat()
             except Exception as fault:  # noqa: BLE001 - what screens are shown must not end the beat
                 self._faulted("the panes' beat", fault)
+
+    async def _kill_file_beat(self) -> None:
+        while True:
+            try:
+                await self.kill_file.run()
+            except Exception as fault:  # noqa: BLE001 - a switch that failed once is thrown again
+                self._faulted("the kill file", fault)
+            await self._clock.sleep(KILL_FILE_BEAT_S)
 
     async def handle(self, command: Command) -> Reply:
         """Answer a command of a screen in this process."""

@@ -18,9 +18,11 @@ from station.domain.events import Alerted, HandlerFailed, KillChanged, Recorded,
 from station.domain.instruments import Hours
 from station.domain.ports import Changes, Snapshot
 from station.domain.specs import Desired
+from station.engine import killfile
 from station.engine.day_end import DONE, DayEnd, due_at
 from station.engine.desired import DesiredCache
 from station.engine.jobs import Job, JobRunner
+from station.engine.killfile import KillFile
 from station.engine.rooms import Hooks, Outside, Rooms, build_rooms
 from station.engine.snapshots import SnapshotKeeper
 from station.engine.supervisor import Supervisor
@@ -28,7 +30,8 @@ from station.engine.supervisor import Supervisor
 WARM_BEAT_S: Final = 5.0
 CONNECT_RETRY_S: Final = 2.0
 CARRY_BEAT_S: Final = 5.0
-LOOK_BACK_DAYS: Final = 4
+LOOK_BACK_DAYS: Final = 9
+"""Five sessions and a long weekend: what the pattern-day-trader rule looks back on."""
 
 
 def _unheard(_: Recorded) -> None:
@@ -54,6 +57,7 @@ class Engine:
         self._soon: set[asyncio.Task[None]] = set()
         self._account = outside.settings.paper.account
         self._resumed = False
+        self._loaded = False
         self.on_event: Callable[[Recorded], None] = _unheard
         self.link: Session | None = None
         self.recorder: Recorder | None = None
@@ -78,6 +82,7 @@ class Engine:
         await self._reconcile_first()
         await self._warm()
         await self._open_session(snapshot)
+        await KillFile(self.outside.runtime, self.outside.clock, self.kill_standing, self.kill_by_file).obey()
         self._trade(snapshot)
         self.progress = Progress("trading")
 
@@ -113,6 +118,7 @@ class Engine:
             rooms.controls.restore({**snapshot.controls, **spooled.controls})
         if any(isinstance(item.event, KillChanged) for item in spooled.events):
             await rooms.controls.resume_kill()
+        self._loaded = True
         return snapshot
 
     async def _connect(self) -> None:
@@ -125,6 +131,7 @@ class Engine:
                 self._say(f"broker: {error}; trying again")
                 await self.outside.clock.sleep(CONNECT_RETRY_S)
         self._account = self.link.accounts[0]
+        await self.rooms.clockwatch.compare(self.link.venue_ns)
         for trade in self.rooms.ledger.open_trades():
             if trade.contract is not None:
                 await self.outside.broker.watch(trade.contract)
@@ -234,7 +241,8 @@ class Engine:
         while not self.outside.broker.connected:
             await self.outside.clock.sleep(CONNECT_RETRY_S)
             try:
-                await self.outside.broker.connect(self._sink())
+                self.link = await self.outside.broker.connect(self._sink())
+                await self.rooms.clockwatch.compare(self.link.venue_ns)
             except BrokerUnavailable as error:
                 self._say(f"broker: {error}; trying again")
         self.rooms.options.forget_watches()
@@ -290,6 +298,16 @@ class Engine:
             )
         except VigilError:
             self._say(f"the fault in {where} could not be recorded")
+
+    def kill_standing(self) -> tuple[bool, bool] | None:
+        """Whether the kill switch is on, and flattening; None before the switches are loaded."""
+        if not self._loaded:
+            return None
+        kill = self.rooms.controls.controls.kill
+        return kill.on, kill.flatten
+
+    async def kill_by_file(self, reason: str, flatten: bool) -> None:
+        await self.rooms.controls.kill(killfile.BY, reason, flatten=flatten)
 
     async def _critical(self, name: str) -> None:
         await self.rooms.controls.kill("supervisor", f"task {name} keeps failing")

@@ -85,6 +85,7 @@ async def in_process(runtime: Path, cache: Path, trials: int) -> list[Figure]:
 
 
 async def wired(folder: Path, cache: Path, trials: int) -> list[Figure]:
+    """The desk's paths as bytes on a socket, and a protective sell changed in place."""
     async with emulator(folder / "emulator-1", FAST) as port:
         replaced = await replaces(port, cache, trials)
     async with (

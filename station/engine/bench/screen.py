@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from station.link import Data, LinkDown, Query, Status, Stop, request
 PAINTED: Final = "VIGIL"
 ATTACHED: Final = "PAPER"
 PANES: Final = ((b"1", "Scanner feed"), (b"2", "Positions"), (b"4", "Alerts"))
+SETTLED_S: Final = 1.0
 QUIET_S: Final = 0.03
 LOADED: Final = 100.0
 STILL: Final = 0.001
@@ -107,30 +108,38 @@ async def running(runtime: Path, speed: float) -> AsyncGenerator[Running]:
         process.wait()
 
 
-async def beside_a_screen(runtime: Path, trials: int, speed: float, what: str) -> list[Figure]:
-    """Loop lag alone, then with a screen that reads, is killed, hangs up and stalls; each against alone."""
+async def beside_a_screen(
+    runtime: Path, trials: int, speed: float, what: str, ends: Sequence[str] = ()
+) -> list[Figure]:
+    """Loop lag alone, then with a screen that reads, is killed, hangs up and stalls (or only `ends`); each
+    against alone."""
     async with running(runtime, speed) as engine:
-        words = _session(runtime, speed)
         await engine.lag(min(trials, 40))
         alone = await engine.lag(trials)
         found = [figure(f"engine loop lag, no screen, {what}", "ms", alone, 1, 5)]
-        for how, act in (("reading", None), ("killed -9", _kill), ("hung up", _hang_up), ("stalled", _stall)):
-            screen = Terminal(words)
-            await screen.shows(ATTACHED)
-            await WallClock().sleep(1.0)
-
-            async def meanwhile(
-                screen: Terminal = screen, act: Callable[[Terminal], None] | None = act
-            ) -> None:
-                if act is not None:
-                    act(screen)
-
-            laps = await engine.lag(trials, meanwhile)
-            if how == "reading":
+        for how in ends or ENDS:
+            laps = await _lag_beside(engine, _session(runtime, speed), trials, how)
+            if how == READING:
                 found.append(figure(f"engine loop lag, screen {how}, {what}", "ms", laps, 1, 5))
             found.append(_added(alone, laps, f"  added by a screen {how}, {what}"))
-            await screen.end()
         return found
+
+
+async def _lag_beside(engine: Running, words: list[str], trials: int, how: str) -> list[float]:
+    screen = Terminal(words)
+    await screen.shows(ATTACHED)
+    await WallClock().sleep(SETTLED_S)
+
+    async def meanwhile() -> None:
+        ENDS[how](screen)
+
+    laps = await engine.lag(trials, meanwhile)
+    await screen.end()
+    return laps
+
+
+def _leave(_: Terminal) -> None:
+    return None
 
 
 def _kill(screen: Terminal) -> None:
@@ -143,6 +152,13 @@ def _hang_up(screen: Terminal) -> None:
 
 def _stall(screen: Terminal) -> None:
     screen.stall()
+
+
+READING: Final = "reading"
+ENDS: Final[dict[str, Callable[[Terminal], None]]] = {
+    READING: _leave, "killed -9": _kill, "hung up": _hang_up, "stalled": _stall,
+}  # fmt: skip
+"""What becomes of the screen while the engine's lag is measured."""
 
 
 def _added(alone: list[float], laps: list[float], name: str) -> Figure:

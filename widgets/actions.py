@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 from textual.binding import Binding
 
 from station.domain.errors import BadInput
+from widgets.sight import TIMEFRAMES
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
 
 PROTECT: Final = "Protect"
 LOOK: Final = "Look"
+CHART: Final = "Chart and chain"
 STATION: Final = "Station"
 
 
@@ -24,7 +26,7 @@ def _always(_app: FloorApp) -> str:
 
 def _one_picked(app: FloorApp) -> str:
     if not app.positions.display:
-        return "the positions pane is not shown: press 2 first, so that you see what you close"
+        return "the positions pane is not shown: press p first, so that you see what you close"
     return "" if app.picked_position is not None else "no position is picked: choose one with the arrows"
 
 
@@ -52,7 +54,8 @@ def _cancel(app: FloorApp) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`guard` says why the action makes no sense now, empty when it does; `perform` does it."""
+    """`guard` says why the action makes no sense now, empty when it does; `perform` does it. Unlisted ones are
+    told of by another line of the help."""
 
     name: str
     keys: str
@@ -64,6 +67,7 @@ class Action:
     guard: Callable[[FloorApp], str] = _always
     footer: bool = True
     fixed: bool = False
+    listed: bool = True
 
     def binding(self) -> Binding:
         """The kill key has no id, so that no keymap can move it, and priority, so that nothing can hide it."""
@@ -73,7 +77,47 @@ class Action:
         return Binding(self.keys, run, self.label, show=False, id=f"vigil.{self.name}")
 
 
-ACTIONS: Final = (
+@dataclass(frozen=True, slots=True)
+class PaneEntry:
+    """A pane of the floor: its name, the letter that brings it to the front, what it is."""
+
+    name: str
+    key: str
+    label: str
+    help: str
+
+
+PANES: Final = (
+    PaneEntry("watch", "w", "watchlist", "Watchlist: chart and chain follow its cursor."),
+    PaneEntry("chart", "h", "chart", "Chart, with the fills and levels of our trades."),
+    PaneEntry("positions", "p", "positions", "Positions."),
+    PaneEntry("chain", "o", "chain", "Option chain."),
+    PaneEntry("book", "m", "bid/ask", "Bid/ask matrix of the option chosen in the chain."),
+    PaneEntry("feed", "f", "feed", "Scanner feed."),
+    PaneEntry("strategies", "t", "strategies", "Strategies and the hunter."),
+    PaneEntry("wealth", "l", "ladder", "Wealth ladder."),
+    PaneEntry("alerts", "a", "alerts", "Alert log."),
+)
+"""In the order of the focus cycle."""
+PANE_KEYS: Final = {entry.name: entry.key for entry in PANES}
+
+
+def _pane(entry: PaneEntry) -> Action:
+    return Action(
+        entry.name, entry.key, entry.key, entry.label, entry.help, LOOK,
+        lambda app: app.look_at(entry.name), footer=False,
+    )  # fmt: skip
+
+
+def _timeframe(place: int, frame: str) -> Action:
+    key = str((place + 1) % 10)
+    return Action(
+        f"chart_{frame}", key, key, f"{frame} chart", f"Chart at {frame}.", CHART,
+        lambda app: app.aim(timeframe=frame), footer=False, listed=False,
+    )  # fmt: skip
+
+
+_PROTECTIVE: Final = (
     Action("kill", "f12", "F12", "KILL",
            "Kill switch: cancel what can open or increase exposure; once more closes every position.",
            PROTECT, lambda app: app.hand.kill(), fixed=True),
@@ -87,20 +131,39 @@ ACTIONS: Final = (
            PROTECT, lambda app: app.hand.choose_gate()),
     Action("release", "R", "R", "release kill", "Release the kill switch with a typed word.",
            PROTECT, lambda app: app.hand.release_kill(), _kill_is_on, footer=False),
-    Action("feed", "1", "1", "feed", "Scanner feed.", LOOK, lambda app: app.look_at("feed"), footer=False),
-    Action("positions", "2", "2", "positions", "Positions.", LOOK, lambda app: app.look_at("positions"),
-           footer=False),
-    Action("strategies", "3", "3", "strategies", "Strategies and the hunter.", LOOK,
-           lambda app: app.look_at("strategies"), footer=False),
-    Action("alerts", "4", "4", "alerts", "Alert log.", LOOK, lambda app: app.look_at("alerts"), footer=False),
+)  # fmt: skip
+_LOOKING: Final = (
+    Action("zoom", "z", "z", "zoom", "The pane in focus alone, and back.", LOOK, lambda app: app.zoom()),
+    Action("symbol", "slash", "/", "symbol", "Look at another symbol.", LOOK,
+           lambda app: app.hand.choose_symbol()),
     Action("next", "tab", "tab", "pane", "Next pane.", LOOK, lambda app: app.step_pane(1), footer=False),
     Action("previous", "shift+tab", "shift+tab", "pane", "Previous pane.", LOOK,
            lambda app: app.step_pane(-1), footer=False),
+)  # fmt: skip
+_CHARTING: Final = (
+    Action("shorter", "left_square_bracket", "[", "shorter", "A shorter timeframe.", CHART,
+           lambda app: app.aim(step=-1), footer=False),
+    Action("longer", "right_square_bracket", "]", "longer", "A longer timeframe.", CHART,
+           lambda app: app.aim(step=1), footer=False),
+    Action("averages", "e", "e", "averages", "Averages over 21 and 200 bars, on or off.", CHART,
+           lambda app: app.aim(switch="ema"), footer=False),
+    Action("vwap", "v", "v", "VWAP", "The session's VWAP, on or off.", CHART,
+           lambda app: app.aim(switch="vwap"), footer=False),
+    Action("day", "d", "d", "day before", "High, low and close of the session before, on or off.", CHART,
+           lambda app: app.aim(switch="day"), footer=False),
+    Action("expiry", "y", "y", "expiry", "The chain's expiry: 0DTE, weekly, monthly.", CHART,
+           lambda app: app.aim(switch="expiry"), footer=False),
+)  # fmt: skip
+_STATION: Final = (
     Action("reconcile", "r", "r", "reconcile", "Compare our books with the broker's, now.",
            STATION, lambda app: app.hand.reconcile(), footer=False),
     Action("help", "question_mark,f1", "?", "help", "This page.", STATION, lambda app: app.hand.show_help()),
     Action("quit", "q,ctrl+c", "q", "quit", "Leave: detach, or stop the engine.", STATION,
            lambda app: app.hand.ask_quit()),
+)  # fmt: skip
+ACTIONS: Final = (
+    *_PROTECTIVE, *(_pane(entry) for entry in PANES), *_LOOKING, *_CHARTING,
+    *(_timeframe(place, frame) for place, frame in enumerate(TIMEFRAMES)), *_STATION,
 )  # fmt: skip
 
 BY_NAME: Final = {action.name: action for action in ACTIONS}
@@ -118,3 +181,12 @@ def remapped(keys: Mapping[str, str]) -> dict[str, str]:
         if key in FORBIDDEN:
             raise BadInput(f"keys: {name} cannot be put on {key}; choose another key")
     return {f"vigil.{name}": key for name, key in keys.items()}
+
+
+_NAMES: Final = {"question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]"}
+
+
+def spoken(keys: str) -> str:
+    """The first of alternative keys, as it is printed on the key: `question_mark,f1` is `?`."""
+    first = keys.split(",")[0]
+    return _NAMES.get(first, first.upper() if first.startswith("f") and first[1:].isdigit() else first)

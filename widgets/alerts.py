@@ -28,15 +28,15 @@ def content(scene: Scene, width: int) -> Content:
     grave = sum(row.severity == "critical" for row in alerts.rows)
     return Content(
         note=f"{grave} critical" if grave else "",
-        blocks=tuple(_block(row, width) for row in alerts.rows),
+        blocks=tuple(_block(row, width, scene.now_ns) for row in alerts.rows),
         empty="nothing to report",
     )
 
 
-def _block(row: AlertRow, width: int) -> Block:
+def _block(row: AlertRow, width: int, now_ns: int) -> Block:
     word, badge, text = _SEVERITY.get(row.severity, (row.severity[:4], ink.DIM, ink.TEXT))
     margin = 15
-    pieces = wrapped(row.text, max(width - margin - 1, 10))
+    pieces = wrapped(words.shortened(row.text, now_ns), max(width - margin - 1, 10))
     if len(pieces) > MAX_LINES:
         pieces = [*pieces[: MAX_LINES - 1], ink.fit(" ".join(pieces[MAX_LINES - 1 :]), width - margin - 1)]
     first: Line = (

@@ -5,38 +5,56 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
-from textual.containers import Grid
+from textual.containers import Container
 from textual.driver import Driver
 from textual.events import Resize
 from textual.filter import LineFilter
 from textual.geometry import Size
+from textual.layout import Layout
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import BadInput
 from station.link import Alerts, Link, LinkState, PositionRow
-from widgets import alerts, feed, header, ink, positions, strategies
-from widgets.actions import ACTIONS, BY_NAME, Action, remapped
+from widgets import alerts, feed, header, ink, positions, strategies, watch, wealth, words
+from widgets.account import AccountStrip
+from widgets.actions import ACTIONS, BY_NAME, PANE_KEYS, PANES, Action, remapped, spoken
+from widgets.book import BookPane
+from widgets.chain import ChainPane
+from widgets.chart import ChartPane
 from widgets.colourless import Colourless
 from widgets.driver import TerminalDriver
+from widgets.floorplan import LARGE_FROM, PlanLayout, columns_of, seen, usual
 from widgets.footer import KeyLine, NoticeLine
 from widgets.hand import DETACHED, STOPPED, Hand
 from widgets.header import HeaderStrip
 from widgets.palette import ActionProvider
 from widgets.pane import Pane
 from widgets.scene import Scene
+from widgets.sight import Sight, at_the_money
 
 FAILED: Final = "failed"
 NOTICE_S: Final = 15
-NARROW_BELOW: Final = (110, 30)
-WIDE_FROM: Final = 180
 
 _log = logging.getLogger(__name__)
+
+
+class FloorPlan(Container):
+    """The panes, where the plan puts them."""
+
+    def __init__(self) -> None:
+        super().__init__(id="floor")
+        self.plan = PlanLayout()
+
+    @property
+    def layout(self) -> Layout:
+        return self.plan
 
 
 class FloorScreen(Screen[None], inherit_bindings=False):
@@ -74,7 +92,10 @@ class FloorApp(App[str], inherit_bindings=False):
         self._link_state = LinkState.CONNECTING
         self._link_news = ""
         self._alerts: Alerts | None = None
-        self._front = "positions"
+        self._fronts = usual()
+        self._zoomed = False
+        self._sight = Sight()
+        self.link.on_news = self._news
         self.set_keymap(remapped(self._keys))
         self.set_class(self._ascii, "ascii")
 
@@ -87,18 +108,32 @@ class FloorApp(App[str], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         plain = self._ascii
         yield HeaderStrip(id="header", ascii_only=plain)
-        with Grid(id="floor"):
-            yield Pane(1, "Scanner feed", feed.part, feed.content, id="feed", ascii_only=plain)
-            yield Pane(2, "Positions", positions.part, positions.content, id="positions", ascii_only=plain)
-            yield Pane(3, "Strategies", strategies.part, strategies.content, id="strategies", ascii_only=plain)
-            yield Pane(4, "Alerts", alerts.part, alerts.content, id="alerts", ascii_only=plain)
+        yield AccountStrip(id="account", ascii_only=plain)
+        with FloorPlan():
+            yield from self._compose_panes(plain=plain)
         yield NoticeLine(id="notice", ascii_only=plain)
         yield KeyLine(id="keys", shown=self.shown_key, ascii_only=plain)
 
+    def _compose_panes(self, *, plain: bool) -> ComposeResult:
+        key = PANE_KEYS
+        yield Pane(key["watch"], "Watchlist", watch.part, watch.content, id="watch", ascii_only=plain,
+                   on_pick=lambda symbol: self.aim(symbol=symbol))  # fmt: skip
+        yield ChartPane(key["chart"], id="chart", ascii_only=plain)
+        yield Pane(key["positions"], "Positions", positions.part, positions.content, id="positions",
+                   ascii_only=plain)  # fmt: skip
+        yield ChainPane(key["chain"], id="chain", ascii_only=plain,
+                        on_contract=lambda contract: self.aim(contract=contract))  # fmt: skip
+        yield BookPane(key["book"], id="book", ascii_only=plain)
+        yield Pane(key["feed"], "Scanner feed", feed.part, feed.content, id="feed", ascii_only=plain)
+        yield Pane(key["strategies"], "Strategies", strategies.part, strategies.content, id="strategies",
+                   ascii_only=plain)  # fmt: skip
+        yield Pane(key["wealth"], "Wealth", wealth.part, wealth.content, id="wealth", ascii_only=plain)
+        yield Pane(key["alerts"], "Alerts", alerts.part, alerts.content, id="alerts", ascii_only=plain)
+
     async def on_mount(self) -> None:
+        await self.link.open()
         self._arrange(self.size)
         self.positions.focus()
-        await self.link.open()
         self.set_interval(1 / self._hz, self.pump)
         self.call_after_refresh(self.pump)
 
@@ -109,8 +144,20 @@ class FloorApp(App[str], inherit_bindings=False):
 
     @property
     def panes(self) -> list[Pane]:
-        """All four, shown or not."""
+        """All, shown or not."""
         return list(self.screen_stack[0].query(Pane))
+
+    @property
+    def focused_pane(self) -> Pane | None:
+        """The pane that has the keys, also while a dialog is open."""
+        focused = self.screen_stack[0].focused
+        return focused if isinstance(focused, Pane) else None
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What is watched, as the header tells it."""
+        known = self.link.view.floor.header
+        return tuple(price.symbol for price in known.prices) if known else ()
 
     @property
     def positions(self) -> Pane:
@@ -133,12 +180,14 @@ class FloorApp(App[str], inherit_bindings=False):
         unwell = link.state is not LinkState.CONNECTED and link.view.heard_ns > 0
         silence_s = (self._clock.perf() - link.view.heard_ns) / SECOND if unwell else 0.0
         return Scene(
-            link.view.floor, link.state, link.detail, silence_s, self.read_only, self.hand.kill_pending
-        )
+            link.view.floor, link.state, link.detail, silence_s, self.read_only, self.hand.kill_pending,
+            self._sight, colours=not self.no_color,
+        )  # fmt: skip
 
     def pump(self) -> None:
         """Paint what changed since the last time; nothing when nothing did, or while the terminal lags."""
         self.link.pull()
+        self._find_sight()
         scene = self.scene()
         self._age_notice()
         seen = (
@@ -147,6 +196,7 @@ class FloorApp(App[str], inherit_bindings=False):
             scene.detail,
             int(scene.silence_s),
             scene.kill_pending,
+            scene.sight,
         )
         if seen == self._seen or (isinstance(self._driver, TerminalDriver) and self._driver.congested):
             return
@@ -158,6 +208,9 @@ class FloorApp(App[str], inherit_bindings=False):
         self._tell_link(scene)
         with self.batch_update():
             self.screen_stack[0].query_one(HeaderStrip).paint(scene)
+            strip = self.screen_stack[0].query_one(AccountStrip)
+            if strip.display:
+                strip.paint(scene)
             for pane in self.panes:
                 if pane.display:
                     pane.paint(scene)
@@ -169,7 +222,7 @@ class FloorApp(App[str], inherit_bindings=False):
         if part is None or part is known or not part.rows or part.rows[0].severity != "critical":
             return
         if known is None or part.rows[0] not in known.rows:
-            self.tell(part.rows[0].text, "bad")
+            self.tell(words.shortened(part.rows[0].text, scene.now_ns), "bad")
             self.bell()
 
     def _tell_link(self, scene: Scene) -> None:
@@ -194,28 +247,87 @@ class FloorApp(App[str], inherit_bindings=False):
         self.call_after_refresh(self.repaint)
 
     def _arrange(self, size: Size) -> None:
-        """One pane at a time on a small terminal, two columns on a normal one, three on a wide one."""
+        """One pane at a time on a small terminal, two columns on a normal one, three on a large one."""
         width, height = size
-        narrow = width < NARROW_BELOW[0] or height < NARROW_BELOW[1]
         base = self.screen_stack[0]
-        base.set_class(narrow, "narrow")
-        base.set_class(not narrow and width >= WIDE_FROM, "wide")
+        floor = base.query_one(FloorPlan)
+        shown = seen(width, height, self._fronts, zoomed=self._zoomed)
         base.query_one(HeaderStrip).styles.height = header.height(width)
+        strip = base.query_one(AccountStrip)
+        strip.display = bool(columns_of(width, height))
+        strip.styles.height = 2 if width >= LARGE_FROM[0] and height >= LARGE_FROM[1] else 1
         for pane in self.panes:
-            pane.display = not narrow or pane.id == self._front
+            pane.display = pane.id in shown
+        floor.plan.screen, floor.plan.shown = size, shown
+        floor.refresh(layout=True)
+        self._look()
 
     def look_at(self, name: str) -> None:
         """Bring a pane to the front and give it the keys."""
-        self._front = name
+        self._fronts = (name, *(other for other in self._fronts if other != name))
         self._arrange(self.size)
         self.screen_stack[0].query_one(f"#{name}", Pane).focus()
         self.call_after_refresh(self.repaint)
 
     def step_pane(self, step: int) -> None:
-        names = [pane.id or "" for pane in self.panes]
-        focused = self.focused
-        here = focused.id if isinstance(focused, Pane) and focused.id else self._front
-        self.look_at(names[(names.index(here) + step) % len(names)])
+        """Around the panes that can be seen; where one is seen at a time, around them all."""
+        shown = [pane.id or "" for pane in self.panes if pane.display]
+        names = [entry.name for entry in PANES if len(shown) == 1 or entry.name in shown]
+        self.look_at(names[(names.index(self._fronts[0]) + step) % len(names)])
+
+    def zoom(self) -> None:
+        self._zoomed = not self._zoomed
+        self.look_at(self._fronts[0])
+
+    # --- what is looked at -------------------------------------------------------------------------
+
+    def aim(
+        self, *, symbol: str = "", timeframe: str = "", contract: str = "", step: int = 0, switch: str = ""
+    ) -> None:
+        """Look at another symbol, timeframe or option, or switch a study of the chart."""
+        sight = self._sight.at(symbol) if symbol else self._sight
+        if timeframe:
+            sight = replace(sight, timeframe=timeframe)
+        if contract:
+            sight = replace(sight, contract=contract)
+        if step:
+            sight = sight.stepped(step)
+        if switch == "expiry":
+            sight = sight.next_expiry()
+        elif switch:
+            sight = replace(sight, **{switch: not getattr(sight, switch)})
+        if sight == self._sight:
+            return
+        asked = sight.asks(self._shown()) != self._sight.asks(self._shown())
+        self._sight = sight
+        self._look()
+        if not asked:
+            self.pump()
+
+    def _find_sight(self) -> None:
+        """Until somebody chooses: the first symbol, and its call at the money."""
+        sight = self._sight
+        if not sight.symbol and self.symbols:
+            sight = sight.at(self.symbols[0])
+        chain = self.link.view.floor.chain
+        if not sight.contract and chain is not None and chain.ask == sight.chain:
+            sight = replace(sight, contract=at_the_money(chain))
+        if sight != self._sight:
+            self._sight = sight
+            self._look()
+
+    def _shown(self) -> set[str]:
+        base = self.screen_stack[0]
+        names = {pane.id or "" for pane in self.panes if pane.display}
+        return names | ({"account"} if base.query_one(AccountStrip).display else set())
+
+    def _look(self) -> None:
+        self.link.look(self._sight.asks(self._shown()))
+
+    def _news(self) -> None:
+        """What was asked for has come: no need to wait for the next beat."""
+        if self.is_running:
+            self.call_next(self.pump)
 
     # --- what is said ------------------------------------------------------------------------------
 
@@ -251,7 +363,8 @@ class FloorApp(App[str], inherit_bindings=False):
 
     def shown_key(self, action: Action) -> str:
         """The key the user presses for it, after remapping."""
-        return self._keys.get(action.name, action.shown)
+        keys = self._keys.get(action.name, action.keys)
+        return action.shown if keys == action.keys else spoken(keys)
 
     def perf(self) -> int:
         return self._clock.perf()

@@ -15,7 +15,8 @@ from textual.widgets import Input, Static
 
 from station.domain.clock import MILLISECOND
 from widgets import ink
-from widgets.actions import ACTIONS, LOOK, PROTECT, STATION, Action
+from widgets.actions import ACTIONS, CHART, LOOK, PROTECT, STATION, Action
+from widgets.sight import TIMEFRAMES
 
 SWALLOW_NS: Final = 300 * MILLISECOND
 RELEASE_WORD: Final = "RELEASE"
@@ -190,26 +191,69 @@ class QuitDialog(Dialog[str]):
             self.dismiss(chosen)
 
 
+class SymbolDialog(Dialog[str]):
+    """A symbol by its first letters."""
+
+    TITLE_TEXT = "SYMBOL"
+
+    def __init__(self, perf: Callable[[], int], symbols: tuple[str, ...]) -> None:
+        super().__init__(perf)
+        self._symbols = symbols
+
+    def inside(self) -> ComposeResult:
+        yield Static(Text.assemble("One of ", (" ".join(self._symbols), f"bold {_WHITE}"), ". Enter takes it."))
+        yield Input(placeholder="", id="word")
+        yield Static("", id="wrong")
+
+    def on_mount(self) -> None:
+        self.query_one("#word", Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        typed = event.value.strip().upper()
+        found = next((one for one in self._symbols if one == typed), None) or next(
+            (one for one in self._symbols if typed and one.startswith(typed)), None
+        )
+        if found is not None:
+            self.dismiss(found)
+            return
+        wrong = f"{event.value!r} is not watched; choose one of {', '.join(self._symbols)}"
+        self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
+        self.query_one("#word", Input).clear()
+
+
 class HelpDialog(Dialog[None]):
-    """Every key, from the action table."""
+    """Every key: those of the pane in focus first, then the action table."""
 
     TITLE_TEXT = "KEYS"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark,f1,q,enter", "leave", "close"),
         Binding("down,j", "scroll(1)", "down"),
         Binding("up,k", "scroll(-1)", "up"),
+        Binding("pagedown,space", "scroll(12)", "page down"),
+        Binding("pageup", "scroll(-12)", "page up"),
     ]
 
-    def __init__(self, perf: Callable[[], int], shown: Callable[[Action], str]) -> None:
+    def __init__(
+        self, perf: Callable[[], int], shown: Callable[[Action], str], pane: str,
+        own: tuple[tuple[str, str], ...],
+    ) -> None:  # fmt: skip
         super().__init__(perf)
         self._shown = shown
+        self._pane, self._own = pane, own
 
     def inside(self) -> ComposeResult:
         with VerticalScroll(id="pages", can_focus=False):
-            for group in (PROTECT, LOOK, STATION):
-                rows = [(self._shown(one), one.help, _AMBER) for one in ACTIONS if one.group == group]
+            if self._own:
+                yield Static(Text(f"In {self._pane}", style=f"bold {_WHITE}"))
+                yield Static(Text.assemble(_keys(*((key, text, _AMBER) for key, text in self._own)), "\n"))
+            for group in (PROTECT, LOOK, CHART, STATION):
+                rows = [
+                    (self._shown(one), one.help, _AMBER) for one in ACTIONS if one.group == group and one.listed
+                ]
+                if group == CHART:
+                    rows.append(("1 … 9 0", f"Timeframe: {', '.join(TIMEFRAMES)}.", _AMBER))
                 if group == LOOK:
-                    rows.append(("up down", "Pick a position, or scroll the pane in focus.", _AMBER))
                     rows.append(("ctrl+p", "All of this by name.", _AMBER))
                 yield Static(Text(group, style=f"bold {_WHITE}"))
                 yield Static(Text.assemble(_keys(*rows), "\n"))

@@ -43,5 +43,8 @@ def _keys(width: int, shown: Callable[[Action], str]) -> Line:
         for action in ACTIONS
         if action.footer and not action.fixed
     ]
-    hints += [(("  1-4 ", ink.KEY), ("panes", ink.DIM)), (("  ctrl+p ", ink.KEY), ("all", ink.DIM))]
+    hints += [
+        (("  1-9 ", ink.KEY), ("timeframe", ink.DIM)), (("  tab ", ink.KEY), ("pane", ink.DIM)),
+        (("  ctrl+p ", ink.KEY), ("all", ink.DIM)),
+    ]  # fmt: skip
     return ink.packed(kill, hints, width)

@@ -21,7 +21,7 @@ from station.link import (
     Reply,
     Stop,
 )
-from widgets.dialogs import GateDialog, HelpDialog, KillDialog, QuitDialog, ReleaseDialog
+from widgets.dialogs import GateDialog, HelpDialog, KillDialog, QuitDialog, ReleaseDialog, SymbolDialog
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
@@ -116,7 +116,13 @@ class Hand:
         self._send(Reconcile(BY), "reconciling with the broker")
 
     def show_help(self) -> None:
-        self._app.push_screen(HelpDialog(self._app.perf, self._app.shown_key))
+        pane = self._app.focused_pane
+        name, own = (pane.title.lower(), pane.HELP) if pane is not None else ("", ())
+        self._app.push_screen(HelpDialog(self._app.perf, self._app.shown_key, name, own))
+
+    def choose_symbol(self) -> None:
+        dialog = SymbolDialog(self._app.perf, self._app.symbols)
+        self._ask(dialog, lambda symbol: self._app.aim(symbol=symbol))
 
     def ask_quit(self) -> None:
         app = self._app
@@ -143,7 +149,9 @@ class Hand:
 
     # --- how it is sent ----------------------------------------------------------------------------
 
-    def _ask(self, dialog: QuitDialog | GateDialog | ReleaseDialog, then: Callable[[str], None]) -> None:
+    def _ask(
+        self, dialog: QuitDialog | GateDialog | ReleaseDialog | SymbolDialog, then: Callable[[str], None]
+    ) -> None:
         def answered(answer: str | None) -> None:
             if answer is not None:
                 then(answer)

@@ -28,10 +28,18 @@ WARN: Final = Style(color="#e2ae4a", bgcolor=GROUND)
 ALARM: Final = Style(color="#ff7b72", bgcolor=GROUND, bold=True)
 KEY: Final = Style(color="#e2ae4a", bgcolor=GROUND, bold=True)
 
+STUDY_FAST: Final = Style(color="#69b1ea", bgcolor=GROUND)
+STUDY_SLOW: Final = Style(color="#e2ae4a", bgcolor=GROUND)
+STUDY_VWAP: Final = Style(color="#b38cd9", bgcolor=GROUND)
+LAST: Final = Style(color="#0b0f14", bgcolor="#c9d2db", bold=True)
+CURSOR: Final = Style(bgcolor="#2a3a48")
+
 TITLE: Final = Style(color="#93a4b4", bgcolor=BAR)
 TITLE_FOCUS: Final = Style(color="#e8f1f8", bgcolor=BAR_FOCUS, bold=True)
 TITLE_NOTE: Final = Style(color="#76838f", bgcolor=BAR)
 TITLE_NOTE_FOCUS: Final = Style(color="#a9bccb", bgcolor=BAR_FOCUS)
+TITLE_WARN: Final = Style(color="#e2ae4a", bgcolor=BAR)
+TITLE_WARN_FOCUS: Final = Style(color="#e2ae4a", bgcolor=BAR_FOCUS)
 TITLE_BAD: Final = Style(color="#ff7b72", bgcolor=BAR, bold=True)
 TITLE_BAD_FOCUS: Final = Style(color="#ff7b72", bgcolor=BAR_FOCUS, bold=True)
 
@@ -44,7 +52,10 @@ Span = tuple[str, Style]
 Line = tuple[Span, ...]
 BLANK: Final[Line] = ()
 
-_ASCII: Final = str.maketrans("▲▼●○─│→×−…·▸✓↻", "^v*o-|>x-~.>+@")
+_ASCII: Final = str.maketrans(
+    "▲▼●○─│→×−…·▸✓↻–┄█░▁▂▃▄▅▆▇◆∘≈┊◂Δ┃╽╿╷╵╻╹▀",
+    "^v*o-|>x-~.>+@--#.__..-=+*o~:<d###||##=",
+)
 
 
 def wants_ascii(environ: Mapping[str, str], encoding: str) -> bool:

@@ -30,13 +30,19 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A pane's content: `note` stands at the right of the title, `head` rows never scroll, `empty` is said
-    where there is no block."""
+    """A pane's content: `note` stands at the right of the title (in amber where `warn`), `head` rows never
+    scroll, `empty` is said where there is no block. `title` replaces the pane's own; `picked` is the key under
+    the cursor where the cursor is not the pane's to keep; the block of key `anchor` is kept in the middle until
+    somebody scrolls."""
 
     note: str = ""
     head: tuple[Line, ...] = ()
     blocks: tuple[Block, ...] = ()
     empty: str = ""
+    title: str = ""
+    warn: bool = False
+    picked: str | None = None
+    anchor: str = ""
 
 
 class PartState(Protocol):
@@ -47,6 +53,10 @@ class PartState(Protocol):
 
     @property
     def note(self) -> str: ...
+
+
+def unheard(_key: str) -> None:
+    """A listener to picks that does not listen."""
 
 
 Render = Callable[[Scene, int], Content]
@@ -65,13 +75,19 @@ class Pane(LineCanvas, can_focus=True):
         Binding("end", "edge(1)", "last", show=False),
     ]
 
+    HELP: ClassVar[tuple[tuple[str, str], ...]] = (("up down", "Move the cursor, or scroll."),)
+    """Keys that only this pane knows, for its help."""
+
     def __init__(
-        self, number: int, title: str, part: PartOf, render: Render, *, id: str, ascii_only: bool = False
+        self, key: str, title: str, part: PartOf, render: Render, *, id: str, ascii_only: bool = False,
+        on_pick: Callable[[str], None] = unheard,
     ) -> None:  # fmt: skip
         super().__init__(id=id, ascii_only=ascii_only)
-        self.number = number
+        self.key = key
         self.title = title
         self.picked = ""
+        self._on_pick = on_pick
+        self._scrolled = False
         self._part = part
         self._draw = render
         self._content = Content()
@@ -88,13 +104,20 @@ class Pane(LineCanvas, can_focus=True):
         if not width or not height:
             return
         try:
-            self._content = self._draw(scene, width)
+            before = self._content.title
+            self._content = self.draw(scene, width, height - 1)
+            self._scrolled = self._scrolled and self._content.title == before
             self._follow()
             body = self._body(scene, width, height - 1)
         except DRAWING_FAULTS:
             _log.exception("pane %s cannot draw its part", self.title)
-            body = [_centred("this pane could not be drawn; the log says why", ink.ALARM, width)]
+            body = [centred("this pane could not be drawn; the log says why", ink.ALARM, width)]
         self.show([self._title_bar(scene, width), *body])
+
+    def draw(self, scene: Scene, width: int, height: int) -> Content:
+        """The content for a body of this size."""
+        del height
+        return self._draw(scene, width)
 
     def repaint(self) -> None:
         if self._scene is not None:
@@ -103,9 +126,10 @@ class Pane(LineCanvas, can_focus=True):
     def _title_bar(self, scene: Scene, width: int) -> Line:
         focused = self.has_focus
         title, note_style = (ink.TITLE_FOCUS, ink.TITLE_NOTE_FOCUS) if focused else (ink.TITLE, ink.TITLE_NOTE)
-        left: Line = ((f"{'▸' if focused else ' '}{self.number} {self.title} ", title),)
+        left: Line = ((f"{'▸' if focused else ' '}{self.key} {self._content.title or self.title} ", title),)
         bad = ink.TITLE_BAD_FOCUS if focused else ink.TITLE_BAD
-        note, style = self._content.note, note_style
+        warn = ink.TITLE_WARN_FOCUS if focused else ink.TITLE_WARN
+        note, style = self._content.note, warn if self._content.warn else note_style
         part = self._part(scene)
         if part is not None and part.state == ERROR:
             note, style = "ERROR", bad
@@ -115,16 +139,19 @@ class Pane(LineCanvas, can_focus=True):
 
     def _body(self, scene: Scene, width: int, height: int) -> list[Line]:
         part = self._part(scene)
-        said = _said(scene, part)
+        said = said_of(scene, part, self._content.empty or "waiting for the engine …")
         if said is not None:
             text, style = said
-            return [ink.BLANK, *(_centred(line, style, width) for line in wrapped(text, width - 4))]
+            return [ink.BLANK, *(centred(line, style, width) for line in wrapped(text, width - 4))]
         if not self._content.blocks:
-            empty = [_centred(line, ink.DIM, width) for line in wrapped(self._content.empty, width - 4)]
+            text = (part.note if part is not None else "") or self._content.empty
+            empty = [centred(line, ink.DIM, width) for line in wrapped(text, width - 4)]
             return [*self._aged(self._content.head, scene), ink.BLANK, *empty]
         rows: list[Line] = []
         for block in self._content.blocks:
             chosen = bool(block.key) and block.key == self.picked
+            if block.key and block.key == self._content.anchor and not self._scrolled:
+                self._top = len(rows) - (height - len(self._content.head)) // 2
             lines = self._aged(block.lines, scene)
             rows += [_picked(line, width) for line in lines] if chosen else lines
         room = height - len(self._content.head)
@@ -145,7 +172,9 @@ class Pane(LineCanvas, can_focus=True):
     def _follow(self) -> None:
         """A picked row that is gone leaves nothing picked, so that no key hits its neighbour by surprise."""
         keys = self._keys()
-        if self.picked not in keys:
+        if self._content.picked is not None:
+            self.picked = self._content.picked
+        elif self.picked not in keys:
             self.picked = keys[0] if keys and not self._had_keys else ""
         self._had_keys = bool(keys)
 
@@ -157,10 +186,13 @@ class Pane(LineCanvas, can_focus=True):
             self.picked = keys[max(min(keys.index(self.picked) + step, len(keys) - 1), 0)]
         else:
             self.picked = keys[0 if step > 0 else -1]
+        self._scrolled = True
+        self._on_pick(self.picked)
         self._reveal()
         self.repaint()
 
     def action_page(self, step: int) -> None:
+        self._scrolled = True
         self._top = max(self._top + step * max(self.size.height - 3, 1), 0)
         self.repaint()
 
@@ -168,6 +200,8 @@ class Pane(LineCanvas, can_focus=True):
         keys = self._keys()
         if keys:
             self.picked = keys[-1 if end else 0]
+            self._on_pick(self.picked)
+        self._scrolled = True
         self._top = 10**6 if end else 0
         self.repaint()
 
@@ -182,11 +216,13 @@ class Pane(LineCanvas, can_focus=True):
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         event.stop()
+        self._scrolled = True
         self._top += 2
         self.repaint()
 
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
         event.stop()
+        self._scrolled = True
         self._top = max(self._top - 2, 0)
         self.repaint()
 
@@ -195,6 +231,7 @@ class Pane(LineCanvas, can_focus=True):
         for block in self._content.blocks:
             if 0 <= row < len(block.lines) and block.key:
                 self.picked = block.key
+                self._on_pick(block.key)
                 self.repaint()
                 return
             row -= len(block.lines)
@@ -209,11 +246,16 @@ class Pane(LineCanvas, can_focus=True):
         self.repaint()
 
 
-def _said(scene: Scene, part: PartState | None) -> tuple[str, ink.Style] | None:
+def said_of(
+    scene: Scene, part: PartState | None, waiting: str = "waiting for the engine …"
+) -> tuple[str, ink.Style] | None:
     """What a pane says instead of its rows: disconnected, loading or in error."""
     if part is None:
         if scene.state in (LinkState.CONNECTED, LinkState.CONNECTING):
-            return "waiting for the engine's first picture …", ink.DIM
+            return (
+                "waiting for the engine's first picture …" if scene.floor.header is None else waiting,
+                ink.DIM,
+            )
         if scene.state is LinkState.MISMATCH:
             return scene.detail, ink.ALARM
         return "no engine to look at; the screen keeps trying", ink.DIM
@@ -229,7 +271,7 @@ def _picked(line: Line, width: int) -> Line:
     return ink.on_ground(padded, ink.PICKED)
 
 
-def _centred(text: str, style: ink.Style, width: int) -> Line:
+def centred(text: str, style: ink.Style, width: int) -> Line:
     return ((ink.fit(text, width, "^"), style),)
 
 

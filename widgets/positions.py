@@ -11,6 +11,8 @@ from widgets.pane import Block, Content
 from widgets.scene import Scene
 
 RESULT, PCT, MARK, QTY, PRICE, MARGIN = 11, 8, 7, 5, 8, 1
+ROOMY = 72
+"""From this width on the stop has a column; below, the line under the figures still tells it."""
 
 
 def part(scene: Scene) -> Positions | None:
@@ -34,15 +36,16 @@ def content(scene: Scene, width: int) -> Content:
 
 
 def _heading(width: int) -> Line:
+    stop = f"{'stop':>{PRICE}}" if width >= ROOMY else ""
     text = (
         f"{'P&L $':>{RESULT}}{'P&L %':>{PCT}}{'mark':>{MARK}}  {ink.fit('contract', _label(width))}"
-        f"{'qty ':>{QTY}}{'entry':>{PRICE}}{'target':>{PRICE}}{'stop':>{PRICE}}"
+        f"{'qty ':>{QTY}}{'entry':>{PRICE}}{'target':>{PRICE}}{stop}"
     )
     return ink.clipped(((text, ink.FAINT),), width)
 
 
 def _label(width: int) -> int:
-    fixed = RESULT + PCT + MARK + 2 + QTY + PRICE * 3 + MARGIN
+    fixed = RESULT + PCT + MARK + 2 + QTY + PRICE * (3 if width >= ROOMY else 2) + MARGIN
     return max(min(width - fixed, 24), 14)
 
 
@@ -55,7 +58,7 @@ def _figures(row: PositionRow, scene: Scene, width: int) -> Line:
     spans.append(("  ", ink.TEXT))
     spans.append((ink.fit(words.contract(row.label, scene.now_ns), _label(width)), ink.STRONG))
     spans.append((f"×{words.count(row.qty)} ".rjust(QTY), ink.TEXT))
-    for value in (row.entry, row.target, row.stop):
+    for value in (row.entry, row.target, row.stop)[: 3 if width >= ROOMY else 2]:
         spans.append(
             (f"{'--' if value is None else words.price(value):>{PRICE}}", ink.TEXT if value else ink.FAINT)
         )

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from station.domain.clock import SECOND
 from station.link import Floor, LinkState
+from widgets.sight import NOWHERE, Sight
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`silence_s` is how long nothing was heard while the link is not well."""
+    """`silence_s` is how long nothing was heard while the link is not well; `colours` False where nothing may
+    be told by colour."""
 
     floor: Floor
     state: LinkState
@@ -18,6 +20,8 @@ class Scene:
     silence_s: float = 0.0
     read_only: bool = False
     kill_pending: bool = False
+    sight: Sight = NOWHERE
+    colours: bool = True
 
     @property
     def now_ns(self) -> int:

@@ -11,6 +11,10 @@ from widgets.scene import Scene
 _VERDICTS = {"MATCH": ink.UP, "HELD": ink.ACCENT, "WAIT": ink.TEXT, "BLOCK": ink.WARN, "OFF": ink.FAINT}
 
 
+ROOMY = 44
+"""From this width on the hunter's mode has room beside the strategy's name."""
+
+
 def part(scene: Scene) -> Strategies | None:
     return scene.floor.strategies
 
@@ -28,7 +32,7 @@ def content(scene: Scene, width: int) -> Content:
 
 def _block(row: StrategyRow, width: int) -> Block:
     verdict = f"{row.verdict} {row.side}".strip()
-    tail: list[Span] = [(row.hunter, ink.FAINT)] if row.hunter else []
+    tail: list[Span] = [(row.hunter, ink.FAINT)] if row.hunter and width >= ROOMY else []
     if row.at_ns:
         tail.append((f" {words.minute_text(row.at_ns)}", ink.DIM))
     first = ink.spread(

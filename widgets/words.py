@@ -69,6 +69,11 @@ def money(value: Decimal) -> str:
     return f"{value:,.2f}"
 
 
+def whole(value: Decimal) -> str:
+    """`35,412`: dollars where cents do not matter."""
+    return f"{value:,.0f}"
+
+
 def signed_money(value: Decimal) -> str:
     """`+80.00`."""
     return f"{value:+,.2f}"
@@ -81,6 +86,16 @@ def signed_pct(value: float) -> str:
 
 def price(value: float | Decimal) -> str:
     return f"{value:,.2f}"
+
+
+def day_text(at_ns: int) -> str:
+    """`Nov 18`."""
+    return f"{_et(at_ns):%b %d}"
+
+
+def et(at_ns: int) -> datetime:
+    """The exchange's wall time."""
+    return _et(at_ns)
 
 
 _OPTION: Final = re.compile(r"(\S+) (\d{4})(\d\d)(\d\d) (\S+)")
@@ -96,6 +111,14 @@ def contract(label: str, now_ns: int) -> str:
     today = _et(now_ns).date()
     when = "0DTE" if expiry == today else f"{expiry:%b%d}" if expiry.year == today.year else f"{expiry:%b%d'%y}"
     return f"{name} {strike} {when}"
+
+
+_INSIDE: Final = re.compile(r"\S+ \d{8} \S+[CP]\b")
+
+
+def shortened(text: str, now_ns: int) -> str:
+    """A sentence with every option named as `contract` names it."""
+    return _INSIDE.sub(lambda found: contract(found.group(), now_ns), text)
 
 
 def count(value: Decimal | int) -> str:

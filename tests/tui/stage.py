@@ -28,13 +28,19 @@ class StillClock(VirtualClock):
         self.fire_due()
 
 
+def local(stage: Stage) -> Link:
+    """Screen and engine on one loop."""
+    engine = stage.engine
+    return LocalLink(engine.handle, engine.picture, clock=stage.clock, answer=engine.answer)
+
+
 class Stage:
     """An engine, a clock and the app that looks at them."""
 
     def __init__(self, floor: Floor, link: Callable[[Stage], Link] | None = None, **options: object) -> None:
         self.clock = StillClock()
         self.engine = SyntheticEngine(floor)
-        make = link or (lambda stage: LocalLink(stage.engine.handle, stage.engine.picture, clock=stage.clock))
+        make = link or local
         self.app = FloorApp(
             lambda: make(self), clock=self.clock, **{"ascii_only": False, **options}  # pyright: ignore[reportArgumentType]
         )  # fmt: skip

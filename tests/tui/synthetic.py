@@ -19,6 +19,8 @@ from station.link import (
     Ack,
     AlertRow,
     Alerts,
+    Ask,
+    AskedPart,
     CancelOrder,
     CloseTrade,
     Command,
@@ -40,6 +42,8 @@ from station.link import (
     Strategies,
     StrategyRow,
 )
+from station.link.asked import refusal
+from tests.tui import synthetic_panes
 
 NOON = 1_763_666_527 * SECOND  # Thursday 2025-11-20, 14:22:07 in New York
 
@@ -179,6 +183,17 @@ class SyntheticEngine:
         self.heard: list[Command] = []
         self.stopping = asyncio.Event()
         self.fault: Exception | None = None
+        self.wave = 0.0
+        self.asked: list[Ask] = []
+        self.refusals: dict[str, tuple[str, str]] = {}
+
+    def answer(self, ask: Ask) -> AskedPart | None:
+        """As an engine at work; `refusals` by part say a state and its note instead."""
+        self.asked.append(ask)
+        if ask.part in self.refusals:
+            return refusal(ask, *self.refusals[ask.part])
+        head = self.floor.header
+        return synthetic_panes.answer(ask, head.now_ns if head is not None else NOON, self.wave)
 
     def picture(self) -> Floor:
         if self.fault is not None:
@@ -225,7 +240,7 @@ async def serve(path: Path, scene: str) -> None:
     """Serve moving floors until asked to stop; says once a second how late the loop was at worst."""
     clock = WallClock()
     engine = SyntheticEngine(calm())
-    server = LinkServer(path, engine.handle, engine.picture, clock=clock)
+    server = LinkServer(path, engine.handle, engine.picture, clock=clock, answer=engine.answer)
     await server.start()
     beats, worst_ns, last = 0, 0, clock.perf()
     while not engine.stopping.is_set():
@@ -247,6 +262,7 @@ def _move(engine: SyntheticEngine, beats: int) -> None:
     old = engine.floor.header
     assert old is not None
     fresh = msgspec.structs.replace(old, now_ns=now_ns, prices=prices(now_ns, wave), lag_ms=0.2 + wave / 50)
+    engine.wave = wave
     engine.floor = msgspec.structs.replace(
         engine.floor, header=fresh, positions=positions(now_ns, wave),
         feed=feed(now_ns - now_ns % MINUTE, beats // 250),
@@ -254,5 +270,4 @@ def _move(engine: SyntheticEngine, beats: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     asyncio.run(serve(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "calm"))

@@ -125,7 +125,9 @@ async def test_a_kill_that_finds_no_engine_is_repeated_until_it_is_heard(tmp_pat
         await opened(stage, pilot, "f12")
         assert "NOT DELIVERED" in stage.line("notice")
         assert stage.app.hand.kill_pending
-        server = LinkServer(path, stage.engine.handle, stage.engine.picture, clock=stage.clock)
+        server = LinkServer(
+            path, stage.engine.handle, stage.engine.picture, clock=stage.clock, answer=stage.engine.answer
+        )
         await server.start()
         while stage.app.hand.kill_pending:
             stage.clock.advance(0.5)
@@ -208,9 +210,9 @@ async def test_a_position_that_goes_leaves_nothing_picked() -> None:
 async def test_what_is_not_seen_is_not_closed() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=(80, 24)) as pilot:
-        await opened(stage, pilot, "4", "x")
-        assert stage.engine.heard == [] and "press 2 first" in stage.line("notice")
-        await opened(stage, pilot, "2", "x")
+        await opened(stage, pilot, "a", "x")
+        assert stage.engine.heard == [] and "press p first" in stage.line("notice")
+        await opened(stage, pilot, "p", "x")
         assert stage.engine.heard == [CloseTrade("T1", by="screen")]
 
 
@@ -358,7 +360,9 @@ async def test_an_engine_failing_in_process_leaves_the_screen_alive(
         assert "as of" not in stage.text()
 
 
-@pytest.mark.parametrize(("size", "shown"), [((80, 24), 1), ((109, 60), 1), ((120, 40), 4), ((200, 50), 4)])
+@pytest.mark.parametrize(
+    ("size", "shown"), [((80, 24), 1), ((109, 60), 1), ((120, 40), 6), ((160, 45), 9), ((200, 50), 9)]
+)
 async def test_each_size_has_its_arrangement(size: tuple[int, int], shown: int) -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=size) as pilot:
@@ -366,13 +370,15 @@ async def test_each_size_has_its_arrangement(size: tuple[int, int], shown: int) 
         assert sum(pane.display for pane in stage.app.panes) == shown
         assert "gate OPEN" in stage.line("header") and "F12 KILL" in stage.line("keys")
         await opened(stage, pilot, "tab")
-        assert stage.app.focused is stage.app.panes[2]
+        assert stage.app.focused is not None and stage.app.focused.id == "chain"
 
 
 async def test_a_screen_of_another_version_says_so_and_can_still_kill(tmp_path: Path) -> None:
     path = tmp_path / "engine.sock"
     stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock, protocol=PROTOCOL + 1))
-    server = LinkServer(path, stage.engine.handle, stage.engine.picture, clock=stage.clock)
+    server = LinkServer(
+        path, stage.engine.handle, stage.engine.picture, clock=stage.clock, answer=stage.engine.answer
+    )
     await server.start()
     async with stage.app.run_test(size=SIZE) as pilot:
         while stage.app.link.state is not LinkState.MISMATCH:
@@ -415,7 +421,7 @@ def test_screen_and_engine_share_a_lockstep_loop() -> None:
 async def test_a_resize_from_wide_to_narrow_keeps_the_focused_pane() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=(200, 50)) as pilot:
-        await opened(stage, pilot, "3")
+        await opened(stage, pilot, "t")
         await pilot.resize_terminal(80, 24)
         await stage.settle(pilot)
         assert [pane.id for pane in stage.app.panes if pane.display] == ["strategies"]

@@ -23,7 +23,7 @@ from station.link import (
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 
-SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "160x45": (160, 45), "200x50": (200, 50)}
 Compare = Callable[..., bool]
 
 
@@ -45,7 +45,9 @@ def test_a_lost_engine_leaves_a_dated_memory(snap_compare: Compare, size: str, t
     stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock))
 
     async def lose(pilot: Pilot[str]) -> None:
-        server = LinkServer(path, stage.engine.handle, stage.engine.picture, clock=stage.clock)
+        server = LinkServer(
+            path, stage.engine.handle, stage.engine.picture, clock=stage.clock, answer=stage.engine.answer
+        )
         await server.start()
         while stage.app.link.state is not LinkState.CONNECTED:
             stage.clock.advance(1)
@@ -106,9 +108,9 @@ def test_ascii_alone_is_enough(snap_compare: Compare) -> None:
         ("gate", ["g"], "80x24"),
         ("quit", ["q"], "120x40"),
         ("help", ["question_mark"], "120x40"),
-        ("feed", ["1"], "80x24"),
-        ("strategies", ["3"], "80x24"),
-        ("alerts", ["4"], "80x24"),
+        ("feed", ["f"], "80x24"),
+        ("strategies", ["t"], "80x24"),
+        ("alerts", ["a"], "80x24"),
         ("palette", ["ctrl+p", "g", "a", "t", "e"], "80x24"),
     ],
 )

@@ -1,0 +1,138 @@
+"""The option chain: calls, strikes, puts; the money marked; a cursor on one option that survives updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from station.link import Chain, ChainRow, Side
+from widgets import ink
+from widgets.ink import Line, Span
+from widgets.pane import Block, Content, Pane
+from widgets.scene import Scene
+from widgets.sight import nearest_strike, strike_text
+
+PRICE, DELTA, VOL, STRIKE = 7, 5, 5, 8
+
+
+def part(scene: Scene) -> Chain | None:
+    return scene.floor.chain
+
+
+class ChainPane(Pane):
+    """Up and down choose the strike, left and right its call or put."""
+
+    HELP = (
+        ("up down", "Choose the strike."), ("left right", "Choose its call or its put."),
+        ("y", "0DTE, weekly or monthly expiry."),
+    )  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "side('C')", "call", show=False),
+        Binding("right", "side('P')", "put", show=False),
+    ]
+
+    def __init__(self, key: str, *, id: str, ascii_only: bool, on_contract: Callable[[str], None]) -> None:
+        super().__init__(
+            key, "Chain", part, content, id=id, ascii_only=ascii_only, on_pick=self._strike_picked
+        )  # fmt: skip
+        self._on_contract = on_contract
+
+    @property
+    def _right(self) -> str:
+        contract = self._scene.sight.contract if self._scene is not None else ""
+        return contract[-1:] or "C"
+
+    def _strike_picked(self, strike: str) -> None:
+        self._choose(f"{strike}{self._right}")
+
+    def action_side(self, right: str) -> None:
+        if self.picked:
+            self._choose(f"{self.picked}{right}")
+            self.repaint()
+
+    def _choose(self, contract: str) -> None:
+        if self._scene is not None:
+            self._scene = replace(self._scene, sight=replace(self._scene.sight, contract=contract))
+        self._on_contract(contract)
+
+
+def content(scene: Scene, width: int) -> Content:
+    chain = scene.floor.chain
+    if chain is None:
+        return Content(title=f"Chain {scene.sight.symbol}".rstrip())
+    strike = nearest_strike(chain)
+    money = "" if strike is None else strike_text(strike)
+    return Content(
+        title=f"{chain.name or scene.sight.symbol} {scene.sight.expiry.upper()}",
+        note=_when(chain),
+        head=(_heading(width),) if chain.rows else (),
+        blocks=tuple(_block(row, chain, scene, width, money) for row in chain.rows),
+        empty="no strike is listed around the money",
+        picked=scene.sight.contract[:-1],
+        anchor=money,
+    )
+
+
+def _when(chain: Chain) -> str:
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    if len(chain.expiry) != 8:
+        return ""
+    return f"{months[int(chain.expiry[4:6]) - 1]} {chain.expiry[6:]}"
+
+
+def _columns(width: int) -> tuple[bool, bool]:
+    """Whether deltas, and volatilities, have room."""
+    bare = 4 * PRICE + STRIKE
+    return width >= bare + 2 * DELTA, width >= bare + 2 * DELTA + 2 * VOL
+
+
+def _heading(width: int) -> Line:
+    delta, vol = _columns(width)
+    more = (f"{'Δ':>{DELTA}}" if delta else "") + (f"{'IV':>{VOL}}" if vol else "")
+    side = f"{'bid':>{PRICE}}{'ask':>{PRICE}}{more}"
+    return ink.clipped(((f"{side}{'strike':^{STRIKE}}{side}", ink.FAINT),), width)
+
+
+def _block(row: ChainRow, chain: Chain, scene: Scene, width: int, money: str) -> Block:
+    key = strike_text(row.strike)
+    chosen = scene.sight.contract[-1:] if scene.sight.contract[:-1] == key else ""
+    at_money = key == money
+    middle = f"{'▸' if at_money else ' '}{key:^{STRIKE - 2}}{'◂' if at_money else ' '}"
+    spans: list[Span] = [
+        *_side(row.call, chain, scene, width, chosen=chosen == "C"),
+        (middle, ink.ACCENT if at_money else ink.STRONG),
+        *_side(row.put, chain, scene, width, chosen=chosen == "P"),
+    ]
+    return Block((ink.clipped(tuple(spans), width),), key)
+
+
+def _side(side: Side | None, chain: Chain, scene: Scene, width: int, *, chosen: bool) -> Line:
+    delta, vol = _columns(width)
+    cells = 2 * PRICE + DELTA * delta + VOL * vol
+    if side is None:
+        return ((f"{'·':>{PRICE}}{'':{cells - PRICE}}", ink.FAINT),)
+    stale = side.at_ns > 0 and scene.age_s(side.at_ns) > chain.stale_s
+    style = ink.FAINT if stale else ink.TEXT
+    mark = ">" if chosen else "●" if side.held else " "
+    prices = f"{mark}{_price(side.bid):>{PRICE - 1}}{_price(side.ask):>{PRICE}}"
+    spans: list[Span] = [(prices, style if not chosen else ink.STRONG if not stale else ink.FAINT)]
+    if delta:
+        spans.append((f"{_delta(side):>{DELTA}}", ink.FAINT if stale else ink.DIM))
+    if vol:
+        spans.append(("  --".rjust(VOL) if side.iv is None else f"{side.iv:>{VOL}.1f}", ink.FAINT))
+    return tuple(spans)
+
+
+def _price(value: object) -> str:
+    return "--" if value is None else f"{value:.2f}"
+
+
+def _delta(side: Side) -> str:
+    """`.42`, `-.30`; our own model's with a tilde."""
+    if side.delta is None:
+        return "--"
+    text = f"{side.delta:.2f}".replace("0.", ".", 1)
+    return f"~{text}" if side.modelled else text

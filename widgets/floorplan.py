@@ -1,0 +1,132 @@
+"""Where each pane stands, by the size of the terminal. Pure, and the layout that carries it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
+
+NORMAL_FROM: Final = (110, 30)
+LARGE_FROM: Final = (150, 38)
+WIDE_FROM: Final = (180, 46)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in a column, shared by panes of which one is seen. `rows` fixes its height; otherwise it takes
+    its `share` of what is left."""
+
+    panes: tuple[str, ...]
+    rows: int = 0
+    share: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`cells` fixes its width; 0 takes what is left."""
+
+    cells: int
+    slots: tuple[Slot, ...]
+
+
+NORMAL: Final = (
+    Column(46, (
+        Slot(("watch",), rows=6), Slot(("chain", "book"), share=5), Slot(("feed", "strategies"), share=3),
+        Slot(("alerts", "wealth"), share=3),
+    )),
+    Column(0, (Slot(("chart",), share=7), Slot(("positions",), share=4))),
+)  # fmt: skip
+LARGE: Final = (
+    Column(34, (
+        Slot(("watch",), rows=7), Slot(("feed",), share=4), Slot(("strategies",), share=3),
+        Slot(("wealth",), rows=8),
+    )),
+    Column(0, (Slot(("chart",)), Slot(("positions",), rows=11))),
+    Column(57, (Slot(("chain",), share=4), Slot(("book",), share=3), Slot(("alerts",), share=3))),
+)  # fmt: skip
+WIDE: Final = (
+    Column(46, LARGE[0].slots),
+    LARGE[1],
+    Column(61, LARGE[2].slots),
+)
+PLANS: Final = ((WIDE_FROM, WIDE), (LARGE_FROM, LARGE), (NORMAL_FROM, NORMAL))
+
+
+def usual() -> tuple[str, ...]:
+    """The panes as if asked for in the order of their worth: those that share a slot as second last."""
+    slots = [slot.panes for column in NORMAL for slot in column.slots]
+    firsts = [panes[0] for panes in slots if panes[0] != "positions"]
+    return ("positions", *firsts, *(pane for panes in slots for pane in panes[1:]))
+
+
+def columns_of(width: int, height: int) -> tuple[Column, ...]:
+    """The columns of a terminal of this size; none where it shows one pane at a time."""
+    return next((plan for (w, h), plan in PLANS if width >= w and height >= h), ())
+
+
+def seen(width: int, height: int, fronts: tuple[str, ...], *, zoomed: bool) -> tuple[str, ...]:
+    """The panes shown on a terminal of this size. `fronts` are panes asked for, the newest first; where two
+    share a slot the one asked for last is seen."""
+    columns = columns_of(width, height)
+    if zoomed or not columns:
+        return fronts[:1]
+    chosen: list[str] = []
+    for column in columns:
+        for slot in column.slots:
+            chosen.append(next((pane for pane in fronts if pane in slot.panes), slot.panes[0]))
+    return tuple(chosen)
+
+
+def regions(width: int, height: int, area: Size, shown: tuple[str, ...]) -> dict[str, Region]:
+    """The place of each shown pane inside `area`, a cell apart from its neighbours at the side."""
+    if len(shown) < 2:
+        return {pane: Region(0, 0, area.width, area.height) for pane in shown}
+    columns = columns_of(width, height)
+    free = area.width - sum(column.cells for column in columns) - (len(columns) - 1)
+    places: dict[str, Region] = {}
+    x = 0
+    for column in columns:
+        cells = column.cells or free
+        places |= _stacked(column, x, cells, area.height, shown)
+        x += cells + 1
+    return places
+
+
+def _stacked(column: Column, x: int, cells: int, height: int, shown: tuple[str, ...]) -> dict[str, Region]:
+    free = height - sum(slot.rows for slot in column.slots)
+    shares = sum(slot.share for slot in column.slots if not slot.rows)
+    places: dict[str, Region] = {}
+    y = 0
+    for slot in column.slots:
+        rows = slot.rows
+        if not rows:
+            rows = free * slot.share // shares
+            free, shares = free - rows, shares - slot.share
+        pane = next((pane for pane in slot.panes if pane in shown), slot.panes[0])
+        places[pane] = Region(x, y, cells, rows)
+        y += rows
+    return places
+
+
+class PlanLayout(Layout):
+    """Places the floor's panes as the plan says."""
+
+    name = "plan"
+
+    def __init__(self) -> None:
+        self.screen = Size(0, 0)
+        self.shown: tuple[str, ...] = ()
+
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+        parent.pre_layout(self)
+        places = regions(self.screen.width, self.screen.height, size, self.shown)
+        return [
+            WidgetPlacement(places[child.id], NULL_OFFSET, NULL_SPACING, child)
+            for child in children
+            if child.id in places
+        ]

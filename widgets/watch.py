@@ -1,0 +1,62 @@
+"""The watchlist: the one symbol that chart and chain follow, and how far its feed can be trusted."""
+
+from __future__ import annotations
+
+from station.link import Watch, WatchRow
+from widgets import ink, words
+from widgets.ink import Line, Span
+from widgets.pane import Block, Content
+from widgets.scene import Scene
+
+LAST, CHANGE = 10, 9
+
+
+def part(scene: Scene) -> Watch | None:
+    return scene.floor.watch
+
+
+def content(scene: Scene, width: int) -> Content:
+    watch = scene.floor.watch
+    if watch is None:
+        return Content()
+    unwell = sum(row.mode not in ("LIVE", "CLOSED") for row in watch.rows)
+    return Content(
+        note=f"{unwell} unwell" if unwell else "",
+        warn=bool(unwell),
+        blocks=tuple(Block((_row(row, scene, width),), row.symbol) for row in watch.rows),
+        empty="no instrument is watched",
+        picked=scene.sight.symbol,
+    )
+
+
+def _row(row: WatchRow, scene: Scene, width: int) -> Line:
+    """What moves stands left: last, change, then the name."""
+    age_s = scene.age_s(row.at_ns) if row.at_ns else 0.0
+    old = row.mode != "CLOSED" and age_s > row.stale_s
+    last = "--" if row.last is None else words.price(row.last)
+    spans: list[Span] = [(f"{last:>{LAST}}", ink.FAINT if old or row.last is None else ink.STRONG)]
+    if row.change_pct is None:
+        spans.append((f"{'--':>{CHANGE}}", ink.FAINT))
+    else:
+        text = f"{words.arrow(row.change_pct)}{abs(row.change_pct):.2f}%"
+        spans.append((f"{text:>{CHANGE}}", ink.FAINT if old else words.tone(row.change_pct)))
+    chosen = row.symbol == scene.sight.symbol
+    spans.append((f" {'▸' if chosen else ' '}{row.symbol:<5}", ink.STRONG if chosen else ink.TEXT))
+    spans.append(_state(row, age_s, old=old))
+    if row.high is not None and row.low is not None:
+        spans.append((f"  {words.price(row.low)}–{words.price(row.high)}", ink.FAINT))
+    return (
+        ink.clipped(tuple(spans), width)
+        if ink.width_of(spans) <= width
+        else ink.clipped(tuple(spans[:4]), width)
+    )
+
+
+def _state(row: WatchRow, age_s: float, *, old: bool) -> Span:
+    if row.halted:
+        return (" HALTED", ink.ALARM)
+    if old:
+        return (f" {words.age_text(age_s)} old", ink.WARN)
+    if row.mode in ("LIVE", ""):
+        return (f" q{row.score}", ink.DIM if row.score >= 70 else ink.WARN)
+    return (f" {row.mode}", ink.DIM if row.mode == "CLOSED" else ink.WARN)

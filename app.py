@@ -170,10 +170,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # noqa: BLE001 - the last line of defence: one line for the trader, the rest kept
-        return _crashed(error)
     except BrokenPipeError:
         return 1
+    except Exception as error:  # noqa: BLE001 - the last line of defence: one line for the trader, the rest kept
+        return _crashed(error)
 
 
 def _crashed(error: Exception) -> int:

@@ -442,7 +442,7 @@ def test_what_a_position_can_lose_to_time_is_bounded_for_the_buyer_alone() -> No
     one = replace(call(), multiplier=1)
     bought = Held("SPX", one, Decimal(1), Decimal(5), theta=-8.0)
     assert weights(bought, NOON, None, LIMITS).theta == -5.0
-    sold = Held("SPX", one, Decimal(-1), Decimal(-5), theta=8.0)
+    sold = Held("SPX", one, Decimal("-0.5"), Decimal(-5), theta=16.0)
     assert weights(sold, NOON, None, LIMITS).theta == -8.0
 
 

@@ -255,6 +255,8 @@ def test_a_loss_streak_counts_losses_only_and_says_how_long_it_cools() -> None:
         held, events = note_result(held, Decimal(-1), NOON, LIMITS)
     assert held.day.losses == 3
     assert events[1] == Alerted("warning", "cooling off for 30 minutes: 3 losses in a row")
+    longer = replace(LIMITS, cooling_s=3540)
+    assert "for 59 minutes" in str(note_result(held, Decimal(-1), NOON, longer)[1][1])
     even, events = note_result(held, Decimal(0), NOON + MINUTE, LIMITS)
     assert (even.day.losses, events) == (0, ())
     assert even.day.cooling_until_ns == held.day.cooling_until_ns
@@ -271,3 +273,8 @@ def test_equity_at_the_peak_changes_nothing() -> None:
     held = begun()
     assert note_equity(held, EQUITY) is held
     assert note_equity(Controls(), EQUITY).day.peak == EQUITY
+
+
+def test_a_day_that_is_not_at_its_limit_changes_nothing() -> None:
+    assert apply_day_loss(begun(), Decimal("-499.99"), NOON, LIMITS) == (begun(), ())
+    assert apply_day_loss(begun(), Decimal(900), NOON, LIMITS) == (begun(), ())

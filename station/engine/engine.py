@@ -317,14 +317,14 @@ class Engine:
     async def stop(self, why: str) -> None:
         """Stop in order: no new work, tasks down, the books closed. Positions stay protected at the broker."""
         self.progress = Progress("stopping", why)
-        if hasattr(self, "rooms"):
-            marked = SessionMarked("stopped", self.session.day.isoformat(), why)
-            await self.rooms.ledger.record("", marked, urgent=True)
         if hasattr(self, "supervisor"):
             await self.supervisor.stop()
         for task in tuple(self._soon):
             task.cancel()
         await asyncio.gather(*self._soon, return_exceptions=True)
+        if hasattr(self, "rooms"):
+            marked = SessionMarked("stopped", self.session.day.isoformat(), why)
+            await self.rooms.ledger.record("", marked, urgent=True)
         await self.outside.broker.disconnect()
         if self.recorder is not None:
             await self.recorder.flush()

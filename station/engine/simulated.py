@@ -171,10 +171,24 @@ class SimulatedRun:
         if self._start is not None and not self._start.done():
             self._start.cancel()
         await self._doors.close(self._why)
-        await self.engine.stop(self._why)
+        await self._let_pass(asyncio.create_task(self.engine.stop(self._why), name="stop"))
         await self.exchange.close()
         await self._stores.close()
         self._lease.release()
+
+    async def _let_pass(self, work: asyncio.Task[None]) -> None:
+        """Let simulated time pass for `work`: a database that is locked is waited for by the clock, which
+        nobody else moves any more."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, LockstepLoop)
+        while not work.done():
+            await loop.idle()
+            at_ns = self._clock.next_timer
+            if work.done() or at_ns is None:
+                break
+            self._clock.move_to(max(at_ns, self._clock.now()))
+            self._clock.fire_due()
+        await work
 
     async def _started(self) -> None:
         try:

@@ -45,7 +45,7 @@ def finding(rule: str, the_view: RiskView | None = None, the_proposal: Proposal 
         ("size against volume", {"avg_volume": 1.0}, "VOLUME_SHARE", "300.00 %"),
         ("drawdown", {"controls": controls(peak=Decimal(0))}, "DRAWDOWN", "unknown"),
         ("drawdown", {"controls": controls(peak=Decimal("-0.5"))}, "DRAWDOWN", "unknown"),
-        ("drawdown", {"controls": controls(peak=Decimal("0.5")), "equity": Decimal("0.2")}, "DRAWDOWN", "60.00 %"),
+        ("drawdown", {"controls": controls(peak=Decimal("0.5")), "equity": Decimal(0)}, "DRAWDOWN", "100.00 %"),
         ("drawdown", {"controls": controls(peak=Decimal(1)), "equity": Decimal(1)}, "", "0.00 %"),
         ("drawdown", {"controls": controls(peak=Decimal(2)), "equity": Decimal(3)}, "", "0.00 %"),
         ("position size", {"equity": Decimal("0.5")}, "POSITION_SIZE", "252000.00 % ($1260.00)"),

@@ -53,7 +53,8 @@ def window(chart: Chart, tip: Tip | None, columns: int, back: int) -> Window:
 
 
 def scale_of(view: Window, levels: Sequence[Level], rows: int) -> Scale | None:
-    """Around the bars in sight, and the levels of open trades that are near. None without a bar."""
+    """Around the bars in sight, with a line to spare for marks, and the levels of open trades that are near.
+    None without a bar."""
     shown = (*view.bars, view.live) if view.live is not None else view.bars
     if not shown:
         return None
@@ -63,7 +64,8 @@ def scale_of(view: Window, levels: Sequence[Level], rows: int) -> Scale | None:
         wider_low, wider_high = min(low, level.price), max(high, level.price)
         if level.kind != "day" and wider_high - wider_low <= STRETCH * span:
             low, high = wider_low, wider_high
-    return candles.fitted(low, high, rows)
+    margin = (high - low) / max(rows - 2, 1)
+    return candles.fitted(low - margin, high + margin, rows)
 
 
 def levels_in(chart: Chart, sight: Sight) -> tuple[Level, ...]:

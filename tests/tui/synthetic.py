@@ -41,6 +41,7 @@ from station.link import (
     Stop,
     Strategies,
     StrategyRow,
+    Tip,
 )
 from station.link.asked import refusal
 from tests.tui import synthetic_panes
@@ -186,6 +187,7 @@ class SyntheticEngine:
         self.wave = 0.0
         self.asked: list[Ask] = []
         self.refusals: dict[str, tuple[str, str]] = {}
+        self.closed = False
 
     def answer(self, ask: Ask) -> AskedPart | None:
         """As an engine at work; `refusals` by part say a state and its note instead."""
@@ -193,7 +195,10 @@ class SyntheticEngine:
         if ask.part in self.refusals:
             return refusal(ask, *self.refusals[ask.part])
         head = self.floor.header
-        return synthetic_panes.answer(ask, head.now_ns if head is not None else NOON, self.wave)
+        part = synthetic_panes.answer(ask, head.now_ns if head is not None else NOON, self.wave)
+        if self.closed and isinstance(part, Tip):
+            return msgspec.structs.replace(part, mode="CLOSED", bar=None)
+        return part
 
     def picture(self) -> Floor:
         if self.fault is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Final
 
@@ -34,10 +35,13 @@ def asked(
     the third time with an alert (FAULTS 14, 16)."""
     if not orders:
         return alerts, memory
-    known = {ask.directive: ask for ask in memory.asks if now_ns - ask.at_ns < _FORGET_S * SECOND}
+    known = {(ask.directive, ask.nth): ask for ask in memory.asks if now_ns - ask.at_ns < _FORGET_S * SECOND}
     due: list[Directive] = []
+    seen: Counter[Directive] = Counter()
     for order in orders:
-        before = known.get(order)
+        seen[order] += 1
+        key = (order, seen[order])
+        before = known.get(key)
         if before is not None and now_ns - before.at_ns < _pause_ns(before, holding, settings):
             continue
         times = before.times + 1 if before is not None else 1
@@ -45,11 +49,11 @@ def asked(
             what = type(order).__name__
             text = f"protection of {holding.trade.id} asked {times} times for the same {what} in vain"
             alerts = (*alerts, RaiseAlert("critical", text, f"stubborn:{holding.trade.id}:{now_ns}"))
-        known[order] = Ask(order, now_ns, times)
+        known[key] = Ask(order, now_ns, times, seen[order])
         due.append(order)
     if any(isinstance(order, RequestReconcile) for order in due):
         # The broker's answer is new ground: what it leaves to be done need not wait for an older refusal.
-        known = {order: ask for order, ask in known.items() if order in orders}
+        known = {key: ask for key, ask in known.items() if key[0] in orders}
     return (*due, *alerts), replace(memory, asks=tuple(known.values()))
 
 

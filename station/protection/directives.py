@@ -179,11 +179,12 @@ class ProtectionSettings:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A directive that was sent at `at_ns` for the `times`-th time."""
+    """A directive that was sent at `at_ns` for the `times`-th time; the `nth` of equal ones sent together."""
 
     directive: Directive
     at_ns: int
     times: int
+    nth: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from station.domain.orders import (
     new_order,
     order_ref,
 )
+from station.domain.specs import Rung
 from station.domain.trade import Trade, TradeState, evolve
 from station.protection import (
     CancelEntry,
@@ -56,24 +57,37 @@ from station.protection import (
 from tests.unit.domain_cases import ACCOUNT, CONTRACT, option_selected, signal_accepted, sized, strategy_passed
 
 FOREVER: Final = 10**6
+Ladder = tuple[Rung, ...]
 
 
 @dataclass
 class Account:
-    """One trade: ours (`trade`, `orders`) and the exchange's side of it (`live`: ticket and filled by ref)."""
+    """One trade: ours (`trade`, `orders`) and the exchange's side of it (`live`: ticket and filled by ref).
+    `unconfirmed` are changes on their way, by the larger total."""
 
     trade: Trade
     orders: dict[str, Order] = field(default_factory=dict)
     live: dict[str, tuple[Ticket, Decimal]] = field(default_factory=dict)
+    unconfirmed: dict[str, Decimal] = field(default_factory=dict)
 
     @property
     def exits(self) -> tuple[Order, ...]:
         return tuple(o for o in self.orders.values() if o.state.is_working and o.ticket.purpose.is_exit)
 
+    def room(self, but: str = "") -> Decimal:
+        """What is open and not promised to a working exit, as the desk reckons it."""
+        promised = (
+            max(o.ticket.qty, self.unconfirmed.get(o.ref, Decimal(0))) - o.filled
+            for o in self.exits
+            if o.ref != but
+        )
+        return self.trade.open_qty - sum(promised, Decimal(0))
+
 
 class FairExchange:
     """An `ExitPort` and a lockstep `Venue`. `script` is (instant, what to do), `moods` how each order directive
-    fares in turn: slow (no answer yet), unknown, lost, rejected, refused, broken; ok when they run out."""
+    fares in turn: slow (no answer yet; a change arrives a second later), unknown, lost, rejected, refused,
+    broken; ok when they run out."""
 
     def __init__(self, clock: VirtualClock, moods: Sequence[str] = ()) -> None:
         self.clock = clock
@@ -120,13 +134,13 @@ class FairExchange:
 
     # --- trades -------------------------------------------------------------------------------------
 
-    def open_trade(self, trade_id: str, qty: int, shield: str = "none") -> None:
+    def open_trade(self, trade_id: str, qty: int, shield: str = "none", ladder: Ladder = ()) -> None:
         """A trade whose entry works at the broker, nothing filled yet."""
         ref = order_ref(ACCOUNT, trade_id, "E", 1)
         entry = Ticket(ref, ACCOUNT, CONTRACT, Action.BUY, Decimal(qty), OrderKind.MARKET, Purpose.ENTRY)
         trade: Trade | None = None
         for event in (
-            signal_accepted(), strategy_passed(shield), option_selected(), sized(qty),
+            signal_accepted(), replace(strategy_passed(shield), ladder=ladder), option_selected(), sized(qty),
             EntrySubmitted(entry, Decimal(10), Decimal(10), self.clock.now()),
         ):  # fmt: skip
             trade = evolve(trade, trade_id, event, self.clock.now())
@@ -209,7 +223,10 @@ class FairExchange:
             return None
         ask = self.bid + Decimal("0.10") if self.bid is not None else None
         top = Quote(CONTRACT, self.bid, ask, 1, 1, self.quoted_ns)
-        return Holding(trade, account.exits, top, SPX_OPTION_TICKS, entering, self.kill, self.halted)
+        return Holding(
+            trade, account.exits, top, SPX_OPTION_TICKS, entering, self.kill, self.halted,
+            unconfirmed=tuple(account.unconfirmed.items()),
+        )  # fmt: skip
 
     async def carry_out(self, trade_id: str, directive: Directive) -> None:
         self.log.append((self.clock.now(), trade_id, directive))
@@ -225,21 +242,31 @@ class FairExchange:
             case CancelExit():
                 self._cancel(account, directive.order_ref)
             case SubmitExit():
-                self._submit(trade_id, directive.kind, directive.limit, directive.qty, directive.cause.value)
-            case MarketOut() if not account.exits:
-                qty = account.trade.open_qty
-                self._submit(trade_id, OrderKind.MARKET, None, qty, directive.cause.value)
+                qty = min(directive.qty, account.room())
+                self._submit(trade_id, directive.kind, directive.limit, qty, directive.cause.value)
             case MarketOut():
-                order = account.exits[0]
-                total = order.filled + account.trade.open_qty
-                changed = replace(order.ticket, kind=OrderKind.MARKET, limit=None, qty=total)
-                self._modify(trade_id, order, changed, directive.cause.value)
+                self._market_out(trade_id, directive.cause.value)
             case ModifyExit():
                 order = account.orders[directive.order_ref]
-                changed = replace(order.ticket, kind=directive.kind, limit=directive.limit, qty=directive.qty)
-                self._modify(trade_id, order, changed, directive.cause.value)
+                qty = min(directive.qty, order.filled + account.room(order.ref))
+                if qty > order.filled and order.state is not OrderState.UNKNOWN and order.state.is_working:
+                    changed = replace(order.ticket, kind=directive.kind, limit=directive.limit, qty=qty)
+                    self._modify(trade_id, order, changed, directive.cause.value)
         self._match()
         self._check(account)
+
+    def _market_out(self, trade_id: str, cause: str) -> None:
+        account = self.accounts[trade_id]
+        left, room = account.trade.open_qty, max(account.room(), Decimal(0))
+        for order in account.exits:
+            if order.state is OrderState.UNKNOWN:
+                continue
+            own = min(order.remaining + room, left)
+            left, room = left - own, room - max(own - order.remaining, Decimal(0))
+            if own > 0:
+                changed = replace(order.ticket, kind=OrderKind.MARKET, limit=None, qty=order.filled + own)
+                self._modify(trade_id, order, changed, cause)
+        self._submit(trade_id, OrderKind.MARKET, None, min(left, account.room()), cause)
 
     def _mood(self) -> str:
         mood = self.moods.popleft() if self.moods else "ok"
@@ -250,6 +277,8 @@ class FairExchange:
     def _submit(
         self, trade_id: str, kind: OrderKind, limit: Decimal | None, qty: Decimal, cause: str
     ) -> None:  # fmt: skip
+        if qty <= 0:
+            return
         mood = self._mood()
         account = self.accounts[trade_id]
         n = 1 + sum(order.ticket.purpose.is_exit for order in account.orders.values())
@@ -272,23 +301,52 @@ class FairExchange:
         if mood in ("refused", "rejected") or order.ref not in account.live:
             self._evolve(trade_id, ExitModified(order.ticket, "target", "refused"))
             return
-        account.live[order.ref] = (changed, account.live[order.ref][1])
         state = OrderState.UNKNOWN if mood == "unknown" else order.state
         account.orders[order.ref] = replace(order, ticket=changed, state=state, updated_ns=self.clock.now())
+        if mood == "slow":
+            known = account.unconfirmed.get(order.ref, order.ticket.qty)
+            account.unconfirmed[order.ref] = max(known, changed.qty)
+            self.at(self.clock.now() + SECOND, lambda: self._arrive(trade_id, changed))
+        else:
+            account.live[order.ref] = (changed, account.live[order.ref][1])
 
-    def _cancel(self, account: Account, ref: str) -> None:
-        account.live.pop(ref, None)
+    def _arrive(self, trade_id: str, changed: Ticket) -> None:
+        """A slow change is at the exchange, and confirmed at once where it is the newest."""
+        account, ref = self.accounts[trade_id], changed.order_ref
+        if ref in account.live:
+            done = account.live[ref][1]
+            if done < changed.qty:
+                account.live[ref] = (changed, done)
+            else:
+                del account.live[ref]
+                self._gone(account, ref)
+        if account.orders[ref].ticket == changed:
+            account.unconfirmed.pop(ref, None)
+        self._match()
+        self._check(account)
+        self._tell_all()
+
+    def _gone(self, account: Account, ref: str) -> None:
         gone = moved(account.orders[ref], OrderState.CANCELLED, self.clock.now())
         if gone is not None:
             account.orders[ref] = gone
+
+    def _cancel(self, account: Account, ref: str) -> None:
+        account.live.pop(ref, None)
+        self._gone(account, ref)
+        self._tell_all()
 
     def _reconcile(self, trade_id: str) -> None:
         account = self.accounts[trade_id]
         for order in account.exits:
             state = OrderState.SUBMITTED if order.ref in account.live else OrderState.CANCELLED
+            account.unconfirmed.pop(order.ref, None)
             known = moved(order, state, self.clock.now())
             if known is not None:
                 account.orders[order.ref] = known
+            if order.ref in account.live:
+                live = account.live[order.ref][0]
+                account.orders[order.ref] = replace(account.orders[order.ref], ticket=live)
         self._tell_all()
 
 

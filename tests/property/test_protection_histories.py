@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from station.domain.clock import MINUTE, SECOND
 from station.domain.instruments import SPX_OPTION_TICKS
+from station.domain.specs import Rung
 from station.domain.trade import Cause, Trade
 from station.protection import MarketOut, ModifyExit, ProtectionSettings, SubmitExit
-from tests.property.protection_exchange import FairExchange, played
+from tests.property.protection_exchange import FairExchange, Ladder, played
 from tests.unit.domain_cases import utc
 
 CLOSE = utc(21)
@@ -49,27 +50,42 @@ ACTS = st.lists(
     ),
     max_size=40,
 )
+HOUSE = (Rung(Decimal(0), Decimal("0.5")), Rung(Decimal(0), Decimal("0.3")), Rung(Decimal(0), Decimal("0.2")))
+STATED = (Rung(Decimal(10), Decimal("0.25")), Rung(Decimal(30), Decimal("0.75")))
+Opened = tuple[int, str, Ladder]
 TRADES = st.lists(
-    st.tuples(st.integers(1, 5), st.sampled_from(["none", "rapid_shield"])), min_size=1, max_size=2
+    st.tuples(
+        st.integers(1, 5),
+        st.sampled_from(["none", "rapid_shield"]),
+        st.sampled_from([(), HOUSE, HOUSE, STATED]),
+    ),
+    min_size=1,
+    max_size=2,
 )
 
 
 class Watch:
-    """Looks every second whether each open trade has an exit, or is being seen to."""
+    """Looks every second whether each open trade has an exit, and whether its exits there cover it."""
 
     def __init__(self, exchange: FairExchange) -> None:
         self.exchange = exchange
-        self.bare_since: dict[str, int] = {}
-        self.longest_bare = 0
+        self.since: dict[tuple[str, str], int] = {}
+        self.longest = {"bare": 0, "thin": 0}
 
     def look(self) -> None:
-        now = self.exchange.clock.now()
         for trade_id, account in self.exchange.accounts.items():
-            if account.trade.open_qty > 0 and not account.exits:
-                since = self.bare_since.setdefault(trade_id, now)
-                self.longest_bare = max(self.longest_bare, now - since)
-            else:
-                self.bare_since.pop(trade_id, None)
+            held = account.trade.open_qty
+            offered = sum((ticket.qty - done for ticket, done in account.live.values()), Decimal(0))
+            self._note(trade_id, "bare", held > 0 and not account.exits)
+            self._note(trade_id, "thin", offered < held)
+
+    def _note(self, trade_id: str, what: str, wrong: bool) -> None:
+        now = self.exchange.clock.now()
+        if not wrong:
+            self.since.pop((trade_id, what), None)
+            return
+        began = self.since.setdefault((trade_id, what), now)
+        self.longest[what] = max(self.longest[what], now - began)
 
 
 def performed(exchange: FairExchange, act: Act) -> Callable[[], None]:
@@ -92,15 +108,15 @@ def performed(exchange: FairExchange, act: Act) -> Callable[[], None]:
 
 
 def history(
-    acts: list[Act], trades: list[tuple[int, str]], moods: list[str]
+    acts: list[Act], trades: list[Opened], moods: list[str]
 ) -> tuple[FairExchange, Watch, list[tuple[str, BaseException]]]:
     watches: list[Watch] = []
 
     def prepare(exchange: FairExchange) -> None:
         watch = Watch(exchange)
         watches.append(watch)
-        for n, (qty, shield) in enumerate(trades, start=1):
-            exchange.open_trade(f"T{n}", qty, shield)
+        for n, (qty, shield, ladder) in enumerate(trades, start=1):
+            exchange.open_trade(f"T{n}", qty, shield, ladder)
             exchange.fill_entry(f"T{n}", 1, Decimal("10.00"))
         for act in acts:
             exchange.at(START + act.at_s * SECOND, performed(exchange, act))
@@ -122,12 +138,12 @@ def history(
 @settings(max_examples=25)
 @given(ACTS, TRADES, st.lists(MOODS, max_size=12))
 def test_whatever_happens_every_trade_is_protected_and_flat_within_a_minute_of_the_last_call(
-    acts: list[Act], trades: list[tuple[int, str]], moods: list[str]
+    acts: list[Act], trades: list[Opened], moods: list[str]
 ) -> None:
     exchange, watch, faults = history(acts, trades, moods)
     assert all(isinstance(error, ConnectionResetError) for _, error in faults), faults
     assert [account.trade.open_qty for account in exchange.accounts.values()] == [0] * len(trades)
-    assert watch.longest_bare <= GAP_LIMIT
+    assert max(watch.longest.values()) <= GAP_LIMIT
     for account in exchange.accounts.values():
         assert account.exits == ()
         assert account.live == {}
@@ -136,7 +152,7 @@ def test_whatever_happens_every_trade_is_protected_and_flat_within_a_minute_of_t
 @settings(max_examples=25)
 @given(ACTS, TRADES, st.lists(MOODS, max_size=12))
 def test_prices_are_targets_up_or_break_even_up_and_a_market_out_is_never_taken_back(
-    acts: list[Act], trades: list[tuple[int, str]], moods: list[str]
+    acts: list[Act], trades: list[Opened], moods: list[str]
 ) -> None:
     exchange, _, _ = history(acts, trades, moods)
     for trade_id, account in exchange.accounts.items():
@@ -160,16 +176,14 @@ def lowest_entry(trade: Trade) -> Decimal:
 
 @settings(max_examples=10)
 @given(ACTS, TRADES, st.lists(MOODS, max_size=12))
-def test_the_same_history_is_answered_the_same(
-    acts: list[Act], trades: list[tuple[int, str]], moods: list[str]
-) -> None:
+def test_the_same_history_is_answered_the_same(acts: list[Act], trades: list[Opened], moods: list[str]) -> None:
     first, second = (history(acts, trades, list(moods))[0] for _ in range(2))
     assert first.log == second.log
 
 
 def test_the_watch_really_sees_a_naked_trade() -> None:
-    exchange, watch, _ = history([], [(2, "none")], ["rejected", "rejected"])
-    assert watch.longest_bare >= SECOND
+    exchange, watch, _ = history([], [(2, "none", ())], ["rejected", "rejected"])
+    assert min(watch.longest.values()) >= SECOND
     outs = [(at, d.cause) for at, _, d in exchange.log if isinstance(d, MarketOut)]
     assert outs == [(LAST_CALL, Cause.END_OF_DAY)]
     assert all(later[0] >= earlier[0] for earlier, later in pairwise(exchange.log))

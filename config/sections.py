@@ -75,8 +75,13 @@ class PaperSection(Section):
 
 
 class MarketSection(Section):
-    """Feeds, series and their quality (SPEC §2). `record` writes what the broker reports to
-    recordings/DATE.jsonl: all but quotes, greeks and depth (enough to replay the session), or all."""
+    """Feeds, series and their quality (SPEC §2).
+
+    `record` writes what the broker reports to recordings/DATE.jsonl: all but quotes, greeks and depth (enough
+    to replay the session), or all. Beside the broker, history comes from `bars_folder` with its `factors_folder`,
+    and from a Polygon-style service at `rest_url`; `sources` gives the order by symbol (`*`: the others),
+    `second_source` what closed bars are compared with.
+    """
 
     bars_kept: Annotated[int, Field(ge=500, le=20_000)] = 2_000
     latency_alert_p95_ms: Annotated[int, Field(ge=1, le=60_000)] = 200
@@ -85,6 +90,22 @@ class MarketSection(Section):
     clock_skew_alarm_ms: Annotated[int, Field(ge=50, le=60_000)] = 1_000
     clock_skew_block_ms: Annotated[int, Field(ge=50, le=600_000)] = 5_000
     record: Literal["off", "market", "all"] = "off"
+    bars_folder: str = ""
+    factors_folder: str = ""
+    rest_url: Annotated[str, Field(pattern=r"^(https?://[^/\s]+.*)?$")] = ""
+    second_source: Literal["none", "folder", "rest"] = "none"
+    sources: dict[str, tuple[Literal["broker", "folder", "rest"], ...]] = {}
+
+    @model_validator(mode="after")
+    def _configured(self) -> MarketSection:
+        needs = {"folder": ("bars_folder", self.bars_folder), "rest": ("rest_url", self.rest_url)}
+        named = {self.second_source: "second_source"} | {
+            name: f"sources.{symbol}" for symbol, names in self.sources.items() for name in names
+        }
+        for name, where in named.items():
+            if name in needs and not needs[name][1]:
+                raise ValueError(f"{where} names {name}, which needs market.{needs[name][0]}: set it")
+        return self
 
     @model_validator(mode="after")
     def _alarm_before_block(self) -> MarketSection:

@@ -26,6 +26,7 @@ from station.engine.killfile import KillFile
 from station.engine.rooms import Hooks, Outside, Rooms, build_rooms
 from station.engine.snapshots import SnapshotKeeper
 from station.engine.supervisor import Supervisor
+from station.market import MarketWatch
 
 WARM_BEAT_S: Final = 5.0
 CONNECT_RETRY_S: Final = 2.0
@@ -176,6 +177,7 @@ class Engine:
         start("hunt", rooms.hunt.run, critical=True)
         start("money", rooms.money.run, critical=True)
         start("warm", self._keep_warm)
+        start("market", self._market_watch().run)
         start("beat", rooms.reconciler.beat)
         start("carry", self._carry)
         start("settlement", self._settlement)
@@ -205,6 +207,11 @@ class Engine:
         for result in await self.day_end.run():
             if not result.ok:
                 self._say(f"end of day, {result.name}: {result.detail}")
+
+    def _market_watch(self) -> MarketWatch:
+        outside, market = self.outside, self.rooms.market
+        second = market.sources.named(outside.settings.market.second_source)
+        return MarketWatch(outside.clock, market, second, self.rooms.desk.alert)
 
     # --- tasks of the engine's own -------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from station.domain.clock import Clock
 from station.domain.instruments import INSTRUMENTS, Timeframe
 from station.domain.specs import Desired, ScannerSpec
 from station.engine import mapping
+from station.engine.sources import market_limits, market_sources
 from station.execution import InstrumentLocks, OrderBook, Submitter
 from station.market import Market
 from station.options import OptionDesk
@@ -125,7 +126,10 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     clock, calendar, broker, late = outside.clock, outside.calendar, outside.broker, _Late()
     desired = hooks.desired()
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in outside.symbols}
-    market = Market(clock, calendar, instruments, _wanted(desired, outside.symbols))
+    sources = market_sources(outside.settings, clock, calendar, outside.activity, hooks.session())
+    market = Market(
+        clock, calendar, instruments, _wanted(desired, outside.symbols), sources, market_limits(outside.settings)
+    )
     scanners = ScannerRoom(market, calendar, _here(desired, outside.symbols), desired.switches)
     pool, stopwatch = Pool(), Stopwatch(clock)
     hunter = Hunter(pool, bars_from(market), mapping.caps(outside.settings))

@@ -12,6 +12,7 @@ from station.domain.broker import Broker
 from station.domain.clock import Clock
 from station.domain.instruments import Hours, Instrument, Timeframe
 from station.market.merge import KEPT_BEFORE_SESSION
+from station.market.sources import Answer, Sources
 from station.series import Bars, bar_closes, grid_starts
 from station.series.files import sound
 
@@ -22,17 +23,18 @@ class Backfill:
     """The only place that asks for bars. A second request for a series waits for the first, and shares its
     answer where that covers it."""
 
-    def __init__(self, clock: Clock, calendar: Calendar) -> None:
+    def __init__(self, clock: Clock, calendar: Calendar, sources: Sources) -> None:
+        self._sources = sources
         self._clock = clock
         self._calendar = calendar
         self._turnstile = asyncio.Semaphore(AT_ONCE)
         self._lines: dict[tuple[str, Timeframe], asyncio.Lock] = {}
-        self._answers: dict[tuple[str, Timeframe], tuple[int, int, tuple[Bars, dict[str, int]]]] = {}
+        self._answers: dict[tuple[str, Timeframe], tuple[int, int, tuple[Answer, dict[str, int]]]] = {}
         self.in_flight: dict[str, int] = {}
 
     async def fetch(
         self, broker: Broker, instrument: Instrument, timeframe: Timeframe, count: int
-    ) -> tuple[Bars, dict[str, int]]:
+    ) -> tuple[Answer, dict[str, int]]:
         """Up to `count` clean finished bars up to now, and the faults left out by code. Raises what the broker
         raises: no answer is not an empty one."""
         key = (instrument.symbol, timeframe)
@@ -44,10 +46,11 @@ class Backfill:
                 known = self._answers.get(key)
                 if known is not None and known[0] == end_ns and known[1] >= count:
                     return known[2]
-                rows = await broker.history(instrument, timeframe, end_ns, count)
-                answer = clean(
-                    Bars.from_bars(rows), timeframe, series_hours(instrument), self._calendar, self._clock.now()
+                told = await self._sources.history(broker, instrument, timeframe, end_ns, count)
+                bars, faults = clean(
+                    told.bars, timeframe, series_hours(instrument), self._calendar, self._clock.now()
                 )
+                answer = Answer(bars, told.source, told.label), faults
                 self._answers[key] = (end_ns, count, answer)
                 return answer
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from station.calendars import Calendar
@@ -42,6 +43,12 @@ def judge(feed: Feed, calendar: Calendar, now_ns: int, backfilling: bool, note: 
     return FeedHealth(
         feed.instrument.symbol, mode, feed.source, age_s, feed.outages.count, score, throttled=False, note=said
     )
+
+
+def blocked_by_clock(health: FeedHealth, why: str) -> FeedHealth:
+    """The health while our clock is too far from the venue's: no price's age can be believed (FAULTS 49)."""
+    mode = health.mode if health.mode is FeedMode.CLOSED else FeedMode.DEGRADED
+    return replace(health, mode=mode, score=0, note="; ".join(text for text in (why, health.note) if text))
 
 
 def _mode(

@@ -24,16 +24,20 @@ from station.domain.errors import BadInput, Refused, Retryable
 from station.domain.instruments import Contract, Instrument, Timeframe
 from station.domain.market import Bar, FeedHealth, Grade, Greeks, Quote
 from station.market.backfill import Backfill
+from station.market.divergence import Compared, compare
 from station.market.feed import ClosedBar, Feed
-from station.market.health import farm_serves, judge
+from station.market.health import blocked_by_clock, farm_serves, judge
+from station.market.limits import MarketLimits
 from station.market.quality import Latency
 from station.market.series import Series
-from station.series import Bars
+from station.market.sources import BarSource, Sources
+from station.series import ADJUSTED, Bars
 
 _ORDER: Final = {timeframe: order for order, timeframe in enumerate(Timeframe)}
 _COMPETING_SESSION: Final = 10197
 _FIRST_RETRY_NS: Final = 30 * SECOND
 _LAST_RETRY_NS: Final = 1800 * SECOND
+COMPARED_AT_ONCE: Final = 30
 _HISTORY_ERRORS: Final = frozenset({162, 366})
 
 
@@ -55,6 +59,8 @@ class Market:
         calendar: Calendar,
         instruments: Mapping[str, Instrument],
         wanted: Mapping[str, Sequence[Timeframe]],
+        sources: Sources | None = None,
+        limits: MarketLimits | None = None,
     ) -> None:
         unknown = sorted(set(wanted) - set(instruments))
         if unknown:
@@ -72,7 +78,11 @@ class Market:
         self._quotes: dict[Contract, Quote] = {}
         self._greeks: dict[Contract, Greeks] = {}
         self._depth: dict[Contract, DepthReport] = {}
-        self._backfill = Backfill(clock, calendar)
+        self.sources = sources or Sources()
+        self.limits = limits or MarketLimits()
+        self._backfill = Backfill(clock, calendar, self.sources)
+        self._differences: dict[str, str] = {}
+        self._compared_ns: dict[str, int] = {}
         self._link_up = True
         self._unwatched: set[str] = set(self._feeds)
         self._retries: dict[str, tuple[int, int]] = {}
@@ -112,7 +122,7 @@ class Market:
         quote = report.quote
         contract = quote.contract
         self._quotes[contract] = quote
-        if quote.venue_ns:
+        if quote.venue_ns and quote.grade is Grade.LIVE:
             self.latency.note(quote.venue_ns, quote.at_ns)
         if contract.right is None and (feed := self._feeds.get(contract.symbol)) is not None:
             feed.grade = quote.grade
@@ -286,11 +296,39 @@ class Market:
         else:
             since_ns = self._calendar.last_opened(feed.hours, self._clock.now()).open_ns
             count = self._backfill.count_since(feed.hours, series.timeframe, since_ns)
-        bars, faults = await self._backfill.fetch(broker, feed.instrument, series.timeframe, count)
+        told, faults = await self._backfill.fetch(broker, feed.instrument, series.timeframe, count)
         feed.quality.row_faults(faults)
-        self.on_history(feed.instrument.symbol, series.timeframe, bars)
-        series.absorb(bars, self._clock.now(), f"{broker.name} history")
+        self.on_history(feed.instrument.symbol, series.timeframe, told.bars)
+        series.absorb(told.bars, self._clock.now(), f"{told.source} history")
+        series.label = told.label
         series.warm = True
+
+    async def compare(self, symbol: str, source: BarSource) -> Compared:
+        """The minutes closed since the last comparison, up to 30, against a second source: counted in the
+        quality, told in the health. Raises what the source raises."""
+        feed = self._feed(symbol)
+        ours = feed.minutes.bars.since(self._compared_ns.get(symbol, 0))
+        ours = ours.cut(max(len(ours) - COMPARED_AT_ONCE, 0), None)
+        if len(ours) == 0:
+            return Compared(0, 0, 0.0, 0)
+        end_ns = int(ours.start_ns[-1]) + Timeframe.M1.ns
+        theirs = await source.bars(feed.instrument, Timeframe.M1, end_ns, COMPARED_AT_ONCE)
+        found = compare(ours, theirs, self.limits.divergence_pct)
+        if found.checked:
+            both = ours.start_ns[ours.start_ns <= theirs.start_ns[-1]]
+            self._compared_ns[symbol] = int(both[-1]) + 1
+            tally = feed.quality.now(self._clock.now())
+            tally.compared += found.checked
+            tally.divergent += found.beyond
+            self._differences.pop(symbol, None)
+            if found.beyond:
+                self._differences[symbol] = found.text(symbol, source.name, self.limits.divergence_pct)
+        return found
+
+    def alarms(self) -> dict[str, str]:
+        """What is wrong with the data as a whole, by kind: one line each, for the alert that tells of it."""
+        found = {f"divergence {symbol}": text for symbol, text in self._differences.items()}
+        return found | self.limits.judge(self.latency)
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -349,4 +387,13 @@ class Market:
         """How far the instrument's data can be trusted now."""
         feed = self._feed(symbol)
         busy = self._backfill.in_flight.get(symbol, 0) > 0
-        return judge(feed, self._calendar, self._clock.now(), busy, self._notes.get(symbol, ""))
+        names = (self._notes.get(symbol, ""), self._differences.get(symbol, ""))
+        stand_in = self.sources.stands_in(symbol, feed.source)
+        notes = [*names, f"history from {stand_in}" if stand_in else "", self._labelled(feed)]
+        found = judge(feed, self._calendar, self._clock.now(), busy, "; ".join(note for note in notes if note))
+        blocked = self.limits.blocking(self.latency)
+        return blocked_by_clock(found, blocked) if blocked else found
+
+    def _labelled(self, feed: Feed) -> str:
+        adjusted = any(series.label == ADJUSTED for series in feed.series.values())
+        return "history adjusted" if adjusted else ""

@@ -98,12 +98,15 @@ class Tally:
     zero_quotes: int = 0
     crossed_quotes: int = 0
     stale_quotes: int = 0
+    compared: int = 0
+    divergent: int = 0
 
     def plus(self, other: Tally) -> Tally:
         return Tally(
             self.ticks + other.ticks, self.bad_ticks + other.bad_ticks, self.late_ticks + other.late_ticks,
             self.quotes + other.quotes, self.zero_quotes + other.zero_quotes,
             self.crossed_quotes + other.crossed_quotes, self.stale_quotes + other.stale_quotes,
+            self.compared + other.compared, self.divergent + other.divergent,
         )  # fmt: skip
 
 
@@ -144,17 +147,23 @@ class Quality:
 
     def penalty(self, at_ns: int) -> int:
         """Points off 100 for the last five to ten minutes: up to 40 for bad and late ticks (a hundredth of them
-        bad costs all), up to 40 for zero, crossed and stale quotes by share, up to 10 for faults in history."""
+        bad costs all), up to 40 for zero, crossed and stale quotes by share, up to 40 for bars that a second
+        source contradicts by share, up to 10 for faults in history."""
         self.now(at_ns)
         seen = self._recent.plus(self._before)
         ticks = (seen.bad_ticks + 0.5 * seen.late_ticks) / max(seen.ticks, 100)
         quotes = (seen.zero_quotes + seen.crossed_quotes + seen.stale_quotes) / max(seen.quotes, 20)
         faults = sum(count for code, count in self.history.items() if code != "off_session")
-        return round(min(40.0, 4_000.0 * ticks) + min(40.0, 100.0 * quotes) + min(10, faults))
+        bars = 100.0 * seen.divergent / max(seen.compared, 1)
+        return round(min(40.0, 4_000.0 * ticks) + min(40.0, 100.0 * quotes) + min(40.0, bars) + min(10, faults))
 
 
 class Latency:
-    """The last 512 delays between the venue's stamp and our receipt, ms; one clock's skew is in it."""
+    """The last 512 delays between the venue's stamp and our receipt, ms; one clock's skew is in it.
+
+    The smallest delay is the skew as far as it can be seen: a message is never early by a true clock, and
+    hardly late when the way is short.
+    """
 
     def __init__(self) -> None:
         self._delays: deque[float] = deque(maxlen=512)
@@ -162,6 +171,14 @@ class Latency:
     def note(self, venue_ns: int, at_ns: int) -> None:
         if venue_ns > 0:
             self._delays.append((at_ns - venue_ns) / 1e6)
+
+    @property
+    def samples(self) -> int:
+        return len(self._delays)
+
+    def skew_ms(self) -> float | None:
+        """Our clock's lead over the venue's, ms, the quickest message's way in it; None without samples."""
+        return min(self._delays) if self._delays else None
 
     def percentile(self, share: float) -> float | None:
         """The delay that `share` of the samples stay under, ms; None without samples."""

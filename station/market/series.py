@@ -14,7 +14,7 @@ from station.domain.errors import BadInput
 from station.domain.instruments import Hours, Timeframe
 from station.domain.market import Bar
 from station.market.merge import KEPT_BEFORE_SESSION, Origin, Stamped, merge, windowed
-from station.series import Bars
+from station.series import RAW, Bars
 
 _SPARE = 512
 
@@ -34,7 +34,8 @@ class Series:
     """The finished bars: 2,000 before the first bar of the newest bar's session, and that session.
 
     Bars views stay valid and unchanged after the series moves on. `revision` counts changes; `ready` is False
-    until history is in and while a bar may be missing; `trouble` says why the last request failed, and
+    until history is in and while a bar may be missing; `label` says whether history is `raw` or `adjusted`;
+    `trouble` says why the last request failed, and
     `history_through_ns` how far history has reached, by the close of its newest bar. `head` is the newest link
     of the hash chain over every change ever taken in, so it identifies the content.
     """
@@ -51,6 +52,7 @@ class Series:
         self.revision = 0
         self.divergent = 0
         self.trouble = ""
+        self.label = RAW
         self.history_through_ns = 0
         self._partials: set[int] = set()
         self._sources: list[str] = []

@@ -26,6 +26,7 @@ PRICES: Final = ("open", "high", "low", "close")
 DIRT_CODES: Final = ("nan", "ohlc", "off_session", "duplicate", "disorder")
 """What a row can be quarantined for, in the order in which a row is judged."""
 BROKEN_LIMIT: Final = 0.01
+_COLUMNS: Final = frozenset({"ts_utc", *PRICES, "volume", "symbol"})
 _UTC_ZONES: Final = frozenset({"UTC", "Etc/UTC", "Z", "+00:00", "GMT"})
 _UTC_TEXT: Final = re.compile(r"(?:Z|[+-]00:?00| ?UTC)$")
 _ZONED_TEXT: Final = re.compile(r"[+-]\d\d:?\d\d$")
@@ -107,13 +108,18 @@ def read_all_bars(
     return tuple(_bar_file(path, table, name, known, instruments) for name in found)
 
 
-def _read_table(path: Path) -> Arrow:
+def symbols_in(path: Path) -> tuple[str, ...]:
+    """The symbols that a bar file names, in name order; none where it has no symbol column. Raises UnusableFile."""
+    return tuple(_symbols(_read_table(path, frozenset({"symbol"}))))
+
+
+def _read_table(path: Path, wanted: frozenset[str] = _COLUMNS) -> Arrow:
     import pyarrow as pa
 
     if not path.is_file():
         raise UnusableFile(f"{path}: no such file")
     try:
-        return _read_parquet(path) if _is_parquet(path) else _read_csv(path)
+        return _read_parquet(path, wanted) if _is_parquet(path) else _read_csv(path)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnusableFile(f"{path}: cannot be read as Parquet or CSV: {reason[:160]}") from None
@@ -124,11 +130,11 @@ def _is_parquet(path: Path) -> bool:
         return file.read(4) == b"PAR1" or path.suffix.lower() in {".parquet", ".pq"}
 
 
-def _read_parquet(path: Path) -> Arrow:
+def _read_parquet(path: Path, wanted: frozenset[str]) -> Arrow:
     import pyarrow.parquet as pq
 
     names = set(pq.read_schema(path).names)
-    return pq.read_table(path, columns=sorted(names & {"ts_utc", *PRICES, "volume", "symbol"}))
+    return pq.read_table(path, columns=sorted(names & wanted))
 
 
 def _read_csv(path: Path) -> Arrow:

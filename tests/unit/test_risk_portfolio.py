@@ -13,7 +13,7 @@ import pytest
 from station.domain.clock import HOUR
 from station.domain.instruments import Contract, Right, SecType
 from station.pricing import price, year_fraction
-from station.risk import EquityFacts, Held, Limits, assess, correlation, stressed
+from station.risk import EquityFacts, Exposure, Held, Limits, assess, correlation, stressed
 from station.risk.book import market_value, net_weights
 from station.risk.portfolio import SPOTS_PCT, VOLS_PCT, concentration, exposures, grid, value_at_risk
 from tests.unit.risk_cases import NOON, call, held
@@ -65,6 +65,7 @@ def test_concentration_is_the_largest_share_and_the_sum_of_squares() -> None:
     found = assess(book, NOON, Decimal(10_000), None, {}, LIMITS)
     assert (found.largest, found.largest_pct, found.herfindahl) == ("SPX", 75.0, 0.625)
     assert concentration(()) == ("", 0.0, 0.0)
+    assert concentration((Exposure("SPX", Decimal("0.5"), None),)) == ("SPX", 100.0, 1.0)
 
 
 def test_an_empty_book_is_all_zeros() -> None:

@@ -48,11 +48,12 @@ class View:
                 self.versions[name] += 1
 
     def answer(self, name: str, part: AskedPart) -> bool:
-        """Adopt an answer if it is still asked for; True where it is the first to its ask."""
+        """Adopt an answer that is still asked for; True for the first to its ask, and when its state turned."""
         if part.ask not in self.asks:
             self.late += 1
             return False
-        fresh = getattr(self.floor, name) is None
+        before: AskedPart | None = getattr(self.floor, name)
+        fresh = before is None or before.state != part.state
         self.floor = msgspec.structs.replace(self.floor, **{name: part})
         self.versions[name] += 1
         return fresh

@@ -11,6 +11,7 @@ from station.domain.instruments import INSTRUMENTS, Timeframe
 from station.domain.market import FeedMode
 from station.engine.panes import Panes
 from station.engine.standing import DayCurve
+from station.journal import Journal
 from station.link import Account, Ask, Book, Chain, Chart, Tip, Watch, Wealth
 from station.link.floor import ERROR, LOADING, READY
 from tests.lab import Lab, play
@@ -52,7 +53,7 @@ async def true_bars(lab: Lab, symbol: str, timeframe: Timeframe, count: int) -> 
 
 async def _charts(tmp_path: Path) -> None:
     async with Lab(tmp_path) as lab:
-        await lab.until("09:58")
+        await lab.until("09:36")
         panes = panes_of(lab)
         pairs = [(symbol, one) for one in Timeframe for symbol in lab.run.engine.outside.symbols]
         for turn in range(100):
@@ -184,3 +185,35 @@ def test_the_day_s_curve_has_one_point_a_minute(
         curve.note(at_s * 1_000_000_000, Decimal(pnl))
     assert curve.points == points
     assert np.isfinite(curve.points).all()
+
+
+async def _digest(tmp_path: Path, *, watched: bool) -> str:
+    """The session's digest up to 09:46, with or without a screen that looks at everything it can."""
+    async with Lab(tmp_path) as lab:
+        await lab.until("09:34")
+        perf, frames = Perf(), list(Timeframe)
+        panes = panes_of(lab, perf)
+        for turn in range(12 * 6):
+            await lab.step(10)
+            perf.now += 10_000_000_000
+            for ask in _everything(turn, frames[turn % len(frames)].value) if watched else ():
+                panes.answer(ask)
+            panes.beat()
+        assert len(lab.entered()) == 2
+        return await Journal(lab.run.engine.outside.stores.lifecycle).digest()
+
+
+def _everything(turn: int, timeframe: str) -> tuple[Ask, ...]:
+    symbol = ("SPX", "SPY", "ES")[turn % 3]
+    return (
+        Ask("account"), Ask("wealth"), Ask("watch"), Ask("chart", symbol, timeframe, 300),
+        Ask("tip", symbol, timeframe), Ask("chain", symbol, expiry=("0dte", "weekly")[turn % 2]),
+        Ask("book", "SPX", expiry="0dte", contract="6860P"),
+    )  # fmt: skip
+
+
+def test_a_screen_that_looks_at_everything_changes_no_trade(tmp_path: Path) -> None:
+    for name in ("unwatched", "watched"):
+        (tmp_path / name).mkdir()
+    unwatched = play(lambda: _digest(tmp_path / "unwatched", watched=False))
+    assert play(lambda: _digest(tmp_path / "watched", watched=True)) == unwatched

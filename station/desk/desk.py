@@ -6,10 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Protocol
 
-from station.calendars import Calendar, SessionSpan, et_date
 from station.desk.controls import ControlDesk
 from station.desk.entries import EntryDesk
 from station.desk.exits import ExitHands
@@ -17,6 +15,7 @@ from station.desk.inbox import Mishandled, OrderInbox
 from station.desk.judgement import Judgement, terms_of
 from station.desk.ledger import Ledger
 from station.desk.reconciler import Reconciler
+from station.desk.settlement import Settlement
 from station.desk.stopwatch import FILL_TO_PROTECT, Stopwatch
 from station.desk.way import TradeWay
 from station.domain.broker import (
@@ -35,19 +34,16 @@ from station.domain.broker import (
 )
 from station.domain.clock import Clock
 from station.domain.errors import BadInput
-from station.domain.events import Alerted, CancelRequested, LinkChanged, OrderMoved, SettledAtExpiry
-from station.domain.instruments import Contract, Hours, Right
+from station.domain.events import Alerted, LinkChanged, OrderMoved
+from station.domain.instruments import Contract
 from station.domain.market import Quote
 from station.domain.orders import Order, OrderState
-from station.domain.ports import Changes
 from station.domain.trade import Cause, Trade, TradeState
 from station.execution import Finding, Interpretation
 from station.execution.book import OrderReport
 from station.market import Market
 from station.protection import Directive, Holding
 from station.risk import StrategyTerms
-
-_CENT = Decimal("0.01")
 
 
 class Protector(Protocol):
@@ -64,13 +60,13 @@ class Desk:
     """Composed by the engine; every method here is short because its parts do the work."""
 
     def __init__(
-        self, *, clock: Clock, calendar: Calendar, ledger: Ledger, inbox: OrderInbox, market: Market,
+        self, *, clock: Clock, settlement: Settlement, ledger: Ledger, inbox: OrderInbox, market: Market,
         way: TradeWay, entries: EntryDesk, hands: ExitHands, controls: ControlDesk, reconciler: Reconciler,
         judgement: Judgement, kill_on_break: Callable[[str], None],
         on_link: Callable[[LinkReport], None], stopwatch: Stopwatch,
     ) -> None:  # fmt: skip
         self._clock = clock
-        self._calendar = calendar
+        self._settlement = settlement
         self._ledger = ledger
         self._inbox = inbox
         self._market = market
@@ -232,7 +228,7 @@ class Desk:
             ),
             None,
         )
-        if contract is not None and self._is_expired(contract):
+        if contract is not None and self._settlement.is_expired(contract):
             await self.settle_expired()
             return True
         symbol = contract.symbol if contract is not None else finding.subject
@@ -249,42 +245,12 @@ class Desk:
 
     # --- settlement ---------------------------------------------------------------------------------
 
-    def _is_expired(self, contract: Contract) -> bool:
-        span = self._expiry_session(contract)
-        return span is not None and self._clock.now() >= span.close_ns
-
-    def _expiry_session(self, contract: Contract) -> SessionSpan | None:
-        if not contract.expiry or not contract.is_option:
-            return None
-        day = et_date(self._clock.now())
-        span = self._calendar.on(Hours.REGULAR, day)
-        return span if span is not None and f"{day:%Y%m%d}" >= contract.expiry else None
-
     async def settle_expired(self) -> int:
-        """Close at settlement what expired with no bid (SPEC §10 rule 5): intrinsic value at the session's
-        last price. Returns how many trades it closed."""
-        settled = 0
-        for trade in self._ledger.open_trades():
-            if trade.contract is None or trade.open_qty <= 0 or not self._is_expired(trade.contract):
-                continue
-            for order in self._ledger.book.working_exits(trade.id):
-                gone = OrderMoved(order.ref, OrderState.EXPIRED, 0, 0, "expired with its contract")
-                row = Changes(cancels=((order.ref, "expiry", self._clock.now()),))
-                await self._ledger.record(trade.id, CancelRequested(order.ref, "expiry"), gone, extra=row)
-            price = self._settlement_price(trade.contract)
-            event = SettledAtExpiry(trade.open_qty, price, trade.contract.multiplier, Cause.EXPIRY.value)
-            await self._ledger.record(trade.id, event)
+        """Close at settlement what expired with no bid. Returns how many trades it closed."""
+        settled = await self._settlement.settle()
+        for trade in settled:
             await self.advance(trade.id)
-            settled += 1
-        return settled
-
-    def _settlement_price(self, contract: Contract) -> Decimal:
-        last = self._market.last_price(contract.symbol)
-        if last is None:
-            raise BadInput(f"{contract.label} expired without a settlement price for {contract.symbol}")
-        spot = Decimal(str(last)).quantize(_CENT)
-        intrinsic = spot - contract.strike if contract.right is Right.CALL else contract.strike - spot
-        return max(intrinsic, Decimal(0))
+        return len(settled)
 
     # --- ExitPort -----------------------------------------------------------------------------------
 

@@ -132,7 +132,6 @@ class Engine:
                 self._say(f"broker: {error}; trying again")
                 await self.outside.clock.sleep(CONNECT_RETRY_S)
         self._account = self.link.accounts[0]
-        await self.rooms.clockwatch.compare(self.link.venue_ns)
         for trade in self.rooms.ledger.open_trades():
             if trade.contract is not None:
                 await self.outside.broker.watch(trade.contract)
@@ -249,7 +248,6 @@ class Engine:
             await self.outside.clock.sleep(CONNECT_RETRY_S)
             try:
                 self.link = await self.outside.broker.connect(self._sink())
-                await self.rooms.clockwatch.compare(self.link.venue_ns)
             except BrokerUnavailable as error:
                 self._say(f"broker: {error}; trying again")
         self.rooms.options.forget_watches()

@@ -12,7 +12,6 @@ from config.plans import plan_path
 from config.settings import Settings
 from station.calendars import Calendar
 from station.clock import Activity
-from station.desk.clockwatch import ClockWatch
 from station.desk.controls import ControlDesk
 from station.desk.desk import Desk
 from station.desk.entries import EntryDesk
@@ -25,6 +24,7 @@ from station.desk.ledger import Ledger
 from station.desk.money import MoneyDesk
 from station.desk.opposite import OppositeExit
 from station.desk.reconciler import Reconciler
+from station.desk.settlement import Settlement
 from station.desk.spool import ExitSpool
 from station.desk.stopwatch import Stopwatch
 from station.desk.way import Identity, TradeWay
@@ -38,7 +38,6 @@ from station.execution import InstrumentLocks, OrderBook, Submitter
 from station.market import Market
 from station.options import OptionDesk
 from station.protection import ProtectionWorker
-from station.risk import Gate
 from station.scanners import ScannerRoom
 from station.store import Stores
 from station.strategy import Hunter, Pool, bars_from
@@ -102,7 +101,6 @@ class Rooms:
     hunt: Hunt
     stopwatch: Stopwatch
     spool: ExitSpool
-    clockwatch: ClockWatch
 
 
 class _Late:
@@ -128,7 +126,12 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in outside.symbols}
     sources = market_sources(outside.settings, clock, calendar, outside.activity, hooks.session())
     market = Market(
-        clock, calendar, instruments, _wanted(desired, outside.symbols), sources, market_limits(outside.settings)
+        clock,
+        calendar,
+        instruments,
+        _wanted(desired, outside.symbols),
+        sources,
+        market_limits(outside.settings),
     )
     scanners = ScannerRoom(market, calendar, _here(desired, outside.symbols), desired.switches)
     pool, stopwatch = Pool(), Stopwatch(clock)
@@ -185,10 +188,9 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         lambda trade_id, cause, reason: late.desk.close_trade(trade_id, cause, reason),
     )  # fmt: skip
     desk = late.desk = Desk(
-        clock=clock, calendar=calendar, ledger=ledger, inbox=inbox, market=market, way=way, entries=entries,
-        hands=hands,
-        controls=controls, reconciler=reconciler, judgement=judgement, kill_on_break=hooks.kill_soon,
-        on_link=hooks.on_link, stopwatch=stopwatch,
+        clock=clock, settlement=Settlement(clock, calendar, market, ledger), ledger=ledger, inbox=inbox,
+        market=market, way=way, entries=entries, hands=hands, controls=controls, reconciler=reconciler,
+        judgement=judgement, kill_on_break=hooks.kill_soon, on_link=hooks.on_link, stopwatch=stopwatch,
     )  # fmt: skip
     protection = late.protection = ProtectionWorker(
         desk, clock, calendar, mapping.protection(outside.settings), hooks.on_fault_soon
@@ -203,13 +205,9 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         clock, hunter, ledger, outside.stores.lifecycle, hooks.desired, way.begin, hooks.session,
         hooks.day_start, opposite,
     )  # fmt: skip
-    clockwatch = ClockWatch(
-        clock, outside.settings.market.clock_skew_alarm_ms, outside.settings.market.clock_skew_block_ms,
-        late.alert, lambda why: controls.set_gate(Gate.CLOSED, "clock", why),
-    )  # fmt: skip
     return Rooms(
         market, scanners, pool, hunter, options, wealth, ledger, inbox, submitter, money, judgement,
-        controls, reconciler, way, desk, protection, bars, hunt, stopwatch, spool, clockwatch,
+        controls, reconciler, way, desk, protection, bars, hunt, stopwatch, spool,
     )  # fmt: skip
 
 

@@ -233,3 +233,10 @@ def test_a_single_contract_is_bounded_by_its_worth_and_half_a_share_sold_is_not(
 def test_an_underlying_that_costs_cents_is_priced_as_any_other() -> None:
     cheap = option(1, right=Right.PUT, strike=1, spot=0.5, iv=0.5)
     assert stressed([cheap], NOON, -50.0, 0.0, LIMITS) == 25
+
+
+def test_the_stress_leaves_volatility_alone_and_follows_its_limit() -> None:
+    mild = replace(LIMITS, stress_pct=Decimal(-1))
+    found = assess([option()], NOON, Decimal(35_000), None, {}, mild)
+    assert (found.stress_pct, found.stress) == (Decimal(-1), stressed([option()], NOON, -1.0, 0.0, mild))
+    assert found.stress != stressed([option()], NOON, -1.0, 1.0, mild)

@@ -94,7 +94,7 @@ def greeks(
 
 
 def price_and_greeks(
-    forward: float, strike: Floats, years: Floats, vol: Floats, call: Bools
+    forward: float | Floats, strike: Floats, years: Floats, vol: Floats, call: Bools
 ) -> tuple[Floats, Sensitivities]:
     """Both answers from one set of d's, for equal-shaped arrays that are known to be sound: forward, strike,
     years and vol positive. The path of a whole chain at every move of its underlying."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Final
 
@@ -13,6 +14,10 @@ from station.domain.instruments import Hours
 
 SESSION_SHARE: Final = 0.75
 SESSIONS_A_YEAR: Final = 252
+USUAL_LEVEL: Final = 0.19
+GRACE_YEARS: Final = 7.0 / 365.0
+"""Up to a week before its expiry an option is priced without carry, rates or a lean of the term structure."""
+_LEAN: Final = 4.0
 _FULL_SESSION_NS: Final = 13 * HOUR // 2
 
 
@@ -46,9 +51,21 @@ def expiry_vol(vix_vol: float, trading_years: float, calendar_years: float) -> f
     return vix_vol * float(np.sqrt(trading_years / calendar_years))
 
 
-def expiry_instant(expiry: str, calendar: Calendar) -> int:
-    """The instant, UTC ns, at which an expiry `YYYYMMDD` ceases: its regular session's close, or 16:00 ET on a
-    day without one. Raises ValueError for a text that is no date."""
+def term_level(level: float, calendar_years: float, usual: float = USUAL_LEVEL) -> float:
+    """The volatility level for an expiry further off: from a week on it leans towards what is `usual`, so that
+    a stressed market's term structure falls and a calm one's rises. Total variance never falls with time."""
+    beyond = _LEAN * (calendar_years - GRACE_YEARS)
+    if beyond <= 0.0:
+        return level
+    share = -math.expm1(-beyond) / beyond
+    return math.sqrt(usual * usual + (level * level - usual * usual) * share)
+
+
+def expiry_instant(expiry: str, calendar: Calendar, *, morning: bool = False) -> int:
+    """The instant, UTC ns, at which an expiry `YYYYMMDD` ceases: its regular session's close (where `morning`,
+    its open), or 16:00 (09:30) ET on a day without one. Raises ValueError for a text that is no date."""
     day = date(int(expiry[:4]), int(expiry[4:6]), int(expiry[6:8]))
     span = calendar.on(Hours.REGULAR, day)
-    return at_et(day, "16:00") if span is None else span.close_ns
+    if span is None:
+        return at_et(day, "09:30" if morning else "16:00")
+    return span.open_ns if morning else span.close_ns

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from station.brokers.paper import GeneratedTape, Tape
+from station.brokers.paper.universe import CORE
 from station.calendars import at_et, load_calendar, series_hours
 from station.domain.clock import MINUTE, SECOND
 from station.domain.errors import BadInput
@@ -118,7 +119,7 @@ def test_prices_stand_on_their_ticks_and_indices_have_no_volume(tape: GeneratedT
 def test_every_second_of_the_regular_session_has_a_print_and_futures_print_around_it(
     tape: GeneratedTape,
 ) -> None:
-    for symbol in tape.symbols:
+    for symbol in CORE:
         ticks = tape.ticks(symbol)
         regular = ticks.at_ns[(ticks.at_ns >= tape.open_ns) & (ticks.at_ns < tape.close_ns)]
         assert np.array_equal(regular, np.arange(tape.open_ns, tape.close_ns, SECOND))
@@ -199,4 +200,4 @@ def test_settlement_is_the_last_print_of_the_regular_session(tape: GeneratedTape
         last = ticks.price[ticks.at_ns < tape.close_ns][-1]
         assert tape.settlement(symbol, DAY) == last
     assert tape.settlement("SPX", date(2026, 7, 25)) is None
-    assert tape.settlement("NQ", DAY) is None
+    assert tape.settlement("XYZ", DAY) is None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 UInt64s = NDArray[np.uint64]
 
+_ALL: Final = 2**64 - 1
 _MIX_ADD: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
@@ -34,6 +35,14 @@ def uniform(*parts: int | str) -> float:
 def between(low: int, high: int, *parts: int | str) -> int:
     """An integer in [low, high]."""
     return low + int(uniform(*parts) * (high - low + 1))
+
+
+def scramble(value: int) -> int:
+    """`scrambled` of one number."""
+    mixed = (value + 0x9E3779B97F4A7C15) & _ALL
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _ALL
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _ALL
+    return mixed ^ (mixed >> 31)
 
 
 def scrambled(values: UInt64s) -> UInt64s:

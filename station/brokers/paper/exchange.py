@@ -19,6 +19,7 @@ from station.brokers.paper.link import Link
 from station.brokers.paper.listing import ticks_of
 from station.brokers.paper.rollover import carried_over
 from station.brokers.paper.tape import Tape
+from station.brokers.paper.universe import offered
 from station.calendars import Calendar
 from station.clock import Activity, VirtualClock
 from station.domain.broker import (
@@ -319,7 +320,7 @@ class PaperExchange:
         self, instrument: Instrument, timeframe: Timeframe, end_ns: int, bars: int
     ) -> tuple[Bar, ...]:
         self._live()
-        if instrument.symbol not in self.tape.symbols:
+        if offered(self.tape, instrument.symbol) is None:
             return ()
         found = self.tape.history(instrument.symbol, timeframe, end_ns, bars, self._clock.now())
         return found.to_bars()
@@ -328,6 +329,7 @@ class PaperExchange:
         floor = self._live()
         if floor.listing.find(contract) is None:
             raise Refused("unknown_contract", f"{contract.label} is not listed: take it from the chain")
+        floor.wake(contract.symbol)
         floor.feed.watch(contract)
 
     async def unwatch(self, contract: Contract) -> None:

@@ -27,6 +27,8 @@ _PULL: Final = 0.996
 _CALM: Final = 0.96
 _SHOCK: Final = 0.085
 _MEMORY: Final = 0.12
+SHAKEN: Final = 0.8
+"""The part of a minute's deviation that is without memory."""
 VIX_LEVEL: Final = 16.5
 VIX_BETA: Final = 4.2
 
@@ -101,23 +103,42 @@ class Factor:
         self, days: Sequence[date], texture: Texture, start: Floats, end: Floats, sigma: Floats
     ) -> LogBars:
         """One-minute log bars of several equal stretches, from level `start` to `end`."""
-        count = len(texture.weights)
-        normals, uniforms = np.empty((len(days), 3, count)), np.empty((len(days), 3, count))
-        for row, day in enumerate(days):
-            source = stream(self.seed, texture.name, day.toordinal())
-            source.standard_normal(out=normals[row])
-            source.random(out=uniforms[row])
+        walked = walk((self.seed, texture.name), days, texture, start, end, sigma)
         step = sigma[:, None] * np.sqrt(texture.weights)[None, :]
-        moves = step * (0.8 * normals[:, 0] + texture.trend * _persistent(normals[:, 1]))
-        if texture.jumps:
-            moves += step * np.where(uniforms[:, 2] < texture.jumps / count, 4.0 * np.sign(normals[:, 2]), 0.0)
-        walked = np.cumsum(moves, axis=1)
-        done = np.cumsum(texture.weights)
-        close = start[:, None] + walked + (end - start - walked[:, -1])[:, None] * (done / done[-1])[None, :]
-        open_ = np.empty_like(close)
-        open_[:, 0] = start
-        open_[:, 1:] = close[:, :-1] + 0.12 * step[:, 1:] * normals[:, 2, 1:]
-        return LogBars(open_, *_extremes(open_, close, 0.8 * step, uniforms), close)
+        reach = extremes(walked.open, walked.close, SHAKEN * step, walked.uniforms)
+        return LogBars(walked.open, *reach, walked.close)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walk:
+    """Opens and closes, and the uniforms that are left for the extremes, shape (days, kinds, minutes)."""
+
+    open: Floats
+    close: Floats
+    uniforms: Floats
+
+
+def walk(
+    keys: Sequence[int | str], days: Sequence[date], texture: Texture, start: Floats, end: Floats, sigma: Floats
+) -> Walk:
+    """One-minute log levels of several equal stretches from `start` to `end`, keyed by `keys` and the date."""
+    count = len(texture.weights)
+    normals, uniforms = np.empty((len(days), 3, count)), np.empty((len(days), 3, count))
+    for row, day in enumerate(days):
+        source = stream(*keys, day.toordinal())
+        source.standard_normal(out=normals[row])
+        source.random(out=uniforms[row])
+    step = sigma[:, None] * np.sqrt(texture.weights)[None, :]
+    moves = step * (SHAKEN * normals[:, 0] + texture.trend * _persistent(normals[:, 1]))
+    if texture.jumps:
+        moves += step * np.where(uniforms[:, 2] < texture.jumps / count, 4.0 * np.sign(normals[:, 2]), 0.0)
+    walked = np.cumsum(moves, axis=1)
+    done = np.cumsum(texture.weights)
+    close = start[:, None] + walked + (end - start - walked[:, -1])[:, None] * (done / done[-1])[None, :]
+    open_ = np.empty_like(close)
+    open_[:, 0] = start
+    open_[:, 1:] = close[:, :-1] + 0.12 * step[:, 1:] * normals[:, 2, 1:]
+    return Walk(open_, close, uniforms)
 
 
 def _persistent(normals: Floats) -> Floats:
@@ -132,7 +153,7 @@ def _persistent(normals: Floats) -> Floats:
     return out
 
 
-def _extremes(open_: Floats, close: Floats, step: Floats, uniforms: Floats) -> tuple[Floats, Floats]:
+def extremes(open_: Floats, close: Floats, step: Floats, uniforms: Floats) -> tuple[Floats, Floats]:
     """High and low of Brownian bridges: the exact law of each extreme given both ends."""
     gap = close - open_
     reach_up = np.sqrt(gap * gap - 2.0 * step * step * np.log1p(-uniforms[:, 0]))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from station.brokers.paper.draws import key
 from station.brokers.paper.faults import FaultPlan
 from station.brokers.paper.listing import ticks_of
-from station.brokers.paper.quotes import Board, Panel, dollars
+from station.brokers.paper.quotes import Board, Lone, Panel, Top, dollars
 from station.domain.broker import DepthReport, GreeksReport, QuoteReport, Report, TickReport
 from station.domain.clock import SECOND
 from station.domain.instruments import Contract, SecType
@@ -29,7 +27,7 @@ class Line:
         self.contract = contract
         self.depth = False
         self.row = 0
-        self.sent = (-1, -1, -1, -1)
+        self.sent: Top = (-1, -1, -1, -1)
         self.sent_ns = 0
         self.interest = 200 + key("interest", contract.label) % 20_000
         self.pace = 50 + key("pace", contract.label) % 30_000
@@ -90,7 +88,7 @@ class Feed:
             out.append(TickReport(Tick(symbol, at_ns, price, size)))
 
     def quotes(
-        self, panel: Panel, board: Board, roll: list[Line], mark_ns: int, now_ns: int, out: list[Report]
+        self, panel: Panel, board: Board | Lone, roll: list[Line], mark_ns: int, now_ns: int, out: list[Report]
     ) -> None:
         """Reports of the watched contracts of a panel that changed or are due again."""
         plan, symbol = self._plan, panel.symbol
@@ -99,11 +97,10 @@ class Feed:
             return
         grade = Grade.DELAYED if plan.holds("delayed", now_ns, symbol) else Grade.LIVE
         greekless = plan.holds("no_greeks", now_ns, symbol)
-        bids, asks = (board.ask, board.bid) if plan.holds("crossed", now_ns, symbol) else (board.bid, board.ask)
-        tops = list(
-            zip(bids.tolist(), asks.tolist(), board.bid_size.tolist(), board.ask_size.tolist(), strict=True)
-        )
-        slopes = np.column_stack((board.iv, *board.slopes)).tolist()
+        tops = board.tops()
+        if plan.holds("crossed", now_ns, symbol):
+            tops = [(ask, bid, bid_size, ask_size) for bid, ask, bid_size, ask_size in tops]
+        slopes = board.greeks()
         source, spot, elapsed = GreeksSource.BROKER, panel.underlying, now_ns - self._open_ns
         late = (mark_ns // SECOND) & 1
         for line in roll:

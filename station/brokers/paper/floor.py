@@ -24,9 +24,10 @@ from station.brokers.paper.quotes import Panel, Quoter
 from station.brokers.paper.register import Register
 from station.brokers.paper.rows import ticket_of, ticket_text
 from station.brokers.paper.tape import Tape, Ticks
+from station.brokers.paper.universe import CORE, instrument_of, offered
 from station.calendars import Calendar
 from station.domain.broker import OrderNotice, Report
-from station.domain.instruments import INSTRUMENTS, Contract
+from station.domain.instruments import Contract, SecType
 from station.domain.orders import Ticket
 
 OnFault = Callable[[Fault, bool, int], None]
@@ -68,7 +69,8 @@ class Floor:
         self._heap: list[tuple[int, int, str, object]] = []
         self._order = count()
         self._out: list[Report] = []
-        ticks = {symbol: tape.ticks(symbol) for symbol in tape.symbols}
+        always = tuple(symbol for symbol in tape.symbols if tape.kind != "paper" or symbol in CORE)
+        ticks = {symbol: tape.ticks(symbol) for symbol in always}
         self._prints = {symbol: _Prints(found, through_ns) for symbol, found in ticks.items()}
         pulses = _pulses(ticks)
         self._pulses: list[int] = pulses.tolist()
@@ -79,6 +81,7 @@ class Floor:
 
     def _resume(self, stored: Stored) -> None:
         if not self.over:
+            self._push(max(self.tape.open_ns, self.through_ns), "open", None)
             self._push(self.tape.close_ns, "close", None)
         for fault in self._plan.timed:
             for at_ns, begins in ((fault.at_ns, True), (fault.until_ns, False)):
@@ -87,11 +90,21 @@ class Floor:
         for seq, _, due_ns, what, ref, body in stored.requests:
             self._push(due_ns, "request", (seq, what, ref, body))
             self._arrival_ns = max(self._arrival_ns, due_ns)
-        for symbol in self.tape.symbols:
-            if _priced(symbol):
-                self._marked[symbol] = self.quoter.marks(symbol).at(self.through_ns)
+        for symbol in self._prints:
+            self._mark_from(symbol)
         for order in self.register.open.values():
+            self.wake(order.ticket.contract.symbol)
             order.fresh = self._marked.get(order.ticket.contract.symbol, -1) < 0
+
+    def wake(self, symbol: str) -> None:
+        """Play a symbol from here on: someone watches it, or works an order in it."""
+        if symbol not in self._prints and offered(self.tape, symbol) is not None:
+            self._prints[symbol] = _Prints(self.tape.ticks(symbol), self._now_ns)
+            self._mark_from(symbol)
+
+    def _mark_from(self, symbol: str) -> None:
+        if _priced(symbol):
+            self._marked[symbol] = self.quoter.marks(symbol).at(self._now_ns)
 
     @property
     def over(self) -> bool:
@@ -143,6 +156,8 @@ class Floor:
             case ("fault", (Fault() as fault, bool() as begins)):
                 if self._on_fault is not None:
                     self._on_fault(fault, begins, self._now_ns)
+            case ("open", _):
+                self.pit.open()
             case _:
                 self.pit.close()
                 self.register.draft.meta("closed", str(self.tape.session))
@@ -181,6 +196,7 @@ class Floor:
         order = self.register.orders.get(ref)
         match what:
             case "place" if order is not None:
+                self.wake(order.ticket.contract.symbol)
                 self.pit.admit(order)
             case "modify":
                 self.pit.modify(order, ticket_of(body))
@@ -221,7 +237,7 @@ class Floor:
         panel, roll = found
         board = self.quoter.board(panel, symbol, mark)
         if self._plan.holds("zero_bid", now_ns, symbol):
-            board = board._replace(bid=np.zeros_like(board.bid))
+            board = board.without_bids()
         if moved and self.register.open:
             self.pit.match(panel, board, marks.at_ns[mark])
         if roll:
@@ -241,8 +257,8 @@ class Floor:
 
 
 def _priced(symbol: str) -> bool:
-    instrument = INSTRUMENTS.get(symbol)
-    return instrument is not None and instrument.has_options
+    instrument = instrument_of(symbol)
+    return instrument is not None and (instrument.has_options or instrument.sec_type is not SecType.INDEX)
 
 
 def _pulses(prints: Mapping[str, Ticks]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from station.brokers.paper.instruments import GENERATED, Instruments, tick_of
+from station.brokers.paper.instruments import Instruments, tick_of
 from station.brokers.paper.past import Past
 from station.brokers.paper.tape import (
     Floats,
@@ -19,20 +19,26 @@ from station.brokers.paper.tape import (
     last_regular,
     shown,
     sixty_ticks,
+    thinned,
     weave,
 )
+from station.brokers.paper.universe import CORE, instrument_of, listed
 from station.calendars import Calendar, SessionSpan, series_hours
 from station.domain.errors import BadInput
 from station.domain.instruments import INSTRUMENTS, Hours, Timeframe
 from station.series import Bars
 
 SESSIONS_BEFORE: Final = 1000
+_STRIDE: Final = {"NQ": 2, "QQQ": 2}
+_SELDOM: Final = 4
 
 
 class GeneratedTape:
-    """One session of the market of `seed`: a print a second of SPX, SPY, ES and VIX in regular hours, one in
-    four seconds of ES around them, and a thousand sessions of bars before it. Raises BadInput for a day without
-    a session.
+    """One session of the market of `seed`, and a thousand sessions of bars before it. Raises BadInput for a day
+    without a session.
+
+    SPX, SPY, ES and VIX print each second of regular hours, NQ and QQQ each other, equities each fourth,
+    futures each fourth around them. A symbol costs nothing until it is asked for.
 
     Finished aggregates of the past are kept in memory and, where `cache_dir` is given, on disk.
     """
@@ -47,7 +53,7 @@ class GeneratedTape:
         self.seed = seed
         self.session = session
         self.open_ns, self.close_ns = span.open_ns, span.close_ns
-        self.symbols: tuple[str, ...] = GENERATED
+        self.symbols: tuple[str, ...] = tuple(INSTRUMENTS)
         self._calendar = calendar
         self._cache_dir = cache_dir
         self._market = market or Instruments(seed, calendar)
@@ -68,7 +74,7 @@ class GeneratedTape:
         """The session's own 1-minute bars, all of them; what `history` shows of them depends on the time."""
         found = self._minutes.get(symbol)
         if found is None:
-            span = self._calendar.on(series_hours(INSTRUMENTS[symbol]), self.session)
+            span = self._calendar.on(series_hours(listed(symbol)), self.session)
             found = Bars.empty() if span is None else self._market.minutes(symbol, [span])
             self._minutes[symbol] = found
         return found
@@ -80,7 +86,7 @@ class GeneratedTape:
         return found
 
     def history(self, symbol: str, timeframe: Timeframe, end_ns: int, bars: int, now_ns: int) -> Bars:
-        hours = series_hours(INSTRUMENTS[symbol])
+        hours = series_hours(listed(symbol))
         past = self._past.bars(symbol, timeframe, self.session, bars)
         return shown(past, self.minutes(symbol), timeframe, hours, self._calendar, end_ns, bars, now_ns)
 
@@ -90,7 +96,8 @@ class GeneratedTape:
         return prints.price[np.maximum(seen, 0)] / 100.0
 
     def settlement(self, symbol: str, day: date) -> float | None:
-        own = self._calendar.on(series_hours(INSTRUMENTS[symbol]), day) if symbol in self.symbols else None
+        instrument = instrument_of(symbol)
+        own = self._calendar.on(series_hours(instrument), day) if instrument is not None else None
         if own is None:
             return None
         return last_regular(self._market.minutes(symbol, [own]), day, self._calendar)
@@ -101,7 +108,7 @@ class GeneratedTape:
         return GeneratedTape(self.seed, day, self._calendar, self._cache_dir, self._market)
 
     def _earlier(self, symbol: str, back: int, count: int) -> Bars:
-        hours = series_hours(INSTRUMENTS[symbol])
+        hours = series_hours(listed(symbol))
         spans = earlier_sessions(self._calendar, hours, self.session, back)
         return self._market.minutes(symbol, spans[: max(count - (back - len(spans)), 0)])
 
@@ -111,6 +118,8 @@ class GeneratedTape:
         if self._weave is None:
             self._weave = weave(self.minutes("SPX"), self.seed, "seconds", self.session.toordinal())
         day = sixty_ticks(minutes.take(inside), self._weave, tick_of(symbol), mirrored=symbol == "VIX")
+        if symbol not in CORE:
+            day = thinned(day, self._weave, _STRIDE.get(symbol, _SELDOM))
         if inside.all():
             return day
         around = bar_ticks(minutes.take(~inside), tick_of(symbol))

@@ -1,4 +1,4 @@
-"""From the factor to prices: the minute bars of SPX, SPY, ES and VIX."""
+"""From the factor to prices: the minute bars of SPX, SPY, ES and VIX, and of all that follow them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,21 @@ from station.brokers.paper.factors import (
     night_texture,
     regular_texture,
 )
+from station.brokers.paper.followers import Followers
+from station.brokers.paper.universe import NASDAQ, Character, character, listed
 from station.calendars import Calendar, SessionSpan
 from station.domain.clock import MINUTE
-from station.domain.instruments import INSTRUMENTS, Hours
+from station.domain.instruments import Hours
 from station.series import Bars
 
 Floats = NDArray[np.float64]
 K = TypeVar("K")
 V = TypeVar("V")
-GENERATED: Final = ("SPX", "SPY", "ES", "VIX")
+_NQ_MINUTE: Final = 1_350.0
+_NQ_NIGHT_MINUTE: Final = 130.0
+_QQQ_MINUTE: Final = 110_000.0
+_QQQ_SHARE: Final = 1.0 / 41.0
+_MINUTES_A_DAY: Final = 390
 _CARRY: Final = 0.03
 _SPY_MINUTE: Final = 175_000.0
 _ES_MINUTE: Final = 3_600.0
@@ -54,23 +60,33 @@ class Instruments:
 
     def __init__(self, seed: int, calendar: Calendar) -> None:
         self.factor = Factor(seed)
+        self._followers = Followers(self.factor)
         self._seed = seed
         self._calendar = calendar
         self._makers: dict[str, Callable[[Sequence[SessionSpan], LogBars, Texture], Block]] = {
             "SPX": self._spx, "SPY": self._spy, "VIX": self._vix, "ES": self._es_day,
+        }  # fmt: skip
+        self._following: dict[str, Callable[[Sequence[SessionSpan], Texture], Block]] = {
+            "NQ": self._nq_day, "QQQ": self._qqq,
         }  # fmt: skip
 
     def minutes(self, symbol: str, spans: Sequence[SessionSpan]) -> Bars:
         """The 1-minute bars of `symbol` over sessions of its own hours, ascending."""
         regular = spans
         blocks: list[Block] = []
-        if symbol == "ES":
+        if symbol in ("ES", "NQ"):
             found = (self._calendar.on(Hours.REGULAR, span.day) for span in spans)
             regular = [span for span in found if span is not None]
-            blocks += self._nights(spans)
+            blocks += self._nights(symbol, spans)
         for minutes, group in _grouped(regular, lambda span: _minutes(span.open_ns, span.close_ns)):
             texture = regular_texture(minutes)
-            blocks.append(self._makers[symbol](group, self.regular(group, texture), texture))
+            maker = self._makers.get(symbol)
+            if maker is not None:
+                blocks.append(maker(group, self.regular(group, texture), texture))
+            elif symbol in self._following:
+                blocks.append(self._following[symbol](group, texture))
+            else:
+                blocks.append(self._share(symbol, group, texture))
         return _joined(blocks)
 
     def regular(self, spans: Sequence[SessionSpan], texture: Texture) -> LogBars:
@@ -130,49 +146,89 @@ class Instruments:
         low = level(path.high) * (1.0 - 0.001 * np.abs(noise[:, 2]))
         return _block(spans, [open_, high, low, close], 0.01, np.zeros(close.shape))
 
+    # --- what follows the factor ---------------------------------------------------------------------
+
+    def _hidden(self, name: str, own: Character, spans: Sequence[SessionSpan], texture: Texture) -> LogBars:
+        return self._followers.regular(name, own, [span.day for span in spans], texture)
+
+    def _nq_day(self, spans: Sequence[SessionSpan], texture: Texture) -> Block:
+        path = self._hidden(NASDAQ, character(NASDAQ), spans, texture)
+        noise = self._normals("NQ", spans, 5, len(texture.weights))
+        carry = np.array([basis(span.day) for span in spans])[:, None]
+        prices = [
+            np.exp(column) * carry + scale * noise[:, kind]
+            for kind, (column, scale) in enumerate(zip(_columns(path), (0.4, 0.6, 0.6, 0.9), strict=True))
+        ]
+        return _block(spans, prices, 0.25, _volumes(_NQ_MINUTE, path, texture, noise[:, 4]))
+
+    def _qqq(self, spans: Sequence[SessionSpan], texture: Texture) -> Block:
+        path = self._hidden(NASDAQ, character(NASDAQ), spans, texture)
+        noise = self._normals("QQQ", spans, 5, len(texture.weights))
+        prices = [
+            np.exp(column) * _QQQ_SHARE + scale * noise[:, kind]
+            for kind, (column, scale) in enumerate(
+                zip(_columns(path), (0.004, 0.005, 0.005, 0.012), strict=True)
+            )
+        ]
+        return _block(spans, prices, 0.01, _volumes(_QQQ_MINUTE, path, texture, noise[:, 4]))
+
+    def _share(self, symbol: str, spans: Sequence[SessionSpan], texture: Texture) -> Block:
+        """An equity: some days draw three times the usual crowd."""
+        own = character(symbol)
+        path = self._hidden(symbol, own, spans, texture)
+        noise = self._normals(symbol, spans, 2, len(texture.weights))
+        crowd = np.exp(0.35 * noise[:, 1, :1])
+        usual = own.volume / _MINUTES_A_DAY * crowd
+        prices = [np.maximum(np.exp(column), 0.01) for column in _columns(path)]
+        return _block(spans, prices, 0.01, _volumes(usual, path, texture, noise[:, 0]))
+
     # --- the futures' night -------------------------------------------------------------------------
 
-    def _nights(self, spans: Sequence[SessionSpan]) -> list[Block]:
+    def _nights(self, symbol: str, spans: Sequence[SessionSpan]) -> list[Block]:
         """What lies before and after the regular session, or the whole of a session without one."""
         pieces: list[_Piece] = []
         for span in spans:
-            before = self._calendar.previous(Hours.FUTURES, span.day).day
+            before = ("evening", Factor.row(self._calendar.previous(Hours.FUTURES, span.day).day))
             regular = self._calendar.on(Hours.REGULAR, span.day)
-            row, evening = Factor.row(span.day), self.factor.evening[Factor.row(before)]
+            row = Factor.row(span.day)
             if regular is None:
-                pieces.append(
-                    _Piece("holiday", span, span.open_ns, span.close_ns, evening, self.factor.evening[row])
-                )
+                pieces.append(_Piece("holiday", span, span.open_ns, span.close_ns, before, ("evening", row)))
                 continue
-            pieces.append(
-                _Piece("night", span, span.open_ns, regular.open_ns, evening, self.factor.opening[row])
-            )
+            pieces.append(_Piece("night", span, span.open_ns, regular.open_ns, before, ("opening", row)))
             if regular.close_ns < span.close_ns:
-                pieces.append(
-                    _Piece(
-                        "late",
-                        span,
-                        regular.close_ns,
-                        span.close_ns,
-                        self.factor.x[row],
-                        self.factor.evening[row],
-                    )
-                )
+                late = ("close", row), ("evening", row)
+                pieces.append(_Piece("late", span, regular.close_ns, span.close_ns, *late))
         keyed = _grouped(pieces, lambda piece: (piece.name, _minutes(piece.open_ns, piece.close_ns)))
-        return [self._night(name, minutes, group) for (name, minutes), group in keyed]
+        return [self._night(symbol, name, minutes, group) for (name, minutes), group in keyed]
 
-    def _night(self, name: str, minutes: int, pieces: Sequence[_Piece]) -> Block:
+    def _night(self, symbol: str, name: str, minutes: int, pieces: Sequence[_Piece]) -> Block:
         days = [piece.span.day for piece in pieces]
-        rows = np.array([Factor.row(day) for day in days], np.int64)
         texture = night_texture(name, minutes)
-        start, end = np.array([p.start for p in pieces]), np.array([p.end for p in pieces])
         share = _NIGHT_SIGMA * math.sqrt(min(minutes / 930.0, 1.0))
-        path = self.factor.path(days, texture, start, end, share * self.factor.sigma[rows])
+        ends = [(piece.start, piece.end) for piece in pieces]
+        if symbol == "ES":
+            path = self._market_night(days, texture, ends, share)
+        else:
+            path = self._followers.around(NASDAQ, character(NASDAQ), days, texture, ends, share)
         spans = [SessionSpan(p.span.day, p.open_ns, p.close_ns, False) for p in pieces]
         carry = np.array([basis(day) for day in days])[:, None]
         prices = [np.exp(column) * carry for column in _columns(path)]
-        noise = self._normals("ES", spans, 1, minutes)
-        return _block(spans, prices, 0.25, _volumes(_ES_NIGHT_MINUTE, path, texture, noise[:, 0]))
+        noise = self._normals(symbol, spans, 1, minutes)
+        usual = _ES_NIGHT_MINUTE if symbol == "ES" else _NQ_NIGHT_MINUTE
+        return _block(spans, prices, 0.25, _volumes(usual, path, texture, noise[:, 0]))
+
+    def _market_night(
+        self, days: Sequence[date], texture: Texture, ends: Sequence[tuple[_End, _End]], share: float
+    ) -> LogBars:
+        levels = {"opening": self.factor.opening, "close": self.factor.x, "evening": self.factor.evening}
+        start = np.array([levels[where][row] for (where, row), _ in ends])
+        end = np.array([levels[where][row] for _, (where, row) in ends])
+        rows = np.array([Factor.row(day) for day in days], np.int64)
+        return self.factor.path(days, texture, start, end, share * self.factor.sigma[rows])
+
+
+_End = tuple[str, int]
+"""Which level of which row of the days' tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +237,8 @@ class _Piece:
     span: SessionSpan
     open_ns: int
     close_ns: int
-    start: float
-    end: float
+    start: _End
+    end: _End
 
 
 def basis(day: date) -> float:
@@ -193,21 +249,22 @@ def basis(day: date) -> float:
 def front_expiry(day: date) -> date:
     """The third Friday of March, June, September or December in use on `day`; it rolls eight days before."""
     year, month = day.year, (day.month + 2) // 3 * 3
-    found = _third_friday(year, month)
+    found = third_friday(year, month)
     if day > found - timedelta(days=8):
         year, month = (year + 1, 3) if month == 12 else (year, month + 3)
-        found = _third_friday(year, month)
+        found = third_friday(year, month)
     return found
 
 
-def _third_friday(year: int, month: int) -> date:
+def third_friday(year: int, month: int) -> date:
+    """The third Friday of a month."""
     first = date(year, month, 1)
     return first + timedelta(days=(4 - first.weekday()) % 7 + 14)
 
 
 def tick_of(symbol: str) -> float:
     """The price step of an instrument as a float."""
-    return float(INSTRUMENTS[symbol].tick.steps[0][1])
+    return float(listed(symbol).tick.steps[0][1])
 
 
 def _minutes(open_ns: int, close_ns: int) -> int:
@@ -225,7 +282,7 @@ def _grouped(values: Sequence[V], by: Callable[[V], K]) -> list[tuple[K, list[V]
     return list(groups.items())
 
 
-def _volumes(base: float, path: LogBars, texture: Texture, normals: Floats) -> Floats:
+def _volumes(base: float | Floats, path: LogBars, texture: Texture, normals: Floats) -> Floats:
     """Whole shares or contracts: more at the open and the close, and where the bar is wide."""
     shape = np.sqrt(texture.weights * len(texture.weights))[None, :]
     width = path.high - path.low

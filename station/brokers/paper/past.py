@@ -12,8 +12,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from station.brokers.paper.universe import listed
 from station.calendars import Calendar, series_hours
-from station.domain.instruments import INSTRUMENTS, Hours, Timeframe
+from station.domain.instruments import Hours, Timeframe
 from station.series import Bars, aggregate, concat
 
 _VERSION: Final = 1
@@ -41,7 +42,7 @@ class Past:
 
     def bars(self, symbol: str, timeframe: Timeframe, session: date, count: int) -> Bars:
         """At least `count` bars where there are as many, ending before `session`."""
-        hours = series_hours(INSTRUMENTS[symbol])
+        hours = series_hours(listed(symbol))
         each = 1 if timeframe is Timeframe.D1 else -(-_SESSION_S[hours] // timeframe.seconds)
         wanted = count // each + 6
         depth = next((depth for depth in _DEPTHS if depth >= wanted), _DEPTHS[-1])

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 
+from station.brokers.paper.classes import in_the_morning
 from station.brokers.paper.faults import FaultPlan
 from station.brokers.paper.intake import Refusal, form_fault, money_fault
 from station.brokers.paper.listing import Listing
 from station.brokers.paper.matching import match, touches_stop
 from station.brokers.paper.orders import PaperOrder
 from station.brokers.paper.outbox import Outbox, opens
-from station.brokers.paper.quotes import Board, Panel, Quoter, Touch
+from station.brokers.paper.quotes import Board, Lone, Panel, Quoter, Touch
 from station.brokers.paper.register import Register
 from station.brokers.paper.tape import Tape
 from station.domain.instruments import Contract
@@ -133,7 +134,7 @@ class Pit:
             return found._replace(bid=0)
         return found
 
-    def match(self, panel: Panel, board: Board, mark_ns: int) -> None:
+    def match(self, panel: Panel, board: Board | Lone, mark_ns: int) -> None:
         """A fresh book against every working order of its underlying, oldest first."""
         queue = (
             order for order in self._register.open.values() if order.ticket.contract.symbol == panel.symbol
@@ -213,17 +214,35 @@ class Pit:
             if order.ticket.tif is Tif.DAY and not order.state.is_terminal:
                 register.move(order, OrderState.EXPIRED, "expired", self.now_ns, "the session closed")
                 self._outbox.tell(order, self.now_ns)
-        for contract in list(register.ledger.holdings):
-            if contract.is_option and contract.expiry <= f"{self._tape.session:%Y%m%d}":
-                price = self.settlement_price(contract)
-                if price is not None:
-                    register.settle(contract, price, self.now_ns)
+        self._settle(lambda contract: contract.is_option)
         self.over = True
 
+    def open(self) -> None:
+        """What is settled on the opening price becomes cash."""
+        self._settle(in_the_morning)
+
+    def _settle(self, due: Callable[[Contract], bool]) -> None:
+        for contract in list(self._register.ledger.holdings):
+            if due(contract) and contract.expiry <= f"{self._tape.session:%Y%m%d}":
+                price = self.settlement_price(contract)
+                if price is not None:
+                    self._register.settle(contract, price, self.now_ns)
+
+    def _opening(self, contract: Contract, day: date) -> float | None:
+        """The first regular print of a day."""
+        tape = self._tape if day == self._tape.session else self._tape.on(day)
+        prints = tape.ticks(contract.symbol) if tape is not None else None
+        if tape is None or prints is None or len(prints) == 0:
+            return None
+        return float(prints.price[int(prints.at_ns.searchsorted(tape.open_ns))])
+
     def settlement_price(self, contract: Contract) -> Decimal | None:
-        """Intrinsic value at the close of its expiry date, None if the tape does not know it."""
+        """Intrinsic value at the close of its expiry date, or at its open where it ends in the morning; None if
+        the tape does not know it."""
         expiry = contract.expiry
-        last = self._tape.settlement(contract.symbol, date(int(expiry[:4]), int(expiry[4:6]), int(expiry[6:8])))
+        day = date(int(expiry[:4]), int(expiry[4:6]), int(expiry[6:8]))
+        morning = in_the_morning(contract)
+        last = self._opening(contract, day) if morning else self._tape.settlement(contract.symbol, day)
         if last is None or contract.right is None:
             return None
         gap = Decimal(repr(last)) - contract.strike

@@ -70,12 +70,10 @@ async def in_process(runtime: Path, cache: Path, trials: int) -> list[Figure]:
     async with paper_drill(runtime, cache) as drill:
         await scanning(drill, WARM_UPS)
         found = [await scanning(drill, trials)]
-        for _ in range(WARM_UPS):
-            await drill.round_trip()
+        await drill.round_trips(WARM_UPS)
         drill.forget()
         before = drill.rooms.ledger.commits
-        for _ in range(trials):
-            await drill.round_trip()
+        await drill.round_trips(trials)
         note = f"{(drill.rooms.ledger.commits - before) / trials:.1f} durable commits a trade"
         return [
             *found,

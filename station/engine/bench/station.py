@@ -13,7 +13,7 @@ from typing import Any, Final
 from config.settings import Settings, load_settings
 from station.desk.stopwatch import SIGNAL_TO_WIRE
 from station.domain.clock import SECOND
-from station.domain.errors import Fatal
+from station.domain.errors import Fatal, Refused
 from station.domain.instruments import Side, Timeframe
 from station.domain.market import FeedMode
 from station.domain.orders import OrderKind
@@ -46,6 +46,8 @@ WIDE: Final[dict[str, Any]] = {
 """Limits that hundreds of trades in an hour do not meet; every rule is judged all the same."""
 START_CASH: Final = 1_000_000
 PATIENCE_S: Final = 60
+SPARE: Final = 5
+QUERY_S: Final = 10
 SILENCE_S: Final = 300
 """Simulated seconds: a second of the host's silence is many of these."""
 GIVEN_AWAY: Final = Decimal("0.05")
@@ -56,9 +58,7 @@ def wide_settings(**more: Any) -> Settings:
     """Settings under which a station trades as often as a benchmark asks, however often it loses."""
     settings = load_settings(WIDE | {key.replace("__", "."): value for key, value in more.items()})
     losing = settings.safeguards.model_copy(update={"cooling_off_losses": 1_000_000})
-    waiting = settings.broker.model_copy(
-        update={"heartbeat_timeout_s": SILENCE_S, "query_timeout_s": SILENCE_S}
-    )
+    waiting = settings.broker.model_copy(update={"heartbeat_timeout_s": SILENCE_S, "query_timeout_s": QUERY_S})
     return settings.model_copy(update={"safeguards": losing, "broker": waiting})
 
 
@@ -123,8 +123,8 @@ class Drill:
         return signal
 
     async def enter(self) -> Trade:
-        """One trade from its signal to a position with its target at the broker. Raises Fatal where the desk
-        refused it, with the reason."""
+        """One trade from its signal to a position with its target at the broker. Raises Refused where the desk
+        would not, with its reason."""
         signal = await self.publish()
 
         def settled() -> bool:
@@ -135,7 +135,7 @@ class Drill:
         trade = self._trade_of(signal)
         assert trade is not None
         if not self._is_protected(trade):
-            raise Fatal(f"bench: {trade.id} ended {trade.state.value}: {trade.reason}")
+            raise Refused("BENCH", f"{trade.id} ended {trade.state.value}: {trade.reason}")
         return trade
 
     async def work_an_entry(self) -> Trade:
@@ -169,8 +169,19 @@ class Drill:
         await self.rooms.desk.carry_out(trade.id, out)
         await self.until(lambda: self.now(trade).state.is_terminal, "the trade closed")
 
-    async def round_trip(self) -> None:
-        await self.leave(await self.enter())
+    async def round_trips(self, count: int) -> int:
+        """So many trades in and out; returns how many more the desk refused. Raises Fatal with the last
+        reason where it refuses more than it takes."""
+        done = refused = 0
+        while done < count:
+            try:
+                await self.leave(await self.enter())
+                done += 1
+            except Refused as error:
+                refused += 1
+                if refused > count + SPARE:
+                    raise Fatal(f"bench: {refused} of {refused + done} trades were refused: {error}") from None
+        return refused
 
     def now(self, trade: Trade) -> Trade:
         return self.rooms.ledger.trades[trade.id]

@@ -31,7 +31,7 @@ SPEED: Final = 10.0
 """A station at work: at the emulator's limit the ticks of twenty sessions would stand in its way."""
 FAST: Final = 20.0
 """For replaces: the exchange's own latency is simulated time."""
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 START_S: Final = 150.0
 """A first start asks for more history than IBKR's limit of 60 requests in ten minutes lets through at once."""
 BEAT_S: Final = 0.002
@@ -96,14 +96,15 @@ async def wired_drill(runtime: Path, cache: Path, port: int) -> AsyncGenerator[D
 
 
 async def over_the_wire(drill: Drill, trials: int) -> list[Figure]:
-    """Signal → socket and fill → socket by the engine's own watch, then replaces and kills."""
-    for _ in range(min(trials, 3)):
-        await drill.round_trip()
+    """Signal → socket and fill → socket by the engine's own watch, then kills."""
+    await drill.round_trips(min(trials, 3))
     drill.forget()
-    for _ in range(trials):
-        await drill.round_trip()
+    refused = await drill.round_trips(trials)
+    note = f"{refused} more were refused" if refused else ""
     found = [
-        figure("signal published → order on the socket (wire)", "ms", drill.laps_ms(SIGNAL_TO_WIRE), 2.5, 8),
+        figure(
+            "signal published → order on the socket (wire)", "ms", drill.laps_ms(SIGNAL_TO_WIRE), 2.5, 8, note
+        ),
         figure(
             "fill received → protective sell on the socket (wire)", "ms", drill.laps_ms(FILL_TO_PROTECT), 2, 8
         ),

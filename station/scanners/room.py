@@ -16,8 +16,8 @@ from station.domain.specs import ScannerSpec, Switches
 from station.market import ClosedBar, Market, Series
 from station.scanners.family import CALL, Family, Marks, Params, sides_of
 from station.scanners.registry import check, family_of
+from station.scanners.sessions import recent_opens
 from station.scanners.study import Study
-from station.series import session_numbers
 
 ES_ONLY_SYMBOL: Final = "ES"
 
@@ -133,7 +133,7 @@ class ScannerRoom:
         known = self._studies.get(key)
         if known is None or known[0] != series.revision:
             bars = series.bars
-            opens = partial(session_numbers, bars.start_ns, series.hours, self._calendar)
+            opens = partial(recent_opens, bars.start_ns, series.hours, self._calendar)
             study = Study(bars, series.session_start, max(len(bars) - 1, 0), opens)
             known = self._studies[key] = (series.revision, study, {})
         return known[1], known[2]

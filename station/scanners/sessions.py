@@ -12,12 +12,29 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from station.calendars import Calendar
 from station.domain.clock import MINUTE
+from station.domain.instruments import Hours
 from station.scanners.study import Floats, Int64s, Study
 
 Flags = NDArray[np.bool_]
 WHOLE_SESSION_MIN: Final = 1440
 """Blocks of this many minutes or more are whole sessions."""
+
+
+def recent_opens(starts: Int64s, hours: Hours, calendar: Calendar) -> Int64s:
+    """The open of each bar's session, UTC ns, for the last three sessions that have bars; −1 for what is older,
+    which no question about the newest bar reaches. `starts` ascending, inside sessions."""
+    opens = np.full(len(starts), -1, np.int64)
+    stop = len(starts)
+    for _ in range(3):
+        if stop == 0:
+            break
+        open_ns = calendar.last_opened(hours, int(starts[stop - 1])).open_ns
+        first = int(np.searchsorted(starts, open_ns, side="left"))
+        opens[first:stop] = open_ns
+        stop = first
+    return opens
 
 
 def in_session(study: Study) -> Flags:

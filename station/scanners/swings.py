@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from station.scanners.study import Floats, Int64s, Study, plain
+from station.series import Bars
 
 _MAX = plain("MAX")
 _MIN = plain("MIN")
@@ -30,23 +32,30 @@ def swings(study: Study, reach: float) -> Swings:
     return study.once(("swings", reach), lambda: _swings(study, int(reach)))
 
 
+_LOOK_BACK: Final = 40
+"""Reaches that nearly always hold the two runs of pivots that a swing needs; where they do not, all is read."""
+
+
 def _swings(study: Study, reach: int) -> Swings:
-    at, price, kind = _pivots(study, reach)
     rows = np.arange(study.lead, len(study.bars))
-    known = np.searchsorted(at + reach, rows, side="right") - 1
-    base, tip = _legs(price, kind, max(int(known[0]), 0) if len(known) else 0)
-    seen = known >= 0
-    chosen = np.maximum(known, 0)
-    if len(at) == 0:
+    since = max(study.lead - _LOOK_BACK * reach, 0)
+    at, price, kind = _pivots(study.bars.cut(since, None), reach)
+    known = np.searchsorted(at + since + reach, rows, side="right") - 1
+    if since and (len(known) == 0 or np.count_nonzero(np.diff(kind[: int(known[0]) + 1])) < 2):
+        since = 0
+        at, price, kind = _pivots(study.bars, reach)
+        known = np.searchsorted(at + reach, rows, side="right") - 1
+    if len(at) == 0 or len(rows) == 0:
         nothing = np.full(len(rows), np.nan)
         return Swings(nothing, nothing)
+    base, tip = _legs(price, kind, max(int(known[0]), 0))
+    seen, chosen = known >= 0, np.maximum(known, 0)
     return Swings(np.where(seen, base[chosen], np.nan), np.where(seen, tip[chosen], np.nan))
 
 
-def _pivots(study: Study, reach: int) -> tuple[Int64s, Floats, Int64s]:
+def _pivots(bars: Bars, reach: int) -> tuple[Int64s, Floats, Int64s]:
     """Positions, prices and kinds (+1 high, −1 low) of all pivots in the order of their bars. A bar that is
     both counts as its low and then its high where it rose, else the other way round."""
-    bars = study.bars
     count, width = len(bars), 2 * reach + 1
     if count < width:
         return np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64)

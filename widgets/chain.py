@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from station.link import Chain, ChainRow, Side
-from widgets import ink
+from widgets import ink, words
 from widgets.ink import Line, Span
 from widgets.pane import Block, Content, Pane
 from widgets.scene import Scene
@@ -65,11 +65,13 @@ def content(scene: Scene, width: int) -> Content:
         return Content(title=f"Chain {scene.sight.symbol}".rstrip())
     strike = nearest_strike(chain)
     money = "" if strike is None else strike_text(strike)
+    old = min((side.old_s for row in chain.rows for side in (row.call, row.put) if side is not None), default=0)
     return Content(
         title=f"{chain.name or scene.sight.symbol} {scene.sight.expiry.upper()}",
-        note=_when(chain),
+        note=_when(chain) if not old else f"{words.age_text(old)} old",
+        warn=bool(old),
         head=(_heading(width),) if chain.rows else (),
-        blocks=tuple(_block(row, chain, scene, width, money) for row in chain.rows),
+        blocks=tuple(_block(row, scene, width, money) for row in chain.rows),
         empty="no strike is listed around the money",
         picked=scene.sight.contract[:-1],
         anchor=money,
@@ -96,25 +98,25 @@ def _heading(width: int) -> Line:
     return ink.clipped(((f"{side}{'strike':^{STRIKE}}{side}", ink.FAINT),), width)
 
 
-def _block(row: ChainRow, chain: Chain, scene: Scene, width: int, money: str) -> Block:
+def _block(row: ChainRow, scene: Scene, width: int, money: str) -> Block:
     key = strike_text(row.strike)
     chosen = scene.sight.contract[-1:] if scene.sight.contract[:-1] == key else ""
     at_money = key == money
     middle = f"{'▸' if at_money else ' '}{key:^{STRIKE - 2}}{'◂' if at_money else ' '}"
     spans: list[Span] = [
-        *_side(row.call, chain, scene, width, chosen=chosen == "C"),
+        *_side(row.call, width, chosen=chosen == "C"),
         (middle, ink.ACCENT if at_money else ink.STRONG),
-        *_side(row.put, chain, scene, width, chosen=chosen == "P"),
+        *_side(row.put, width, chosen=chosen == "P"),
     ]
     return Block((ink.clipped(tuple(spans), width),), key)
 
 
-def _side(side: Side | None, chain: Chain, scene: Scene, width: int, *, chosen: bool) -> Line:
+def _side(side: Side | None, width: int, *, chosen: bool) -> Line:
     delta, vol = _columns(width)
     cells = 2 * PRICE + DELTA * delta + VOL * vol
     if side is None:
         return ((f"{'·':>{PRICE}}{'':{cells - PRICE}}", ink.FAINT),)
-    stale = side.at_ns > 0 and scene.age_s(side.at_ns) > chain.stale_s
+    stale = side.old_s > 0
     style = ink.FAINT if stale else ink.TEXT
     mark = ">" if chosen else "●" if side.held else " "
     prices = f"{mark}{_price(side.bid):>{PRICE - 1}}{_price(side.ask):>{PRICE}}"

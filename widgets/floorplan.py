@@ -36,14 +36,14 @@ class Column:
 
 NORMAL: Final = (
     Column(46, (
-        Slot(("watch",), rows=6), Slot(("chain", "book"), share=5), Slot(("feed", "strategies"), share=3),
+        Slot(("watch",), rows=8), Slot(("chain", "book"), share=5), Slot(("feed", "strategies"), share=3),
         Slot(("alerts", "wealth"), share=3),
     )),
     Column(0, (Slot(("chart",), share=7), Slot(("positions",), share=4))),
 )  # fmt: skip
 LARGE: Final = (
     Column(34, (
-        Slot(("watch",), rows=7), Slot(("feed",), share=4), Slot(("strategies",), share=3),
+        Slot(("watch",), rows=11), Slot(("feed",), share=4), Slot(("strategies",), share=3),
         Slot(("wealth",), rows=8),
     )),
     Column(0, (Slot(("chart",)), Slot(("positions",), rows=11))),

@@ -52,14 +52,15 @@ def lines(scene: Scene, width: int) -> list[Line]:
     if width >= WIDE_FROM:
         tail = (*_link(scene), *_latency(header, scene), (" ", ink.TEXT))
         room = width - ink.width_of(tail) - 1
+        shown = ink.packed(((" ", ink.TEXT),), prices, width - ink.width_of(result))
         return [
             ink.spread(_faded(ink.packed(first, details, room), scene), tail, width),
-            _faded(ink.clipped((*prices, *result), width), scene),
+            _faded(ink.clipped((*shown, *result), width), scene),
         ]
     tail = (*_link(scene), (" ", ink.TEXT))
     return [
         _faded(ink.clipped(ink.packed(first, details[1:], width), width), scene),
-        _faded(ink.clipped(prices, width), scene),
+        _faded(ink.packed(((" ", ink.TEXT),), prices, width), scene),
         ink.spread(_faded(ink.packed(result, details[:1], width - ink.width_of(tail) - 1), scene), tail, width),
     ]
 
@@ -117,11 +118,9 @@ def _details(header: Header) -> list[Line]:
     return [(GAP, (text, style)) for text, style in texts if text]
 
 
-def _prices(header: Header, scene: Scene) -> Line:
-    spans: list[Span] = [(" ", ink.TEXT)]
-    for one in header.prices:
-        spans += [*_price(one, scene), GAP]
-    return tuple(spans)
+def _prices(header: Header, scene: Scene) -> list[Line]:
+    """Those of the instruments that have room, in catalogue order; the watchlist has them all."""
+    return [(*_price(one, scene), GAP) for one in header.prices]
 
 
 def _price(one: Price, scene: Scene) -> Line:

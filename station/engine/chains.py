@@ -20,6 +20,7 @@ from station.options.desk import CacheRow
 
 CHAIN_BEAT_NS: Final = 450 * MILLISECOND
 """A chain of thirty options moves at every print; read twice a second it is as useful."""
+STALE_S: Final = 5
 RETRY_S: Final = 5
 FORGOTTEN_NS: Final = 3 * SECOND
 
@@ -30,20 +31,19 @@ class ChainDesk:
     def __init__(self, engine: Engine, perf: Callable[[], int]) -> None:
         self._engine = engine
         self._perf = perf
-        self._made: dict[Ask, tuple[int, int, Chain]] = {}
+        self._made: dict[Ask, tuple[int, Chain]] = {}
         self._warming: set[tuple[str, str]] = set()
         self._refused: dict[tuple[str, str], tuple[int, str]] = {}
 
     def chain(self, ask: Ask) -> Chain:
-        """The chain of `ask.symbol` and `ask.expiry`, read twice a second, and more often only where simulated
-        seconds are shorter than real ones."""
-        known, now_ns = self._made.get(ask), self._engine.outside.clock.now()
-        if known is not None and self._perf() - known[0] < CHAIN_BEAT_NS and now_ns - known[1] < SECOND:
-            return known[2]
+        """The chain of `ask.symbol` and `ask.expiry`, read twice a second at most."""
+        known = self._made.get(ask)
+        if known is not None and self._perf() - known[0] < CHAIN_BEAT_NS:
+            return known[1]
         chain = self._read(ask)
         if len(self._made) >= 8:
             self._made.clear()
-        self._made[ask] = (self._perf(), now_ns, chain)
+        self._made[ask] = (self._perf(), chain)
         return chain
 
     def _read(self, ask: Ask) -> Chain:
@@ -114,7 +114,7 @@ def _side(row: CacheRow, held: dict[Contract, int]) -> Side:
     return Side(
         bid=quote.bid if quote else None, ask=quote.ask if quote else None,
         delta=round(greeks.delta, 2) if greeks else None, iv=round(greeks.iv * 100, 1) if greeks else None,
-        at_ns=quote.at_ns // SECOND * SECOND if quote else 0,
+        old_s=int(row.age_s) if row.age_s is not None and row.age_s > STALE_S else 0,
         modelled=greeks is not None and greeks.source is GreeksSource.MODEL, held=held.get(row.contract, 0),
     )  # fmt: skip
 

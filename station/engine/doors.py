@@ -123,6 +123,7 @@ class Doors:
         self._log.error("link", where=where, error=f"{type(error).__name__}: {error}")
 
     def _logged(self, item: Recorded) -> None:
+        self.view.attend()
         self.panes.recorded(item)
         if not self._lines:
             asyncio.get_running_loop().call_later(LOG_BEAT_S, self._write_lines)

@@ -70,8 +70,7 @@ class FloorView:
                 self._starting(), Feed(state=LOADING, note=note), Positions(state=LOADING, note=note),
                 Alerts(state=LOADING, note=note), Strategies(state=LOADING, note=note),
             )  # fmt: skip
-        if not self._attached:
-            self._attach()
+        self.attend()
         return Floor(
             self._header(),
             self._feed_part(),
@@ -80,7 +79,10 @@ class FloorView:
             self._strategies(),
         )
 
-    def _attach(self) -> None:
+    def attend(self) -> None:
+        """Listen from now on, whether or not a screen is there: who attaches later sees what came before."""
+        if self._attached or not hasattr(self._engine, "rooms"):
+            return
         self._attached = True
         rooms = self._engine.rooms
         rooms.ledger.listeners.append(self._recorded)

@@ -177,13 +177,14 @@ class Tip(msgspec.Struct, frozen=True):
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One option of a chain. `iv` in percent; `modelled` greeks are our own, not the broker's."""
+    """One option of a chain. `iv` in percent; `modelled` greeks are our own, not the broker's; `old_s` whole
+    seconds since its quote, 0 while that is young enough to trade by."""
 
     bid: Decimal | None = None
     ask: Decimal | None = None
     delta: float | None = None
     iv: float | None = None
-    at_ns: int = 0
+    old_s: int = 0
     modelled: bool = False
     held: int = 0
 
@@ -203,7 +204,6 @@ class Chain(msgspec.Struct, frozen=True):
     expiry: str = ""
     spot: float | None = None
     rows: tuple[ChainRow, ...] = ()
-    stale_s: float = 5.0
     state: str = READY
     note: str = ""
 

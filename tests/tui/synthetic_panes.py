@@ -78,7 +78,7 @@ def tip(ask: Ask, now_ns: int, wave: float = 0.0) -> Tip:
     return Tip(ask, bar, last, now_ns - SECOND, "LIVE", 98)
 
 
-def chain(ask: Ask, now_ns: int) -> Chain:
+def chain(ask: Ask) -> Chain:
     if ask.symbol == "VIX":
         return Chain(ask, note="VIX has no options here")
     spot = BASES[ask.symbol] + 0.25
@@ -87,13 +87,13 @@ def chain(ask: Ask, now_ns: int) -> Chain:
     rows: list[ChainRow] = []
     for away in range(-12, 13):
         strike = middle + away * step
-        call = _side(spot - strike, step, now_ns, 1) if away >= -3 else None
-        put = _side(strike - spot, step, now_ns, -1) if away <= 3 else None
+        call = _side(spot - strike, step, 1) if away >= -3 else None
+        put = _side(strike - spot, step, -1) if away <= 3 else None
         rows.append(ChainRow(Decimal(strike), call, put))
     return Chain(ask, "SPXW" if ask.symbol == "SPX" else ask.symbol, "20251120", spot, tuple(rows))
 
 
-def _side(inside: float, step: int, now_ns: int, sign: int) -> Side:
+def _side(inside: float, step: int, sign: int) -> Side:
     value = max(inside, 0.0) + 4.0 * math.exp(-abs(inside) / (6 * step))
     bid = Decimal(round(value * 20)) / 20
     delta = round(sign * min(max(0.5 + inside / (20 * step), 0.03), 0.97), 2)
@@ -104,7 +104,7 @@ def _side(inside: float, step: int, now_ns: int, sign: int) -> Side:
         bid + Decimal("0.10"),
         delta,
         round(14 + abs(inside) / step / 5, 1),
-        now_ns - SECOND,
+        0,
         modelled,
         held,
     )
@@ -166,7 +166,7 @@ def answer(ask: Ask, now_ns: int, wave: float = 0.0) -> AskedPart | None:
         case "tip":
             return tip(ask, now_ns, wave)
         case "chain":
-            return chain(ask, now_ns)
+            return chain(ask)
         case "book":
             return book(ask, now_ns)
         case "account":

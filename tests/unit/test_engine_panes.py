@@ -147,6 +147,24 @@ def test_an_open_trade_is_seen_on_chart_chain_and_book(tmp_path: Path) -> None:
     play(lambda: _trading(tmp_path))
 
 
+async def _late(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        await lab.until("09:31")
+        await lab.until_holding()
+        link = lab.run.local_link()
+        await link.open()
+        link.pull()
+        floor = link.view.floor
+        assert floor.alerts is not None and any("FILL BUY" in row.text for row in floor.alerts.rows)
+        assert floor.feed is not None and floor.feed.rows
+        assert sum(not row.gate for row in floor.feed.rows) == floor.feed.published
+        await link.close()
+
+
+def test_a_screen_that_comes_late_sees_what_came_before(tmp_path: Path) -> None:
+    play(lambda: _late(tmp_path))
+
+
 async def _unwarmed(tmp_path: Path) -> None:
     async with Lab(tmp_path) as lab:
         await lab.until("09:35")

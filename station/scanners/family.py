@@ -91,9 +91,9 @@ def sides_of(spec: ScannerSpec) -> tuple[int, ...]:
 
 def crossed_above(fast: NDArray[np.float64], slow: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Where `fast` goes from at or below `slow` to above it on this bar; False while either is undefined."""
-    crossed = np.zeros(len(fast), np.bool_)
-    above = fast > slow
-    np.logical_and(above[1:], fast[:-1] <= slow[:-1], out=crossed[1:])
+    crossed = fast > slow
+    crossed[1:] &= fast[:-1] <= slow[:-1]
+    crossed[:1] = False
     return crossed
 
 
@@ -117,8 +117,8 @@ def marks(
     is asked only where something fires."""
     side = call.view(np.int8) - put.view(np.int8)
     score = np.zeros(len(side), np.int16)
-    fires = side != 0
-    if fires.any():
+    if np.count_nonzero(side):
+        fires = side != 0
         capped = np.fmin(np.fmax(strength(), 0.0), 1.0)
         score[fires] = np.rint(50.0 + 50.0 * capped[fires])
     return Marks(side, score)

@@ -125,29 +125,38 @@ class Study:
 
         return self.once(("stochastic", period, slowing, signal), compute)
 
-    def smi(self, long: float, short: float, signal: float) -> tuple[Floats, Floats]:
-        """The SMI ergodic oscillator, −100 … 100, and its signal line.
+    def smi(self, long: float, short: float) -> Floats:
+        """The SMI ergodic oscillator, −100 … 100.
 
         W. Blau's true strength index: 100 × the close's change, averaged exponentially over `long` bars and
         again over `short`, divided by the same of its size; 0 where nothing has moved.
         """
+        return self.cut(self._smi(long, short))
 
-        def twice(moves: Floats) -> Floats:
-            return _EMA(_EMA(moves, int(long)), int(short))
+    def smi_signal(self, long: float, short: float, signal: float) -> Floats:
+        """The SMI ergodic's signal line: its exponential average over `signal` bars."""
+        return self.once(
+            ("smi_signal", long, short, signal), lambda: self.cut(_EMA(self._smi(long, short), int(signal)))
+        )  # fmt: skip
 
-        def compute() -> tuple[Floats, Floats]:
+    def _smi(self, long: float, short: float) -> Floats:
+        """Over the whole window."""
+
+        def compute() -> Floats:
             close = self.bars.close
             if len(close) < 2:
-                nothing = np.full(len(close), np.nan)
-                return self.cut(nothing), self.cut(nothing)
+                return np.full(len(close), np.nan)
             moves = np.empty(len(close))
             moves[0] = np.nan
             np.subtract(close[1:], close[:-1], out=moves[1:])
-            signed, size = twice(moves), twice(np.abs(moves))
-            line = np.divide(100.0 * signed, size, out=np.where(np.isnan(size), np.nan, 0.0), where=size > 0)
-            return self.cut(line), self.cut(_EMA(line, int(signal)))
+            signed = _EMA(_EMA(moves, int(long)), int(short))
+            size = _EMA(_EMA(np.abs(moves), int(long)), int(short))
+            moved = size > 0
+            if moved[int(long + short) - 1 :].all():
+                return 100.0 * signed / size
+            return np.divide(100.0 * signed, size, out=np.where(np.isnan(size), np.nan, 0.0), where=moved)
 
-        return self.once(("smi", long, short, signal), compute)
+        return self.once(("smi", long, short), compute)
 
     def mean_volume(self, period: float) -> Floats:
         """The mean volume of the last `period` bars."""

@@ -68,8 +68,8 @@ def _pivots(bars: Bars, reach: int) -> tuple[Int64s, Floats, Int64s]:
     at = np.concatenate((tops, bottoms))
     kind = np.concatenate((np.ones(len(tops), np.int64), np.full(len(bottoms), -1, np.int64)))
     price = np.concatenate((bars.high[tops], bars.low[bottoms]))
-    rose = np.where(bars.close[at] >= bars.open[at], 1, -1)
-    order = np.lexsort((kind * rose, at))
+    rose = (bars.close[at] >= bars.open[at]) * 2 - 1
+    order = np.argsort(4 * at + kind * rose, kind="stable")
     return at[order], price[order], kind[order]
 
 

@@ -87,12 +87,12 @@ def test_adx_holds_while_the_trend_is_strong_on_the_side_of_its_directional_inde
 def test_momentum_needs_the_level_and_the_direction() -> None:
     rising = [100.0 + n * n / 100 for n in range(60)]
     study = Study(closes(rising), 0)
-    line, signal = study.smi(20, 5, 5)
+    line, signal = study.smi(20, 5), study.smi_signal(20, 5, 5)
     assert line[-1] == pytest.approx(100) and signal[-1] == pytest.approx(100)
     assert sides("momentum", study)[-1] == 0, "at 100 it cannot rise any more"
     turning = [100 - n * 0.5 for n in range(40)] + [80 + n for n in range(14)]
     fired = sides("momentum", Study(closes(turning), 0))
-    line, _ = Study(closes(turning), 0).smi(20, 5, 5)
+    line = Study(closes(turning), 0).smi(20, 5)
     for at, side in enumerate(fired):
         beyond = abs(line[at]) > 40
         assert side == (1 if beyond and line[at] > 0 and line[at] > line[at - 1] else
@@ -101,7 +101,8 @@ def test_momentum_needs_the_level_and_the_direction() -> None:
 
 
 def test_smi_ergodic_of_an_unmoved_price_is_zero() -> None:
-    line, signal = Study(closes([50.0] * 60), 0).smi(20, 5, 5)
+    study = Study(closes([50.0] * 60), 0)
+    line, signal = study.smi(20, 5), study.smi_signal(20, 5, 5)
     assert line[-1] == 0.0 == signal[-1]
     assert np.isnan(line[:24]).all() and line[24] == 0.0
 
@@ -129,7 +130,7 @@ def test_trifecta_needs_all_three() -> None:
     study = Study(closes(wave), 0)
     fired = np.array(sides("trifecta", study))
     line, signal, _ = study.macd(12, 26, 9)
-    smi, smi_signal = study.smi(20, 5, 5)
+    smi, smi_signal = study.smi(20, 5), study.smi_signal(20, 5, 5)
     beyond = study.close - study.ema(21)
     with np.errstate(invalid="ignore"):
         together = np.sign(beyond) + np.sign(line - signal) + np.sign(smi - smi_signal)

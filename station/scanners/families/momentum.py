@@ -13,7 +13,7 @@ from station.scanners.study import Study
 def _evaluate(study: Study, params: Params) -> Marks:
     """CALL above +`level` and rising, PUT below −`level` and falling. The score grows with the distance beyond
     the level, full at 100."""
-    line, _ = study.smi(params["long"], params["short"], params["signal"])
+    line = study.smi(params["long"], params["short"])
     level = params["level"]
     came = before(line)
     return marks(

@@ -15,7 +15,8 @@ def _evaluate(study: Study, params: Params) -> Marks:
     all three under. The score grows with the close's distance from the EMA, full at 2 ATR."""
     beyond = study.close - study.ema(params["ema"])
     line, signal, _ = study.macd(params["fast"], params["slow"], params["macd_signal"])
-    smi, smi_signal = study.smi(params["long"], params["short"], params["smi_signal"])
+    smi = study.smi(params["long"], params["short"])
+    smi_signal = study.smi_signal(params["long"], params["short"], params["smi_signal"])
     call = (beyond > 0) & (line > signal) & (smi > smi_signal)
     put = (beyond < 0) & (line < signal) & (smi < smi_signal)
     return marks(call, put, lambda: ratio(np.abs(beyond), 2.0 * study.atr(params["atr"])))

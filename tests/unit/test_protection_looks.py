@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from station.domain.clock import MINUTE, SECOND
+from station.domain.orders import Action
 from station.domain.trade import Cause
 from station.protection import (
     CancelExit,
@@ -17,6 +18,7 @@ from station.protection import (
     ProtectionSettings,
     RaiseAlert,
     RequestReconcile,
+    decide,
     next_look,
     triggers,
 )
@@ -223,3 +225,21 @@ def test_a_new_high_wakes_it_only_while_the_stop_trails() -> None:
     assert triggers(holding(held()), FILL, SPAN, replace(trailing, off=frozenset({"trail"})), high).over is None
     quiet = replace(DEFAULT, off=frozenset({"emergency"}))
     assert triggers(holding(held()), FILL, SPAN, quiet, Memory()).absent is False
+
+
+def test_one_contract_is_as_wakeful_as_three() -> None:
+    assert triggers(holding(held(1)), FILL, SPAN, DEFAULT, Memory()) == Triggers(absent=True)
+
+
+def test_a_price_clears_the_count_of_absent_ones() -> None:
+    before = Memory(absent_checks=3, absent_ns=FILL)
+    after = decide(holding(held(), (working(),)), FILL + SECOND, SPAN, DEFAULT, before)[1]
+    assert (after.absent_checks, after.absent_ns) == (0, 0)
+
+
+def test_an_over_sell_outside_the_session_only_cancels_the_sells_that_still_work() -> None:
+    over = run((*to_submitted(3), bought(3, "10.00"), sold(4, "11.00")), FILL)
+    selling, going = working(n=1), working(n=2, cancel_cause="protection")
+    buying = replace(working(n=3), ticket=replace(working(n=3).ticket, action=Action.BUY))
+    orders, _ = decide(holding(over, (selling, going, buying)), FILL, None, DEFAULT, Memory())
+    assert [each for each in orders if isinstance(each, CancelExit)] == [CancelExit(selling.ref, "over-sold")]

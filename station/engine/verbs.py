@@ -227,7 +227,7 @@ def preflight(arguments: argparse.Namespace) -> Outcome:
     if is_held(arguments.runtime):
         document = _ask(arguments.runtime, Query("risk", {"proposal": text}))
         if isinstance(document, Ack):
-            raise BadInput(document.text)
+            raise Fatal(document.text) if document.code == "STARTING" else BadInput(document.text)
     else:
         document = stopped_answer(arguments.runtime, text)
     return Outcome(document, risk_text(document))

@@ -10,12 +10,12 @@ import pytest
 from station.calendars import Calendar, load_calendar
 from station.clock import VirtualClock
 from station.domain.broker import TickReport
-from station.domain.clock import MINUTE, SECOND
+from station.domain.clock import DAY, MINUTE, SECOND
 from station.domain.instruments import INSTRUMENTS, Hours, Timeframe
 from station.domain.signals import Firing
 from station.domain.specs import ScannerSpec, Switches
 from station.market import Market
-from station.scanners import ScannerRoom, scan_all
+from station.scanners import ScannerRoom, all_families, scan_all
 from station.series import Bars, aggregate, read_bars
 from tests.recorded_market import RecordedBroker, ticks_of
 
@@ -23,6 +23,11 @@ TIMEFRAMES = (Timeframe.M1, Timeframe.M5, Timeframe.H1)
 SPECS = tuple(
     ScannerSpec(f"SPY_{family}_{timeframe.value}", family, "SPY", timeframe, "BOTH")
     for family in ("v3", "macd", "cross_21_200")
+    for timeframe in TIMEFRAMES
+)
+EVERY_FAMILY = tuple(
+    ScannerSpec(f"SPY_{family}_{timeframe.value}", family, "SPY", timeframe, "BOTH")
+    for family in all_families()
     for timeframe in TIMEFRAMES
 )
 FIRST, LAST = date(2024, 8, 1), date(2024, 10, 24)
@@ -38,12 +43,14 @@ def key_of(firing: Firing) -> Key:
 class Station:
     """A market and its scanners, driven minute by minute as the engine drives them."""
 
-    def __init__(self, calendar: Calendar, minutes: Bars, start_ns: int) -> None:
+    def __init__(
+        self, calendar: Calendar, minutes: Bars, start_ns: int, specs: tuple[ScannerSpec, ...] = SPECS
+    ) -> None:
         self.clock = VirtualClock(start_ns)
         self.calendar = calendar
         self.broker = RecordedBroker(self.clock, calendar, {"SPY": minutes})
         self.market = Market(self.clock, calendar, INSTRUMENTS, {"SPY": TIMEFRAMES})
-        self.room = ScannerRoom(self.market, calendar, SPECS, Switches())
+        self.room = ScannerRoom(self.market, calendar, specs, Switches())
         self.fired: list[Key] = []
 
     async def run(self, minutes: Bars) -> None:
@@ -70,9 +77,11 @@ def minutes(shared_data: Path) -> Bars:
     return read_bars(shared_data / "bars_1m" / "spy_1m_2024-03_2025-04.parquet", "SPY").bars
 
 
-def batch(minutes: Bars, calendar: Calendar, from_ns: int, to_ns: int) -> list[Key]:
+def batch(
+    minutes: Bars, calendar: Calendar, from_ns: int, to_ns: int, specs: tuple[ScannerSpec, ...] = SPECS
+) -> list[Key]:
     found: list[Key] = []
-    for spec in SPECS:
+    for spec in specs:
         bars = aggregate(minutes.before(to_ns), spec.timeframe, Hours.REGULAR, calendar)
         found.extend(key_of(firing) for firing in scan_all(spec, bars, calendar))
     return sorted(key for key in found if from_ns <= key[1])
@@ -108,3 +117,24 @@ async def test_a_restart_inside_a_session_continues_to_the_last_bit(
     await station.run(minutes.since(running_ns).before(span.close_ns))
     expected = batch(minutes, calendar, span.open_ns, span.close_ns)
     assert sorted(station.fired) == [key for key in expected if key[2] > at_ns]
+
+
+async def test_every_family_live_equals_its_batch_also_after_a_restart(
+    minutes: Bars, calendar: Calendar
+) -> None:
+    """Three real sessions, the station beginning anew in the middle of the second."""
+    spans = calendar.sessions(Hours.REGULAR, date(2024, 9, 17), date(2024, 9, 19))
+    from_ns, to_ns = spans[0].open_ns, spans[-1].close_ns
+    known = minutes.since(from_ns - 40 * DAY)
+    middle_ns = spans[1].open_ns + 131 * MINUTE + 23 * SECOND
+    running_ns = middle_ns - middle_ns % MINUTE
+    first = Station(calendar, known, from_ns, EVERY_FAMILY)
+    assert await first.market.warm(first.broker) == ()
+    await first.run(known.since(from_ns).before(running_ns))
+    again = Station(calendar, known, middle_ns, EVERY_FAMILY)
+    assert await again.market.warm(again.broker) == ()
+    await again.run(known.since(running_ns).before(to_ns))
+    expected = batch(known, calendar, from_ns, to_ns, EVERY_FAMILY)
+    assert sorted(first.fired + again.fired) == expected
+    fired = {name.removeprefix("SPY_").rpartition("_")[0] for name, *_ in expected}
+    assert fired >= set(all_families()) - {"zone_breakout", "cross_21_200", "v3"}

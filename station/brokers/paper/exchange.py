@@ -18,6 +18,7 @@ from station.brokers.paper.intake import requirement
 from station.brokers.paper.link import Link
 from station.brokers.paper.listing import ticks_of
 from station.brokers.paper.rollover import carried_over
+from station.brokers.paper.scanner import MarketScanner
 from station.brokers.paper.tape import Tape
 from station.brokers.paper.universe import offered
 from station.calendars import Calendar
@@ -67,6 +68,7 @@ class PaperExchange:
         self._book = Book(book_path, activity, probe)
         self._floor: Floor | None = None
         self._link = Link(self._plan)
+        self._scanner = MarketScanner(tape, calendar)
         self._turn = asyncio.Lock()
         self._minute = 0
         self._stuck = ""
@@ -222,7 +224,7 @@ class PaperExchange:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(depth=True, what_if=True)
+        return Capabilities(depth=True, what_if=True, market_scanner=True)
 
     @property
     def connected(self) -> bool:
@@ -344,8 +346,9 @@ class PaperExchange:
         self._live().feed.shallow(contract)
 
     async def scan(self, request: ScanRequest) -> tuple[str, ...]:
-        """Raises Refused: the exchange has no market scanner, see `capabilities`."""
-        raise Refused("no_market_scanner", f"the paper exchange has no market scanner for {request.code}")
+        """Raises Refused for a code that is not among the scanner's."""
+        self._live()
+        return self._scanner.scan(request, self._clock.now())
 
     async def market_data_grade(self, contract: Contract) -> Grade:
         self._live()

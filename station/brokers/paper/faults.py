@@ -23,6 +23,7 @@ ONE_SHOT: Final = {
     "status_before_fill": "the next final status is sent, its execution is not (query it)",
     "commission_lost": "the next commission is never reported",
     "commission_early": "the next commission comes before its fill",
+    "correct_execution": "a second after the next fill its price is corrected by a tick (`.02`)",
     "overfill": "the next fill that would complete an order is one too many",
     "oca_ignored": "the next fill in an OCA group leaves the other legs as they are",
     "backward_status": "after the next fill an old status is repeated",

@@ -27,10 +27,14 @@ from station.brokers.paper.tape import Tape, Ticks
 from station.brokers.paper.universe import CORE, instrument_of, offered
 from station.calendars import Calendar
 from station.domain.broker import OrderNotice, Report
+from station.domain.clock import SECOND
 from station.domain.instruments import Contract, SecType
-from station.domain.orders import Ticket
+from station.domain.orders import Execution, Ticket
 
 OnFault = Callable[[Fault, bool, int], None]
+CORRECTION_NS: Final = SECOND
+_SENT: Final = frozenset(("place", "modify", "cancel"))
+"""Requests of the station's; others are the exchange's own."""
 _NEVER: Final = 2**63 - 1
 
 
@@ -60,7 +64,10 @@ class Floor:
             self.listing.keep(contract)
         self.outbox = Outbox(tape.seed, plan, self._post)
         self.feed = Feed(plan, tape.open_ns, tape.close_ns)
-        self.pit = Pit(tape, self.register, self.outbox, self.listing, self.quoter, plan, self._reduce_later)
+        self.pit = Pit(
+            tape, self.register, self.outbox, self.listing, self.quoter, plan, self._reduce_later,
+            self._correct_later,
+        )  # fmt: skip
         self.pit.over = stored.meta.get("closed") == str(tape.session)
         self._plan = plan
         self._on_fault = on_fault
@@ -89,7 +96,8 @@ class Floor:
                     self._push(at_ns, "fault", (fault, begins))
         for seq, _, due_ns, what, ref, body in stored.requests:
             self._push(due_ns, "request", (seq, what, ref, body))
-            self._arrival_ns = max(self._arrival_ns, due_ns)
+            if what in _SENT:
+                self._arrival_ns = max(self._arrival_ns, due_ns)
         for symbol in self._prints:
             self._mark_from(symbol)
         for order in self.register.open.values():
@@ -192,6 +200,15 @@ class Floor:
         due_ns = self._now_ns + self.outbox.latency("reduce", self.register.draft.counters.request + 1)
         self._queue("reduce", order.ref, json.dumps({"qty": str(qty)}), self._now_ns, due_ns)
 
+    def _correct_later(self, execution: Execution) -> None:
+        body = json.dumps({"exec_id": execution.exec_id})
+        self._queue("correct", execution.order_ref, body, self._now_ns, self._now_ns + CORRECTION_NS)
+
+    def _correct(self, exec_id: str) -> None:
+        wrong = next((e for e in self.register.executions if e.exec_id == exec_id), None)
+        if wrong is not None:
+            self.pit.correct(wrong)
+
     def _arrive(self, what: str, ref: str, body: str) -> None:
         order = self.register.orders.get(ref)
         match what:
@@ -202,6 +219,8 @@ class Floor:
                 self.pit.modify(order, ticket_of(body))
             case "cancel":
                 self.pit.cancel(order, ref)
+            case "correct":
+                self._correct(str(json.loads(body)["exec_id"]))
             case _:
                 if order is not None and order.working:
                     self.pit.reduce(order, Decimal(json.loads(body)["qty"]), self._now_ns)

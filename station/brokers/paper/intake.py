@@ -29,6 +29,8 @@ def form_fault(ticket: Ticket, listing: Listing) -> Refusal | None:
     contract = listing.find(ticket.contract)
     if contract is None:
         return Refusal(200, f"No security definition has been found for {ticket.contract.label}")
+    if listing.ceased(contract):
+        return Refusal(201, f"Order rejected - {contract.label} last traded the session before its expiry")
     if not tradable(contract):
         return Refusal(201, f"Order rejected - {contract.label} takes no orders here: trade its options")
     if ticket.qty <= 0 or ticket.qty != ticket.qty.to_integral_value():

@@ -54,6 +54,10 @@ class Listing:
         """List a contract that is held from an earlier session, whatever its strike."""
         self._held[contract] = numbered(contract)
 
+    def ceased(self, contract: Contract) -> bool:
+        """Whether it is listed only because it is still held: settled this morning, no longer traded."""
+        return in_the_morning(contract) and contract.expiry <= self.expiries[0]
+
     def strikes(self, symbol: str) -> tuple[Decimal, ...]:
         found = self._strikes.get(symbol)
         if found is None:

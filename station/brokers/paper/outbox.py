@@ -81,6 +81,11 @@ class Outbox:
             reports.append(replace(status, state=OrderState.SUBMITTED, filled=ZERO, remaining=order.ticket.qty))
         return self._send(order, due_ns, tuple(reports))
 
+    def corrected(self, order: PaperOrder, execution: Execution, at_ns: int) -> None:
+        """The next revision of an execution, and its fee."""
+        fee = CommissionReport(execution.exec_id, execution.commission or ZERO, at_ns)
+        self._send(order, at_ns, (ExecutionReport(replace(execution, commission=None)), fee))
+
     def _send(self, order: PaperOrder, at_ns: int, reports: tuple[Report, ...]) -> int:
         due_ns = max(at_ns, order.reported_ns)
         order.reported_ns = due_ns

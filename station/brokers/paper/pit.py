@@ -9,7 +9,7 @@ from decimal import Decimal
 from station.brokers.paper.classes import in_the_morning
 from station.brokers.paper.faults import FaultPlan
 from station.brokers.paper.intake import Refusal, form_fault, money_fault
-from station.brokers.paper.listing import Listing
+from station.brokers.paper.listing import Listing, ticks_of
 from station.brokers.paper.matching import match, touches_stop
 from station.brokers.paper.orders import PaperOrder
 from station.brokers.paper.outbox import Outbox, opens
@@ -17,7 +17,7 @@ from station.brokers.paper.quotes import Board, Lone, Panel, Quoter, Touch
 from station.brokers.paper.register import Register
 from station.brokers.paper.tape import Tape
 from station.domain.instruments import Contract
-from station.domain.orders import OcaType, OrderState, Ticket, Tif
+from station.domain.orders import Execution, OcaType, OrderState, Ticket, Tif
 
 Later = Callable[[PaperOrder, Decimal], None]
 _CANCELLED_BY_GROUP = (202, "Order Canceled - reason: OCA group")
@@ -25,11 +25,12 @@ _CANCELLED_BY_PARENT = (202, "Order Canceled - reason: parent order")
 
 
 class Pit:
-    """`now_ns` is set by the floor before each call; `later(order, qty)` reduces an order after a latency."""
+    """`now_ns` is set by the floor before each call; `later(order, qty)` reduces an order after a latency,
+    `correct_later(execution)` comes back to `correct` a second later."""
 
     def __init__(
         self, tape: Tape, register: Register, outbox: Outbox, listing: Listing, quoter: Quoter, plan: FaultPlan,
-        later: Later,
+        later: Later, correct_later: Callable[[Execution], None],
     ) -> None:  # fmt: skip
         self.now_ns = 0
         self.over = False
@@ -41,6 +42,7 @@ class Pit:
         self._quoter = quoter
         self._plan = plan
         self._later = later
+        self._correct_later = correct_later
 
     # --- requests ------------------------------------------------------------------------------------
 
@@ -169,6 +171,8 @@ class Pit:
             qty += 1
         execution = register.fill(order, qty, fill.cents, self.now_ns)
         due_ns = self._outbox.filled(order, execution, self.now_ns)
+        if self._plan.strike("correct_execution", self.now_ns, ticket.contract.symbol):
+            self._correct_later(execution)
         self.stirred = self.stirred or not order.working
         if not (order.group and self._plan.strike("oca_ignored", self.now_ns, ticket.contract.symbol)):
             self._share(order, qty, due_ns)
@@ -204,6 +208,14 @@ class Pit:
         self._outbox.tell(order, due_ns, *((why,) if ended else ()))
         if ended:
             self._bereave(order, due_ns)
+
+    def correct(self, execution: Execution) -> None:
+        """Say that an execution was a tick dearer than told, or cheaper where it was a sale."""
+        rule = ticks_of(execution.contract)
+        price = execution.price + execution.action.sign * rule.increment(execution.price)
+        if price > 0:
+            right = self._register.correct(execution, price, self.now_ns)
+            self._outbox.corrected(self._register.orders[right.order_ref], right, self.now_ns)
 
     # --- the close -----------------------------------------------------------------------------------
 

@@ -14,7 +14,16 @@ from station.brokers.paper.orders import PaperOrder
 from station.brokers.paper.quotes import dollars
 from station.brokers.paper.rows import contract_of, price_of, ticket_of
 from station.domain.instruments import Contract
-from station.domain.orders import ZERO, Action, Execution, OrderKind, OrderState, Ticket, Tif
+from station.domain.orders import (
+    ZERO,
+    Action,
+    Execution,
+    OrderKind,
+    OrderState,
+    Ticket,
+    Tif,
+    latest_revisions,
+)
 
 
 class Register:
@@ -32,9 +41,10 @@ class Register:
             order = _order(row, stored)
             self.orders[order.ref] = order
         self.open = {ref: order for ref, order in self.orders.items() if not order.state.is_terminal}
-        self._restore(stored, since_ns)
+        self._since_ns = since_ns
+        self._restore(stored)
 
-    def _restore(self, stored: Stored, since_ns: int) -> None:
+    def _restore(self, stored: Stored) -> None:
         for row in stored.executions:
             order = self.orders[row[2]]
             execution = Execution(
@@ -43,16 +53,28 @@ class Register:
             )  # fmt: skip
             self.executions.append(execution)
             order.last_price = execution.price
-            order.value += execution.qty * execution.price
-        moves = [(e.at_ns, 0, e.contract, e.action.sign * e.qty, e.price) for e in self.executions]
-        moves += [
-            (row[1], 1, contract_of(row[3]), -Decimal(row[4]), Decimal(row[5])) for row in stored.settlements
+        for execution in latest_revisions(tuple(self.executions)):
+            self.orders[execution.order_ref].value += execution.qty * execution.price
+        self._settled = [
+            (row[1], contract_of(row[3]), Decimal(row[4]), Decimal(row[5])) for row in stored.settlements
         ]
-        for at_ns, _, contract, signed, price in sorted(moves, key=lambda move: move[:2]):
-            self.ledger.trade(contract, signed, price)
-            if at_ns < since_ns:
-                self.ledger.realised = ZERO
+        self._settle_up()
         self.ledger.cash = sum((Decimal(row[3]) for row in stored.cash), ZERO)
+
+    def _settle_up(self) -> None:
+        """Holdings and what was realised, from everything that stands; cash is left as it is."""
+        began = {e.root_id: e.at_ns for e in reversed(self.executions)}
+        moves = [
+            (began[e.root_id], 0, e.contract, e.action.sign * e.qty, e.price)
+            for e in latest_revisions(tuple(self.executions))
+        ]
+        moves += [(at_ns, 1, contract, -qty, price) for at_ns, contract, qty, price in self._settled]
+        ledger = Ledger()
+        for at_ns, _, contract, signed, price in sorted(moves, key=lambda move: move[:2]):
+            ledger.trade(contract, signed, price)
+            if at_ns < self._since_ns:
+                ledger.realised = ZERO
+        self.ledger.holdings, self.ledger.realised = ledger.holdings, ledger.realised
 
     # --- orders --------------------------------------------------------------------------------------
 
@@ -119,13 +141,30 @@ class Register:
         self.move(order, OrderState.FILLED if done else OrderState.PARTIALLY_FILLED, "filled", at_ns)
         return execution
 
+    def correct(self, wrong: Execution, price: Decimal, at_ns: int) -> Execution:
+        """Book the next revision of an execution at another price: both rows stay, cash moves by the
+        difference, the fee stands."""
+        order, counters = self.orders[wrong.order_ref], self.draft.counters
+        counters.execution += 1
+        right = replace(wrong, exec_id=f"{wrong.root_id}.{wrong.revision + 1:02d}", price=price, at_ns=at_ns)
+        amount = (wrong.price - price) * wrong.action.sign * wrong.qty * wrong.contract.multiplier
+        self.executions.append(right)
+        self.draft.execution(right)
+        self.draft.cash(at_ns, "trade", amount, right.exec_id)
+        order.value += wrong.qty * (price - wrong.price)
+        self.draft.order(order, "corrected", at_ns)
+        self._settle_up()
+        self.ledger.cash += amount
+        return right
+
     def taken(self, contract: Contract, action: Action, since_ns: int) -> int:
         """How much of the size shown since a mark is gone."""
         total = 0
         for execution in reversed(self.executions):
             if execution.at_ns < since_ns:
                 break
-            if execution.action is action and execution.contract == contract:
+            first = execution.revision <= 1
+            if first and execution.action is action and execution.contract == contract:
                 total += int(execution.qty)
         return total
 
@@ -133,6 +172,7 @@ class Register:
         """Turn a holding into cash at its settlement price."""
         qty = self.ledger.held(contract)
         amount = qty * price * contract.multiplier
+        self._settled.append((at_ns, contract, qty, price))
         self.draft.settlement(at_ns, self.account, contract, qty, price)
         self.draft.cash(at_ns, "settlement", amount, contract.label)
         self.ledger.trade(contract, -qty, price)

@@ -135,18 +135,19 @@ def positions(books: Books, paper: Tables) -> tuple[int, list[str]]:
 
 
 def cash(books: Books, paper: Tables) -> tuple[int, list[str]]:
-    """The exchange's cash is its start plus every execution, fee and settlement; and our trades account for
-    the same."""
+    """The exchange's cash is its start plus every execution as last corrected, its fee, and every settlement;
+    and our trades account for the same."""
     lines: list[str] = []
     amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for row in paper["cash"]:
         amounts[row["kind"]] += Decimal(row["amount"])
     meta = {row["key"]: row["value"] for row in paper["meta"]}
+    stands = latest(paper["executions"])
     traded = total(
         -signed(row["action"], Decimal(row["qty"])) * Decimal(row["price"]) * row["multiplier"]
-        for row in paper["executions"]
+        for row in stands
     )
-    fees = total(Decimal(row["commission"]) for row in paper["executions"])
+    fees = total(Decimal(row["commission"]) for row in stands)
     settled = total(Decimal(r["qty"]) * Decimal(r["price"]) * r["multiplier"] for r in paper["settlements"])
     due = {
         "deposit": Decimal(meta.get("start_cash", "0")),

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from station.clock import LockstepLoop
 from station.desk.stopwatch import FILL_TO_PROTECT, SIGNAL_TO_WIRE
-from station.domain.errors import BadInput
+from station.domain.errors import BadInput, VigilError
 from station.engine.bench.figures import Figure, figure, table
 from station.engine.bench.noise import noise_floor
 from station.engine.bench.scanning import scanning
@@ -32,26 +32,34 @@ WARM_UPS: Final = 3
 def run_bench(*, wire: bool, trials: int) -> tuple[dict[str, Any], str, int]:
     """Measure every budget with `trials` samples each; `wire` adds the paths over the TWS wire.
 
-    Returns the document, the table for people, and exit code 1 where a budget was missed. Raises BadInput for
-    no trials, Fatal where a station would not run.
+    Returns the document, the table for people, and exit code 1 where a budget was missed or not measured.
+    Raises BadInput for no trials.
     """
     if trials < 1:
         raise BadInput(f"--trials {trials}: give at least 1")
     with tempfile.TemporaryDirectory(prefix="vigil-bench-") as folder:
-        found, noise = _measure(Path(folder), trials, wire=wire)
+        found, noise, failures = _measure(Path(folder), trials, wire=wire)
     machine = _machine()
-    document = {"v": 1, "machine": machine, "noise": noise, "budgets": [one.shape() for one in found]}
-    return document, _text(machine, noise, found), 0 if all(one.ok is not False for one in found) else 1
+    document = {
+        "v": 1, "machine": machine, "noise": noise, "budgets": [one.shape() for one in found],
+        "failures": failures,
+    }  # fmt: skip
+    kept = not failures and all(one.ok is not False for one in found)
+    return document, _text(machine, noise, found, failures), 0 if kept else 1
 
 
-def _measure(folder: Path, trials: int, *, wire: bool) -> tuple[list[Figure], dict[str, Any]]:
-    """Group by group, each between two looks at the bare machine."""
-    cache, noise, found = folder / "cache", dict[str, Any](), list[Figure]()
+def _measure(folder: Path, trials: int, *, wire: bool) -> tuple[list[Figure], dict[str, Any], list[str]]:
+    """Group by group, each between two looks at the bare machine. A group that cannot run says why, and the
+    others go on."""
+    cache, noise, found, failures = folder / "cache", dict[str, Any](), list[Figure](), list[str]()
 
     def group(name: str, work: Callable[[], Awaitable[list[Figure]]], *, lockstep: bool = False) -> None:
         async def measured() -> None:
             before = await noise_floor(folder, NOISE_SAMPLES)
-            found.extend(await work())
+            try:
+                found.extend(await work())
+            except VigilError as error:
+                failures.append(f"{name}: {error}")
             noise[name] = {"before": before, "after": await noise_floor(folder, NOISE_SAMPLES)}
 
         with asyncio.Runner(loop_factory=LockstepLoop if lockstep else None) as runner:
@@ -61,8 +69,12 @@ def _measure(folder: Path, trials: int, *, wire: bool) -> tuple[list[Figure], di
     if wire:
         group("wire", lambda: wired(folder, cache, trials))
     group("starts", lambda: starts(folder / "starts", min(STARTS, trials)))
-    group("screen", lambda: with_screens(folder, trials))
-    return found, noise
+    seconds = min(max(trials / 20, 2), 10)
+    group("lag", lambda: beside_a_screen(folder / "lag", trials, 1.0, "x1"))
+    group("load", lambda: beside_a_screen(folder / "load", trials, LOADED, f"x{LOADED:g}"))
+    group("screen", lambda: attached(folder / "attached", trials, seconds))
+    group("still", lambda: still(folder / "still", seconds))
+    return found, noise, failures
 
 
 async def in_process(runtime: Path, cache: Path, trials: int) -> list[Figure]:
@@ -93,16 +105,6 @@ async def wired(folder: Path, cache: Path, trials: int) -> list[Figure]:
         return [*await over_the_wire(drill, trials), replaced]
 
 
-async def with_screens(folder: Path, trials: int) -> list[Figure]:
-    seconds = min(max(trials / 20, 2), 10)
-    return [
-        *await beside_a_screen(folder / "lag", trials, 1.0, "x1"),
-        *await beside_a_screen(folder / "load", trials, LOADED, f"x{LOADED:g}"),
-        *await attached(folder / "attached", trials, seconds),
-        await still(folder / "still", seconds),
-    ]
-
-
 def _machine() -> dict[str, Any]:
     load = os.getloadavg()
     return {
@@ -111,8 +113,9 @@ def _machine() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _text(machine: dict[str, Any], noise: dict[str, Any], found: list[Figure]) -> str:
+def _text(machine: dict[str, Any], noise: dict[str, Any], found: list[Figure], failures: list[str]) -> str:
     lines = [", ".join(f"{key} {value}" for key, value in machine.items()), "", table(found), ""]
+    lines += [f"NOT MEASURED {failure}" for failure in failures]
     lines.append("noise floor of the same minutes, p50 / p99 ms (before → after):")
     for group, looks in noise.items():
         for what in looks["before"]:

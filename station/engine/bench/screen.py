@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from config.catalogue import load_keys
 from station.clock import WallClock
 from station.domain.clock import MILLISECOND, SECOND
 from station.domain.errors import Fatal
@@ -22,7 +23,8 @@ from station.link import Data, LinkDown, Query, Status, Stop, request
 
 PAINTED: Final = "VIGIL"
 ATTACHED: Final = "PAPER"
-PANES: Final = ((b"1", "Scanner feed"), (b"2", "Positions"), (b"4", "Alerts"))
+PANES: Final = (("feed", "Scanner feed"), ("positions", "Positions"), ("alerts", "Alerts"))
+"""Actions of `keys.toml`, and the title that each brings on a screen of one pane."""
 SETTLED_S: Final = 1.0
 QUIET_S: Final = 0.03
 LOADED: Final = 100.0
@@ -215,16 +217,16 @@ async def attached(runtime: Path, trials: int, seconds: float) -> list[Figure]:
 
 async def _keys(screen: Terminal, trials: int) -> list[float]:
     """Pane after pane by its key; the pane's title is the proof of the paint."""
-    wall, laps = WallClock(), list[float]()
+    wall, laps, keys = WallClock(), list[float](), load_keys()
     await wall.sleep(0.5)
     for number in range(trials):
-        key, title = PANES[(number + 1) % len(PANES)]
-        laps.append(await screen.press(key, title))
+        action, title = PANES[(number + 1) % len(PANES)]
+        laps.append(await screen.press(keys[action].partition(",")[0].encode(), title))
         await wall.sleep(QUIET_S)
     return laps
 
 
-async def still(runtime: Path, seconds: float) -> Figure:
+async def still(runtime: Path, seconds: float) -> list[Figure]:
     """Bytes a second while nothing in the engine changes."""
     async with running(runtime, STILL):
         screen = Terminal(_session(runtime, STILL))
@@ -232,4 +234,4 @@ async def still(runtime: Path, seconds: float) -> Figure:
         await WallClock().sleep(3.0)
         rate = [await screen.rate(1.0) / 1024 for _ in range(max(round(seconds), 1))]
         await screen.end()
-    return figure("bytes to the terminal, nothing changing", "KiB/s", rate, None, 0.1)
+    return [figure("bytes to the terminal, nothing changing", "KiB/s", rate, None, 0.1)]

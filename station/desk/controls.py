@@ -10,7 +10,8 @@ from typing import Final
 from station.desk.exits import ExitHands
 from station.desk.ledger import Ledger
 from station.domain.clock import SECOND, Clock
-from station.domain.errors import StorageUnavailable
+from station.domain.errors import StorageUnavailable, VigilError
+from station.domain.events import Alerted
 from station.domain.orders import OrderState
 from station.domain.ports import Changes
 from station.domain.trade import Cause, Trade, TradeState
@@ -67,14 +68,14 @@ class ControlDesk:
         `flatten` every position is closed. Repeating it repeats only what is still undone."""
         now = self._clock.now()
         await self._take(lambda held: engage_kill(held, by, reason, now, flatten=flatten), at_once=True)
-        await self.cancel_entries("kill")
         self._protect_all()
+        await self.cancel_entries("kill")
 
     async def resume_kill(self) -> None:
         """Finish what a kill that was only spooled had begun."""
         if self.controls.kill.on:
-            await self.cancel_entries("kill")
             self._protect_all()
+            await self.cancel_entries("kill")
 
     async def release(self, word: str, by: str, *, clean: bool) -> None:
         await self._take(lambda held: release_kill(held, word, by, reconciled_clean=clean))
@@ -113,8 +114,8 @@ class ControlDesk:
             await self._take(lambda held: (note_equity(held, equity), ()))
         await self._take(lambda held: apply_day_loss(held, day_pnl, now, self._limits()), at_once=True)
         if self.controls.kill != before:
-            await self.cancel_entries("kill")
             self._protect_all()
+            await self.cancel_entries("kill")
 
     async def flatten(self, by: str) -> int:
         """Close every position of ours at market, and cancel what could add to one. The gate closes, so that
@@ -133,14 +134,20 @@ class ControlDesk:
         """Cancel every working order that could open or increase exposure; a cancel that is out already is
         followed by the trade's own way."""
         cancelled = 0
+        refused: list[str] = []
         for trade in self._ledger.open_trades():
             order = self._ledger.book.orders.get(trade.entry_ref)
             if order is None or order.state.is_terminal or order.cancel_cause:
                 continue
             if order.state is OrderState.UNKNOWN and trade.state is not TradeState.BUY_SUBMITTED:
                 continue
-            await self._hands.cancel_entry(trade, cause)
-            cancelled += 1
+            try:
+                await self._hands.cancel_entry(trade, cause)
+                cancelled += 1
+            except VigilError as error:
+                refused.append(f"{order.ref}: {error}")
+        for text in refused:
+            await self._ledger.record("", Alerted("critical", f"a cancel was refused: {text}"), urgent=True)
         return cancelled
 
     async def _take(self, step: Callable[[Controls], Step], *, at_once: bool = False) -> None:

@@ -9,6 +9,7 @@ from station.desk.ledger import Ledger
 from station.domain.broker import Account, Broker
 from station.domain.clock import Clock
 from station.domain.errors import BrokerUnavailable
+from station.domain.instruments import Contract
 from station.domain.orders import ZERO
 from station.domain.trade import Trade
 from station.market import Market
@@ -34,6 +35,7 @@ class MoneyDesk:
         self._day_start = day_start
         self._on_money = on_money
         self.account: Account | None = None
+        self._marks: dict[Contract, Decimal] = {}
 
     async def run(self) -> None:
         while True:
@@ -70,11 +72,15 @@ class MoneyDesk:
         return sum((trade.net_pnl or ZERO for trade in self._today()), ZERO)
 
     def _today(self) -> tuple[Trade, ...]:
+        """What the session answers for: held now, or ended in it. A late fee of yesterday's trade is not
+        today's loss."""
         start = self._day_start()
-        return tuple(t for t in self._ledger.trades.values() if t.updated_ns >= start and t.filled_ns)
+        return tuple(
+            t for t in self._ledger.trades.values() if t.filled_ns and (t.open_qty != 0 or _ended(t) >= start)
+        )
 
     def pnl_of(self, trade: Trade) -> Decimal:
-        """Dollars of one trade: its cash flows plus its open quantity at the mark, at cost where none is."""
+        """Dollars of one trade: its cash flows plus its open quantity at the mark, or the last one known."""
         return trade.realised + self.value_of(trade)
 
     def value_of(self, trade: Trade) -> Decimal:
@@ -82,13 +88,22 @@ class MoneyDesk:
         if trade.contract is None or trade.open_qty == 0:
             return ZERO
         mark = self.mark_of(trade)
-        if mark is None:
-            mark = trade.entry_price or ZERO
+        if mark is not None:
+            self._marks[trade.contract] = mark
+        else:
+            mark = self._marks.get(trade.contract, trade.entry_price or ZERO)
         return mark * trade.open_qty * trade.contract.multiplier
 
     def mark_of(self, trade: Trade) -> Decimal | None:
-        """Dollars a unit: the mid, else the bid, else None."""
+        """Dollars a unit: the mid, else the bid; nothing where only sellers are left; None without a quote."""
         quote = self._market.quote(trade.contract) if trade.contract is not None else None
-        if quote is None:
+        if quote is None or (quote.bid is None and quote.ask is None):
             return None
+        if quote.bid is None:
+            return ZERO
         return quote.mid if quote.mid is not None else quote.bid
+
+
+def _ended(trade: Trade) -> int:
+    """When a trade's position ended: its close, or its last movement while the close is on its way."""
+    return trade.closed_ns or trade.updated_ns

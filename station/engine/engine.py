@@ -59,6 +59,7 @@ class Engine:
         self._account = outside.settings.paper.account
         self._resumed = False
         self._loaded = False
+        self._parked: tuple[str, bool] | None = None
         self.on_event: Callable[[Recorded], None] = _unheard
         self.link: Session | None = None
         self.recorder: Recorder | None = None
@@ -120,6 +121,9 @@ class Engine:
         if any(isinstance(item.event, KillChanged) for item in spooled.events):
             await rooms.controls.resume_kill()
         self._loaded = True
+        if self._parked is not None:
+            by, flatten = self._parked
+            await rooms.controls.kill(by, "kill switch, thrown during the start", flatten=flatten)
         return snapshot
 
     async def _connect(self) -> None:
@@ -303,6 +307,16 @@ class Engine:
             )
         except VigilError:
             self._say(f"the fault in {where} could not be recorded")
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the switches and books are in memory: before that no command may touch them."""
+        return self._loaded
+
+    def park_kill(self, by: str, flatten: bool) -> None:
+        """Keep a kill that came before the switches were loaded; it is thrown as soon as they are."""
+        held = self._parked is not None and self._parked[1]
+        self._parked = (by, flatten or held)
 
     def kill_standing(self) -> tuple[bool, bool] | None:
         """Whether the kill switch is on, and flattening; None before the switches are loaded."""

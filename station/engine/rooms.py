@@ -111,17 +111,20 @@ class _Late:
     controls: ControlDesk
     reconciler: Reconciler
     way: TradeWay
+    session: Callable[[], date]
 
     async def alert(self, severity: str, text: str, trade_id: str) -> None:
         await self.desk.alert(severity, text, trade_id)
 
     async def on_money(self, day_pnl: Decimal, equity: Decimal) -> None:
+        await self.controls.begin_session(self.session().isoformat(), equity)
         await self.controls.watch_day(day_pnl, equity)
 
 
 def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     """Join the rooms. Nothing runs yet."""
     clock, calendar, broker, late = outside.clock, outside.calendar, outside.broker, _Late()
+    late.session = hooks.session
     desired = hooks.desired()
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in outside.symbols}
     sources = market_sources(outside.settings, clock, calendar, outside.activity, hooks.session())

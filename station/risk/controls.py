@@ -95,8 +95,10 @@ Step = tuple[Controls, tuple[SystemEvent, ...]]
 
 
 def set_gate(controls: Controls, state: Gate, by: str, reason: str) -> Step:
-    """Move the gate. Opening it never lifts the kill switch."""
-    if controls.gate.state is state:
+    """Move the gate. Opening it never lifts the kill switch. An operator who closes what the day's loss has
+    closed already makes it his own: it stays closed into the next session."""
+    taken_over = controls.gate.by == BY_DAY_LOSS and by != BY_DAY_LOSS
+    if controls.gate.state is state and not taken_over:
         return controls, ()
     return replace(controls, gate=GateState(state, by, reason)), (GateChanged(state.value, by, reason),)
 

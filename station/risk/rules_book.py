@@ -13,7 +13,6 @@ from station.risk.limits import BROAD, Limits
 from station.risk.proposal import Held, Proposal, RiskView
 from station.risk.rules_size import against_equity, outlay
 
-
 UNBOUNDED: Final = Decimal("Infinity")
 """What an order without a price may be worth: nothing then bounds what time takes from it."""
 

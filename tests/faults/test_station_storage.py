@@ -232,7 +232,8 @@ def _torn(runtime: Path) -> None:
 def _tampered(runtime: Path) -> None:
     connection = sqlite3.connect(runtime / "lifecycle.db")
     connection.execute("DROP TRIGGER trade_events_no_update")
-    connection.execute("UPDATE trade_events SET data = replace(data, 'SPY', 'SPX') WHERE seq = 5")
+    first = "SELECT MIN(seq) FROM trade_events WHERE data LIKE '%SPY%'"
+    connection.execute(f"UPDATE trade_events SET data = replace(data, 'SPY', 'SPX') WHERE seq = ({first})")
     connection.commit()
     connection.close()
 

@@ -1,25 +1,23 @@
 """The one place where trades and orders change: evolve, commit, then remember.
 
 An event is validated against the reducer, its projections are computed, everything is committed at once, and
-only then do the memory images move. A commit that fails leaves both disk and memory as they were.
+only then do the memory images move. A commit that fails leaves both disk and memory as they were; what is
+urgent is then synced to the spool instead, and the next commit that works carries it into the database.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast, get_args
+from dataclasses import replace
+from typing import Final, cast, get_args
 
 from station.desk.spool import Batch, ExitSpool, Rows
 from station.domain.clock import Clock
-from station.domain.errors import StorageUnavailable
+from station.domain.errors import Fatal, IllegalTransition, StorageUnavailable
 from station.domain.events import (
     Alerted,
-    CommissionBooked,
     Event,
-    ExecutionBooked,
-    ExitModified,
-    ExitSubmitted,
     Recorded,
     TradeEvent,
 )
@@ -29,12 +27,14 @@ from station.domain.projection import order_ref_of, project_order
 from station.domain.trade import Trade, TradeState, evolve
 from station.execution import OrderBook
 
+CARRIED: Final = "spool carried"
+"""The switch that holds the number of the last spooled batch in the database; written with that batch."""
 _TRADE_EVENTS = get_args(TradeEvent)
 Listener = Callable[[Recorded], None]
 
 
 class Ledger:
-    """Trades and orders in memory, always equal to what the lifecycle database holds."""
+    """Trades and orders in memory: what the lifecycle database holds and, while `degraded`, the spool."""
 
     def __init__(
         self, store: LifecycleStore, book: OrderBook, clock: Clock, spool: ExitSpool | None = None
@@ -42,6 +42,7 @@ class Ledger:
         self._store = store
         self._clock = clock
         self._spool = spool
+        self._unrecovered = False
         self._backlog = Changes()
         self._line = asyncio.Lock()
         self.listeners: list[Listener] = []
@@ -51,6 +52,9 @@ class Ledger:
         self.commits = 0
 
     def restore(self, snapshot: Snapshot) -> None:
+        if self._spool is not None:
+            self._spool.resume_after(int(snapshot.controls.get(CARRIED, "0")))
+            self._unrecovered = bool(self._spool.pending or self._spool.torn)
         self.book.restore(snapshot.orders, snapshot.executions)
         for trade in snapshot.trades:
             self._remember(trade)
@@ -72,33 +76,32 @@ class Ledger:
         return bool(self._backlog.events)
 
     async def recover_spool(self) -> Changes:
-        """Carry what an earlier process spooled into the database. Returns what that was: one commit carries
-        every batch, so one known trace means that all of it is known."""
-        if self._spool is None or not self._spool.pending:
+        """Carry what an earlier process spooled into the database, in one commit. Returns what that was. Raises
+        StorageUnavailable with everything still spooled, Fatal where the two do not belong together."""
+        spool = self._spool
+        if spool is None or not self._unrecovered:
             return Changes()
         carried = Changes()
-        if not any(self._is_known(item) for batch in self._spool.pending for item in batch.events):
-            async with self._line:
-                for batch in self._spool.pending:
-                    await self._take(batch.events, batch.rows.changes, urgent=False)
-                    carried = carried + Changes(events=batch.events) + batch.rows.changes
-        self._spool.clear()
+        for batch in spool.pending:
+            carried = carried + Changes(events=batch.events) + batch.rows.changes
+        if spool.torn:
+            carried = carried + Changes(events=(Recorded(Alerted("critical", spool.torn), self._clock.now()),))
+        if carried != Changes():
+            await self._carry_over(spool, carried)
+        self._unrecovered = False
         return carried
 
-    def _is_known(self, item: Recorded) -> bool:
-        match item.event:
-            case ExitSubmitted(ticket):
-                return ticket.order_ref in self.book.orders
-            case ExitModified(ticket):
-                order = self.book.orders.get(ticket.order_ref)
-                return order is not None and order.ticket == ticket
-            case ExecutionBooked(exec_id):
-                return self.book.execution(exec_id) is not None
-            case CommissionBooked(exec_id, _, amount):
-                held = self.book.execution(exec_id)
-                return held is not None and held.commission == amount
-            case _:
-                return False
+    async def _carry_over(self, spool: ExitSpool, carried: Changes) -> None:
+        extra = replace(carried, events=(), controls={**carried.controls, CARRIED: str(spool.last)})
+        async with self._line:
+            try:
+                await self._take(carried.events, extra, urgent=False)
+            except IllegalTransition as error:
+                raise Fatal(
+                    f"exits.spool does not fit lifecycle.db ({error}): restore the database it belongs to, or "
+                    "move exits.spool away: reconciliation takes what is missing from the broker"
+                ) from None
+        spool.clear()
 
     async def record(
         self, trade_id: str, *events: Event, extra: Changes | None = None, urgent: bool = False
@@ -145,7 +148,7 @@ class Ledger:
     async def _persist(self, changes: Changes, *, urgent: bool) -> tuple[Recorded, ...]:
         """Commit, with everything spooled before; in an outage what is urgent does not wait for the database to
         refuse again. Returns what was recorded besides: the alert that begins an outage."""
-        if self._spool is None or not urgent:
+        if self._spool is None or not urgent or self._unrecovered:
             await self._commit(changes)
             return ()
         if self.degraded:
@@ -161,11 +164,15 @@ class Ledger:
         return ()
 
     async def _commit(self, changes: Changes) -> None:
-        await self._store.commit(self._backlog + changes)
+        if not self.degraded or self._spool is None:
+            await self._store.commit(changes)
+            self.commits += 1
+            return
+        carried = Changes(controls={CARRIED: str(self._spool.last)})
+        await self._store.commit(self._backlog + changes + carried)
         self.commits += 1
-        if self._backlog.events and self._spool is not None:
-            self._backlog = Changes()
-            self._spool.clear()
+        self._backlog = Changes()
+        self._spool.clear()
 
     def _spooled(self, spool: ExitSpool, changes: Changes) -> None:
         spool.append(Batch(changes.events, Rows.of(changes)))

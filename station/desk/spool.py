@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,8 @@ from station.domain.orders import Execution
 from station.domain.ports import Changes, OrderFailure
 
 SIZE: Final = 256 * 1024
-_LENGTH: Final = struct.Struct(">I")
+_HEAD: Final = struct.Struct(">II")
+_END: Final = _HEAD.pack(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,44 +45,51 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One commit that the database did not take."""
+    """One commit that the database did not take. The spool numbers them, and numbers go on after a `clear`."""
 
     events: tuple[Recorded, ...]
     rows: Rows
+    number: int = 0
 
 
 class ExitSpool:
-    """An append-only run of batches in a preallocated file; a zero length ends it."""
+    """An append-only run of batches in a preallocated file, each with its length and CRC-32; a zero length ends
+    it. What was cut off while being written was never acknowledged: it ends the run and is told by `torn`."""
 
     def __init__(self, path: Path) -> None:
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         if os.fstat(self._handle).st_size < SIZE:
             os.posix_fallocate(self._handle, 0, SIZE)
+        self._path = path
         self._end = 0
+        self.torn = ""
         self._batches = self._read()
+        self.last = self._batches[-1].number if self._batches else 0
 
     @property
     def pending(self) -> tuple[Batch, ...]:
         """What was spooled and has not been carried into the database."""
         return tuple(self._batches)
 
+    def resume_after(self, number: int) -> None:
+        """The database holds every batch up to `number`: those are not pending, and the next is above it."""
+        self._batches = [batch for batch in self._batches if batch.number > number]
+        self.last = max(self.last, number)
+
     def append(self, batch: Batch) -> None:
         """Write and sync. Raises StorageUnavailable when the reserve is full."""
-        body = msgspec.json.encode(
-            [
-                [[i.trade_id, i.at_ns, i.event.type, msgspec.to_builtins(i.event)] for i in batch.events],
-                msgspec.to_builtins(batch.rows),
-            ]
-        )
-        if self._end + len(body) + 2 * _LENGTH.size > SIZE:
+        numbered = replace(batch, number=self.last + 1)
+        body = _encoded(numbered)
+        if self._end + len(body) + 2 * _HEAD.size > SIZE:
             raise StorageUnavailable(f"the exit spool is full ({SIZE} bytes): free disk space at once")
-        os.pwrite(self._handle, _LENGTH.pack(len(body)) + body + _LENGTH.pack(0), self._end)
+        os.pwrite(self._handle, _HEAD.pack(len(body), zlib.crc32(body)) + body + _END, self._end)
         os.fdatasync(self._handle)
-        self._end += _LENGTH.size + len(body)
-        self._batches.append(batch)
+        self._end += _HEAD.size + len(body)
+        self.last = numbered.number
+        self._batches.append(numbered)
 
     def clear(self) -> None:
-        os.pwrite(self._handle, _LENGTH.pack(0), 0)
+        os.pwrite(self._handle, _END, 0)
         os.fdatasync(self._handle)
         self._end = 0
         self._batches.clear()
@@ -90,15 +99,31 @@ class ExitSpool:
 
     def _read(self) -> list[Batch]:
         batches: list[Batch] = []
-        while self._end + _LENGTH.size <= SIZE:
-            (length,) = _LENGTH.unpack(os.pread(self._handle, _LENGTH.size, self._end))
-            if length == 0 or self._end + length > SIZE:
+        while self._end + _HEAD.size <= SIZE:
+            length, crc = _HEAD.unpack(os.pread(self._handle, _HEAD.size, self._end))
+            if length == 0:
                 break
-            events, rows = msgspec.json.decode(os.pread(self._handle, length, self._end + _LENGTH.size))
-            recorded = tuple(
-                Recorded(msgspec.convert(data, EVENT_TYPES[kind]), at_ns, trade_id)
-                for trade_id, at_ns, kind, data in events
-            )
-            batches.append(Batch(recorded, msgspec.convert(rows, Rows)))
-            self._end += _LENGTH.size + length
+            body = os.pread(self._handle, length, self._end + _HEAD.size) if length <= SIZE else b""
+            if len(body) != length or zlib.crc32(body) != crc:
+                self.torn = (
+                    f"{self._path.name}: record {len(batches) + 1} at byte {self._end} is incomplete and was "
+                    "dropped; reconciliation takes what is missing from the broker"
+                )
+                break
+            batches.append(_decoded(body))
+            self._end += _HEAD.size + length
         return batches
+
+
+def _encoded(batch: Batch) -> bytes:
+    events = [[i.trade_id, i.at_ns, i.event.type, msgspec.to_builtins(i.event)] for i in batch.events]
+    return msgspec.json.encode([batch.number, events, msgspec.to_builtins(batch.rows)])
+
+
+def _decoded(body: bytes) -> Batch:
+    number, events, rows = msgspec.json.decode(body)
+    recorded = tuple(
+        Recorded(msgspec.convert(data, EVENT_TYPES[kind]), at_ns, trade_id)
+        for trade_id, at_ns, kind, data in events
+    )
+    return Batch(recorded, msgspec.convert(rows, Rows), number)

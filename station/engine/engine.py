@@ -341,7 +341,7 @@ class Engine:
         for task in tuple(self._soon):
             task.cancel()
         await asyncio.gather(*self._soon, return_exceptions=True)
-        if hasattr(self, "rooms"):
+        if self._loaded:
             marked = SessionMarked("stopped", self.session.day.isoformat(), why)
             await self.rooms.ledger.record("", marked, urgent=True)
         await self.outside.broker.disconnect()

@@ -1,0 +1,166 @@
+"""What an adversary found: each fault once, through the whole station."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from station.desk.spool import Batch, ExitSpool, Rows
+from station.domain.errors import StorageUnavailable
+from station.domain.events import Alerted, Recorded
+from station.domain.ports import Changes
+from station.store.lifecycle import LifecycleRepository
+from tests.faults.station_stage import Stage, ours
+from tests.lab import assert_sound, play
+
+
+@contextmanager
+def _refusing_from(number: int) -> Generator[list[int]]:
+    """Every commit to the lifecycle database is refused from the `number`-th on; yields their count."""
+    true, count = LifecycleRepository.commit, [0]
+
+    async def commit(self: LifecycleRepository, changes: Changes) -> None:
+        count[0] += 1
+        if count[0] >= number:
+            raise StorageUnavailable("lifecycle.db is locked by another process")
+        await true(self, changes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LifecycleRepository, "commit", commit)
+        yield count
+
+
+def _left_in_the_spool(runtime: Path) -> None:
+    """A process ends with a fill, its exit and a kill in the spool and nothing of them in the database."""
+
+    async def work() -> None:
+        async with Stage(runtime) as lab:
+            await lab.until("09:39")
+            await lab.until_sent()
+            with _refusing_from(1):
+                await lab.step(5)
+                await lab.rooms.controls.kill("test", "by hand")
+                assert len(lab.rooms.spool.pending) > 2
+                await _nothing_more(lab)
+
+    play(work)
+
+
+async def _begun(runtime: Path) -> None:
+    """A start that does not get far, closed again."""
+    lab = Stage(runtime)
+    try:
+        await lab.__aenter__()
+    finally:
+        await lab.__aexit__()
+
+
+async def _nothing_more(lab: Stage) -> None:
+    """Leave as a killed process does: nothing more is written."""
+
+    async def gone(why: str) -> None:
+        await lab.run.engine.supervisor.stop()
+
+    lab.run.engine.stop = gone  # the process is gone
+
+
+def _all_is_there(runtime: Path) -> None:
+    async def work() -> None:
+        async with Stage(runtime) as lab:
+            await lab.step(3)
+            trade = lab.first()
+            assert trade.open_qty == trade.qty
+            assert lab.rooms.controls.controls.kill.on
+            assert not lab.rooms.spool.pending
+            (sell,) = lab.exits(trade)
+            assert lab.at_exchange(sell.ref)[:2] == ("SUBMITTED", trade.qty)
+            await lab.until_true(lambda: lab.is_over(trade.id), limit_s=900)
+
+    play(work)
+    kinds = (
+        "SELECT type, COUNT(*) FROM trade_events WHERE type IN ('exit_submitted', 'kill_changed') GROUP BY 1"
+    )
+    assert all(count == 1 for _, count in ours(runtime, kinds))
+    assert_sound(runtime)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_fault_54_recovery_of_the_spool_that_is_cut_loses_nothing(tmp_path: Path, number: int) -> None:
+    """The recovery's one commit is refused, or the first after it: a later start has everything, once."""
+    _left_in_the_spool(tmp_path)
+
+    with _refusing_from(number), pytest.raises(StorageUnavailable):
+        play(lambda: _begun(tmp_path))
+    _all_is_there(tmp_path)
+
+
+def test_fault_54_death_between_the_commit_and_the_clearing_books_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _left_in_the_spool(tmp_path)
+
+    def dead(self: ExitSpool) -> None:
+        raise StorageUnavailable("gone")
+
+    with monkeypatch.context() as patch, pytest.raises(StorageUnavailable):
+        patch.setattr(ExitSpool, "clear", dead)
+        play(lambda: _begun(tmp_path))
+    _all_is_there(tmp_path)
+
+
+def _batch(text: str) -> Batch:
+    return Batch((Recorded(Alerted("info", text), 7),), Rows())
+
+
+def test_fault_55_torn_record_ends_the_spool_and_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "exits.spool"
+    spool = ExitSpool(path)
+    spool.append(_batch("first"))
+    whole = path.read_bytes()
+    spool.append(_batch("second"))
+    spool.close()
+    both = path.read_bytes()
+    used = len(both.rstrip(b"\0"))
+    for cut in range(len(whole.rstrip(b"\0")) + 4, used - 1):
+        path.write_bytes(both[:cut] + bytes(len(both) - cut))
+        spool = ExitSpool(path)
+        assert [batch.events[0].event for batch in spool.pending] == [Alerted("info", "first")]
+        assert "record 2" in spool.torn
+        spool.append(_batch("third"))
+        spool.close()
+        spool = ExitSpool(path)
+        assert [batch.number for batch in spool.pending] == [1, 2]
+        assert not spool.torn
+        spool.close()
+
+
+def test_fault_55_start_with_a_torn_spool_says_so_and_trades(tmp_path: Path) -> None:
+    handle = os.open(tmp_path / "exits.spool", os.O_RDWR | os.O_CREAT, 0o600)
+    os.pwrite(handle, struct.pack(">II", 40, 5) + b'["T26111', 0)
+    os.close(handle)
+
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            await lab.step(1)
+            assert "record 1 at byte 0 is incomplete" in lab.alerts()
+            await lab.until_holding()
+
+    play(work)
+    assert_sound(tmp_path)
+
+
+def test_fault_55_numbers_go_on_where_the_database_stands(tmp_path: Path) -> None:
+    spool = ExitSpool(tmp_path / "exits.spool")
+    for text in ("one", "two", "three"):
+        spool.append(_batch(text))
+    spool.resume_after(2)
+    assert [batch.number for batch in spool.pending] == [3]
+    spool.clear()
+    spool.append(_batch("four"))
+    assert [batch.number for batch in spool.pending] == [4]
+    spool.close()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from station.brokers.paper.floor import Floor
-from station.brokers.paper.intake import maintenance
+from station.brokers.paper.intake import available, maintenance
 from station.domain.broker import Account, OpenOrder, Position
 from station.domain.instruments import Contract
 from station.domain.orders import ZERO, Execution
@@ -63,7 +63,9 @@ class Accounts:
             (h.qty * (prices[c] - h.cost) * c.multiplier for c, h in ledger.holdings.items()), ZERO
         )  # fmt: skip
         margin = maintenance(ledger, self._floor.pit.look)
+        free = max(available(ledger, self._floor.pit.look), ZERO)
         return Account(
             self._register.account, (ledger.cash + ledger.value(prices)).quantize(_CENT), ledger.cash,
-            max(ledger.cash - margin, ZERO), self._now_ns, ledger.realised, unrealised.quantize(_CENT), margin,
+            free.quantize(_CENT), self._now_ns, ledger.realised, unrealised.quantize(_CENT),
+            margin.quantize(_CENT),
         )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from station.brokers.paper.draws import between, uniform
 from station.calendars import at_et
 from station.domain.clock import SECOND
 from station.domain.errors import BadInput
@@ -78,6 +79,17 @@ def parse_fault(text: str, session: date) -> Fault:
         return Fault(name, at_et(session, clock))
     except ValueError:
         raise BadInput(f"fault {text!r}: {clock!r} is not a time, write {name}@HH:MM:SS (ET)") from None
+
+
+def rare_halts(seed: int, session: date, symbols: Sequence[str], chance: float = 0.01) -> tuple[Fault, ...]:
+    """The seeded market's own halts: each share stops for five minutes with this `chance` a session, at an
+    instant of its own. Off unless asked for."""
+    found: list[Fault] = []
+    for symbol in symbols:
+        if uniform(seed, "halt", symbol, session.toordinal()) < chance:
+            after = between(5 * 60, 350 * 60, seed, "halt at", symbol, session.toordinal())
+            found.append(Fault("halt", at_et(session, "09:30") + after * SECOND, seconds=300.0, symbol=symbol))
+    return tuple(found)
 
 
 class FaultPlan:

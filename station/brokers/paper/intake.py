@@ -12,10 +12,13 @@ from station.brokers.paper.listing import Listing, ticks_of
 from station.brokers.paper.orders import PaperOrder
 from station.brokers.paper.quotes import Touch, dollars, tradable
 from station.brokers.paper.register import Register
-from station.domain.instruments import Contract
+from station.domain.instruments import Contract, SecType
 from station.domain.orders import ZERO, Action, OrderKind, OrderState, Ticket
 
 SHORT_MARGIN: Final = Decimal("0.20")
+LONG_MARGIN: Final = Decimal("0.25")
+"""Of the value of shares: an account buys four times what it has free, as a day trader's may."""
+SHORT_SHARE_MARGIN: Final = Decimal("0.30")
 Look = Callable[[Contract], Touch | None]
 
 
@@ -65,11 +68,15 @@ def money_fault(
 
 
 def requirement(ticket: Ticket, register: Register, look: Look, own: PaperOrder | None = None) -> Decimal:
-    """Dollars the order ties up: its cost, or 20 % of the notional of what it would sell short."""
+    """Dollars the order ties up: what an option costs, a quarter of what shares cost, or the margin of what it
+    would sell short (20 % of an option's notional, 30 % of the value of shares: the proceeds are set aside)."""
     contract = ticket.contract
     fee = order_fee(contract, ticket.qty)
     if ticket.action is Action.BUY:
-        return ticket.qty * _price(ticket, look) * contract.multiplier + fee
+        cost = ticket.qty * _price(ticket, look) * contract.multiplier
+        closes = min(max(-register.ledger.held(contract), ZERO), ticket.qty)
+        share = LONG_MARGIN * (1 - closes / ticket.qty) if on_margin(contract) else Decimal(1)
+        return cost * share + fee
     short = ticket.qty - uncommitted(contract, register, ticket, own)
     return short_margin(contract, short, look) if short > 0 else ZERO
 
@@ -89,29 +96,54 @@ def uncommitted(contract: Contract, register: Register, ticket: Ticket, own: Pap
 
 
 def short_margin(contract: Contract, qty: Decimal, look: Look) -> Decimal:
-    """Dollars for a short position: 20 % of an option's notional, half of the value of shares."""
+    """Dollars for a short position: 20 % of an option's notional, 30 % of the value of shares."""
     if contract.is_option:
         return qty * SHORT_MARGIN * contract.strike * contract.multiplier
     touch = look(contract)
     price = dollars(touch.ask) if touch else ZERO
-    return qty * price * contract.multiplier / 2
+    return qty * price * contract.multiplier * SHORT_SHARE_MARGIN
 
 
 def free_cash(register: Register, look: Look, own: PaperOrder | None = None) -> Decimal:
-    """Cash less what working buys and short positions tie up."""
+    """Dollars free for new positions: cash and shares, less what positions and working buys tie up."""
     tied = ZERO
     for other in register.open.values():
         if other is own or not other.buys or other.state is OrderState.PENDING:
             continue
         ticket = other.ticket
-        tied += other.remaining * _price(ticket, look) * ticket.contract.multiplier
-    return register.ledger.cash - tied - maintenance(register.ledger, look)
+        cost = other.remaining * _price(ticket, look) * ticket.contract.multiplier
+        tied += cost * LONG_MARGIN if on_margin(ticket.contract) else cost
+    return available(register.ledger, look) - tied
+
+
+def available(ledger: Ledger, look: Look) -> Decimal:
+    """Dollars that no position ties up: cash and the value of shares, long or owed, less the margin of all."""
+    shares = sum(
+        (held.qty * _mark(contract, look, held.cost) for contract, held in ledger.holdings.items()
+         if on_margin(contract)), ZERO,
+    )  # fmt: skip
+    return ledger.cash + shares - maintenance(ledger, look)
 
 
 def maintenance(ledger: Ledger, look: Look) -> Decimal:
-    """Margin of all short positions."""
-    shorts = ((contract, -holding.qty) for contract, holding in ledger.holdings.items() if holding.qty < 0)
-    return sum((short_margin(contract, qty, look) for contract, qty in shorts), ZERO)
+    """Margin of all short positions, and of shares held."""
+    total = ZERO
+    for contract, holding in ledger.holdings.items():
+        if holding.qty < 0:
+            total += short_margin(contract, -holding.qty, look)
+        elif on_margin(contract):
+            total += holding.qty * _mark(contract, look, holding.cost) * LONG_MARGIN
+    return total
+
+
+def on_margin(contract: Contract) -> bool:
+    """Shares are; options are paid for in full."""
+    return contract.sec_type is SecType.STOCK
+
+
+def _mark(contract: Contract, look: Look, cost: Decimal) -> Decimal:
+    touch = look(contract)
+    return dollars(touch.bid) if touch and touch.bid else cost
 
 
 def _price(ticket: Ticket, look: Look) -> Decimal:

@@ -232,7 +232,8 @@ class OrderBook:
             return Interpretation(foreign=True)
         noticed = OrderNoticed(order.ref, notice.code, notice.text)
         if order.state.is_terminal:
-            return Interpretation(order.trade_id, (noticed,))
+            why = (notice.code, notice.text) if _explains(order, notice) else None
+            return Interpretation(order.trade_id, (noticed,), failure=why)
         if notice.code in FILLED_RACE_CODES or notice.code in NOT_FOUND_CODES:
             return Interpretation(order.trade_id, (noticed,), query=True)
         if notice.code in CANCELLED_CODES:
@@ -355,6 +356,12 @@ class OrderBook:
     def _ignore(self, why: str) -> Interpretation:
         self.ignored[why] += 1
         return NOTHING
+
+
+def _explains(order: Order, notice: OrderNotice) -> bool:
+    """Whether a notice says why an order is rejected that a status had rejected already."""
+    reasons = REJECTED_CODES | PRICE_OR_MODIFY_CODES
+    return order.state is OrderState.REJECTED and order.broker_id != 0 and notice.code in reasons
 
 
 def _names_anew(order: Order, status: OrderStatus) -> bool:

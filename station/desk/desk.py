@@ -34,7 +34,7 @@ from station.domain.broker import (
 )
 from station.domain.clock import Clock
 from station.domain.errors import BadInput
-from station.domain.events import Alerted, LinkChanged, OrderMoved
+from station.domain.events import Alerted, CommissionBooked, ExecutionBooked, LinkChanged, OrderMoved
 from station.domain.instruments import Contract
 from station.domain.market import Quote
 from station.domain.orders import Order, OrderState
@@ -147,7 +147,8 @@ class Desk:
         self._guard().notify(trade.id)
         await self._excess(trade)
         if trade.state is TradeState.WEALTH_UPDATED:
-            await self._way.record_wealth(trade)
+            if any(isinstance(event, ExecutionBooked | CommissionBooked) for event in found.events):
+                await self._way.record_wealth(trade)
             return
         await self.advance(trade.id)
 

@@ -45,6 +45,10 @@ def _unheard(_symbol: str, _timeframe: Timeframe, _bars: Bars) -> None:
     return None
 
 
+GRADE_TRIES: Final = 6
+GRADE_PAUSE_S: Final = 0.5
+
+
 class Market:
     """Streams in, closed bars out.
 
@@ -243,11 +247,20 @@ class Market:
             feed.settle(self._clock.now())
         return series
 
+    async def _grade(self, broker: Broker, contract: Contract) -> Grade:
+        """The grade, asked again for a moment: a venue tells it only with its first answers."""
+        for _ in range(GRADE_TRIES):
+            try:
+                return await broker.market_data_grade(contract)
+            except Retryable:
+                await self._clock.sleep(GRADE_PAUSE_S)
+        return await broker.market_data_grade(contract)
+
     async def _watch(self, broker: Broker, symbol: str, feed: Feed) -> None:
         try:
             contract = await broker.resolve(feed.instrument)
             await broker.watch(contract)
-            feed.grade = await broker.market_data_grade(contract)
+            feed.grade = await self._grade(broker, contract)
         except (Retryable, Refused) as error:
             self._notes[symbol] = str(error)
             pause_ns = min(2 * self._retries.get(symbol, (0, 0))[1] or _FIRST_RETRY_NS, _LAST_RETRY_NS)

@@ -27,14 +27,15 @@ MAX_SESSIONS: Final = {
 }  # fmt: skip
 """The longest duration that is asked for at once, in sessions."""
 
-WINDOW_S, WINDOW_MAX = 600, 60
 IDENTICAL_S = 15
 BURST_S, BURST_MAX = 2, 5
 
 
 class HistoryPace:
-    """IBKR's limits on history: 60 requests in 10 minutes, no identical one within 15 s, fewer than six
-    within 2 s for one contract."""
+    """Pace of history requests: no identical one within 15 s, fewer than six within 2 s for one contract.
+
+    IBKR's 60 in 10 minutes are lifted for bars of a minute and more, and the station asks for no others.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -48,11 +49,9 @@ class HistoryPace:
 
     def _allowed_at(self, contract: str, request: str) -> int:
         now = self._clock.now()
-        while self._asked and self._asked[0][0] <= now - WINDOW_S * SECOND:
+        while self._asked and self._asked[0][0] <= now - IDENTICAL_S * SECOND:
             self._asked.popleft()
         waits = [now]
-        if len(self._asked) >= WINDOW_MAX:
-            waits.append(self._asked[-WINDOW_MAX][0] + WINDOW_S * SECOND)
         same = [at for at, _, other in self._asked if other == request]
         if same:
             waits.append(same[-1] + IDENTICAL_S * SECOND)

@@ -77,11 +77,16 @@ def plan_text(name: str) -> str:
     return out.getvalue()
 
 
+def plan_names() -> list[str]:
+    """The names of the plans there are, sorted."""
+    return sorted(found.stem for found in CONFIG_DIR.glob("*.csv"))
+
+
 def plan_path(name: str) -> Path:
     """Where the plan called `name` lies. Raises ConfigError for a name that is no plan's."""
     path = CONFIG_DIR / f"{name}.csv"
     if not name.isalnum() or not path.is_file():
-        known = ", ".join(sorted(found.stem for found in CONFIG_DIR.glob("*.csv")))
+        known = ", ".join(plan_names())
         raise ConfigError(f"wealth plan {name!r} does not exist: use one of {known}, or add {path}")
     return path
 

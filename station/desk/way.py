@@ -5,6 +5,7 @@ Recovery calls `advance` on every live trade after the first reconciliation; the
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,7 +16,7 @@ from station.desk.judgement import DAY_SHIELD, Judgement
 from station.desk.ledger import Ledger
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock, Ids
-from station.domain.errors import IllegalTransition, StorageUnavailable
+from station.domain.errors import Fatal, IllegalTransition, StorageUnavailable
 from station.domain.events import (
     OptionSelected,
     SignalAccepted,
@@ -35,6 +36,7 @@ from station.wealth import WealthBook, size
 
 FEE_GRACE_S: Final = 5
 STORAGE_RETRY_S: Final = 5
+STUCK_RETRY_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class TradeWay:
         desired: Callable[[], Desired], session: Callable[[], date],
         protect: Callable[[str], None],
         alert: Callable[[str, str, str], Awaitable[None]], stopwatch: Stopwatch,
+        on_fault: Callable[[str, BaseException], Awaitable[None]],
+        quarantine: Callable[[str, str], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._clock = clock
         self._stopwatch = stopwatch
@@ -71,6 +75,9 @@ class TradeWay:
         self._session = session
         self._protect = protect
         self._alert = alert
+        self._on_fault = on_fault
+        self._quarantine = quarantine
+        self._told: set[tuple[str, str]] = set()
         self._signals: dict[str, tuple[Signal, ...]] = {}
         self._again: set[str] = set()
         self._busy: set[str] = set()
@@ -127,6 +134,10 @@ class TradeWay:
                 self._again.discard(trade_id)
         except StorageUnavailable as error:
             await self._storage_down(trade_id, error)
+        except Fatal:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad trade must not stop the others
+            await self._stuck(trade_id, error)
         finally:
             self._busy.discard(trade_id)
 
@@ -134,6 +145,21 @@ class TradeWay:
         self._entries.nudge_at(trade_id, self._clock.now() + STORAGE_RETRY_S * SECOND)
         self._protect(trade_id)
         await self._alert("critical", f"database: {error}; entries are off, {trade_id} waits", "")
+
+    async def _stuck(self, trade_id: str, error: Exception) -> None:
+        """A trade that cannot go on ends before its entry. With an order out its instrument is locked and it is
+        tried again; protection looks after what is held."""
+        trade, text = self._ledger.trades[trade_id], f"{type(error).__name__}: {error}"
+        if (trade_id, text) not in self._told:
+            self._told.add((trade_id, text))
+            await self._on_fault(f"trade {trade_id}", error)
+        self._entries.nudge_at(trade_id, self._clock.now() + STUCK_RETRY_S * SECOND)
+        self._protect(trade_id)
+        with contextlib.suppress(StorageUnavailable):
+            if trade.state.before_fill and not trade.entry_ref:
+                await self._fail(trade, "fault", text)
+            else:
+                await self._quarantine(trade.symbol, f"{trade_id} cannot go on: {text}")
 
     async def _step(self, trade_id: str) -> bool:
         """One step; True when the state moved on and the next may be due."""
@@ -186,7 +212,10 @@ class TradeWay:
         return self._clock.now() - trade.fired_ns > max(spec.window_s, spec.entry_timeout_s) * SECOND
 
     async def _size(self, trade: Trade) -> None:
-        plan = self._wealth.plans[trade.wealth_plan]
+        plan = self._wealth.plan_of(trade)
+        if plan is None:
+            await self._fail(trade, "wealth plan", self._no_plan(trade))
+            return
         sized = size(plan, await self._wealth.state(plan), self._clock.now(), trade.id)
         event = TradeSized(sized.qty, sized.plan, sized.week, sized.level, sized.capital)
         await self._ledger.record(trade.id, event, extra=_trace(trade, sized.decisions))
@@ -245,10 +274,26 @@ class TradeWay:
         await self._ledger.record(trade.id, event, extra=Changes(signals=signals))
 
     async def record_wealth(self, trade: Trade) -> None:
-        """The wealth database first, then the lifecycle; repeating either changes nothing."""
-        plan = self._wealth.plans.get(trade.wealth_plan) or next(iter(self._wealth.plans.values()))
+        """The wealth database first, then the lifecycle; repeating either changes nothing. A result whose plan
+        is not there waits for it: it is never booked on another."""
+        plan = self._wealth.plan_of(trade)
+        if plan is None:
+            self._entries.nudge_at(trade.id, self._clock.now() + STUCK_RETRY_S * SECOND)
+            await self._tell_once(trade.id, f"the result of {trade.id} waits: {self._no_plan(trade)}")
+            return
         recorded = await self._wealth.record(plan, trade)
         await self._ledger.record(trade.id, recorded)
+
+    def _no_plan(self, trade: Trade) -> str:
+        known = ", ".join(sorted(self._wealth.plans))
+        return (
+            f"wealth plan {trade.wealth_plan!r} is not loaded ({known} are): put its file back and start again"
+        )
+
+    async def _tell_once(self, trade_id: str, text: str) -> None:
+        if (trade_id, text) not in self._told:
+            self._told.add((trade_id, text))
+            await self._alert("critical", text, trade_id)
 
     async def _fail(self, trade: Trade, cause: str, reason: str, decisions: tuple[Decision, ...] = ()) -> None:
         signals = self._moved_signals(trade, SignalState.REJECTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -81,9 +81,13 @@ def parse(rows: Iterable[ConfigRow]) -> Desired:
 class DesiredCache:
     """What the rooms read on every decision: a plain attribute, refreshed on edits and on a beat."""
 
-    def __init__(self, repository: ConfigRepository, on_change: Callable[[Desired], None]) -> None:
+    def __init__(
+        self, repository: ConfigRepository, on_change: Callable[[Desired], None],
+        plans: Callable[[], Collection[str]],
+    ) -> None:  # fmt: skip
         self._repository = repository
         self._on_change = on_change
+        self._plans = plans
         self.value = Desired()
 
     async def seed(self) -> None:
@@ -101,6 +105,8 @@ class DesiredCache:
         """A validated, versioned edit, in force on return. Raises Refused or BadInput; the old value stays.
         The rooms try it before it is stored, so that nothing is kept that they could not run."""
         validate(kind, key, body)
+        if kind == STRATEGY:
+            self._check_plan(parse_strategy(json.loads(body)))
         rows = await self._repository.rows()
         self._on_change(parse(replace(r, body=body) if (r.kind, r.key) == (kind, key) else r for r in rows))
         try:
@@ -110,6 +116,15 @@ class DesiredCache:
             raise
         await self.refresh()
         return row
+
+    def _check_plan(self, spec: StrategySpec) -> None:
+        """Plans are read at the start: one that was added since is not there yet."""
+        known = self._plans()
+        if spec.wealth_plan not in known:
+            raise BadInput(
+                f"strategy {spec.strategy_id}: wealth plan {spec.wealth_plan!r} was not there when the station "
+                f"started: use one of {', '.join(sorted(known))}, or start it again"
+            )
 
 
 def _body(row: Mapping[str, Any]) -> str:

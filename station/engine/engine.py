@@ -63,7 +63,7 @@ class Engine:
         self.on_event: Callable[[Recorded], None] = _unheard
         self.link: Session | None = None
         self.recorder: Recorder | None = None
-        self.desired = DesiredCache(outside.stores.config, self._reconfigured)
+        self.desired = DesiredCache(outside.stores.config, self._reconfigured, self._plans)
         self.jobs: JobRunner | None = None
         self.day_end: DayEnd | None = None
         self.rooms: Rooms
@@ -283,6 +283,9 @@ class Engine:
         if hasattr(self, "rooms"):
             here = tuple(s for s in desired.scanners if s.instrument in self.outside.symbols)
             self.rooms.scanners.configure(here, desired.switches)
+
+    def _plans(self) -> tuple[str, ...]:
+        return tuple(self.rooms.wealth.plans)
 
     def soon(self, work: Coroutine[object, object, object]) -> None:
         """Run a coroutine that no one waits for; its fault is recorded."""

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from config.plans import plan_path
+from config.plans import plan_names, plan_path
 from config.settings import Settings
 from station.calendars import Calendar
 from station.clock import Activity
@@ -140,7 +140,7 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     pool, stopwatch = Pool(), Stopwatch(clock)
     hunter = Hunter(pool, bars_from(market), mapping.caps(outside.settings))
     options = OptionDesk(clock, calendar, market, mapping.pick_limits(outside.settings))
-    wealth = WealthBook(outside.stores.wealth, {name: read_plan(plan_path(name)) for name in _plans(desired)})
+    wealth = WealthBook(outside.stores.wealth, {name: read_plan(plan_path(name)) for name in plan_names()})
     spool = ExitSpool(outside.runtime / "exits.spool")
     ledger = Ledger(outside.stores.lifecycle, OrderBook(PROVISIONAL_FEE), clock, spool)
     inbox = OrderInbox(ledger, clock, hooks.on_fault)
@@ -185,6 +185,7 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         judgement=judgement, pool=pool, ids=outside.stores.ids, identity=hooks.identity,
         desired=hooks.desired, session=hooks.session,
         protect=lambda trade_id: late.protection.notify(trade_id), alert=late.alert, stopwatch=stopwatch,
+        on_fault=hooks.on_fault, quarantine=lambda symbol, why: late.desk.quarantine(symbol, why),
     )  # fmt: skip
     controls = late.controls = ControlDesk(
         ledger, hands, clock, lambda: limits, lambda: late.protection.notify_all(),
@@ -221,7 +222,3 @@ def _here(desired: Desired, symbols: tuple[str, ...]) -> tuple[ScannerSpec, ...]
 def _wanted(desired: Desired, symbols: tuple[str, ...]) -> dict[str, tuple[Timeframe, ...]]:
     wanted = wanted_series(desired, symbols)
     return {symbol: wanted[symbol] for symbol in symbols}
-
-
-def _plans(desired: Desired) -> list[str]:
-    return sorted({spec.wealth_plan for spec in desired.strategies} | {"WM235K"})

@@ -16,6 +16,7 @@ from station.domain.ports import WealthState
 from station.engine.engine import Engine
 from station.link import Account, Ask, PlanRow, RungRow, Watch, WatchRow, Wealth
 from station.link.floor import ERROR, LOADING
+from station.wealth import DEFAULT_PLAN
 from station.wealth.plans import Plan
 
 CURVE_POINTS: Final = 8 * 60
@@ -122,7 +123,7 @@ class StandingDesk:
         specs = sorted(self._engine.desired.value.strategies, key=lambda s: (s.priority, s.strategy_id))
         used = dict.fromkeys(spec.wealth_plan for spec in specs if spec.enabled)
         kept = self._engine.rooms.wealth.plans
-        return [name for name in used if name in kept] or list(kept)[:1]
+        return [name for name in used if name in kept] or [DEFAULT_PLAN]
 
     async def _read(self, name: str) -> None:
         book = self._engine.rooms.wealth

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Final
 
 from station.domain.clock import SECOND
 from station.domain.events import WealthRecorded
@@ -57,6 +58,10 @@ async def record(store: WealthStore, plan: Plan, trade: Trade) -> WealthRecorded
     return WealthRecorded(row.net_pnl, after.capital, after.week, after.level)
 
 
+DEFAULT_PLAN: Final = "WM235K"
+"""What a trade without a plan of its own, an adopted position, is booked on."""
+
+
 class WealthBook:
     """The plans and the wealth database; results are recorded one after another."""
 
@@ -64,6 +69,10 @@ class WealthBook:
         self.plans = plans
         self._store = store
         self._turn = asyncio.Lock()
+
+    def plan_of(self, trade: Trade) -> Plan | None:
+        """The plan that a trade is sized by and booked on; None where it is not loaded. Never another one."""
+        return self.plans.get(trade.wealth_plan or DEFAULT_PLAN)
 
     async def state(self, plan: Plan) -> WealthState:
         """Where the account stands; the plan's first state where nothing was recorded yet."""

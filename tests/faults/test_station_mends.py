@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from station.desk.spool import Batch, ExitSpool, Rows
-from station.domain.errors import StorageUnavailable
+from station.domain.errors import BadInput, StorageUnavailable
 from station.domain.events import Alerted, Recorded
 from station.domain.ports import Changes
+from station.domain.trade import Trade, TradeState
 from station.store.lifecycle import LifecycleRepository
+from station.wealth import Plan, WealthBook
 from tests.faults.station_stage import Stage, ours
 from tests.lab import assert_sound, play
 
@@ -164,3 +166,93 @@ def test_fault_55_numbers_go_on_where_the_database_stands(tmp_path: Path) -> Non
     spool.append(_batch("four"))
     assert [batch.number for batch in spool.pending] == [4]
     spool.close()
+
+
+# --- wealth plans and trades that cannot go on ------------------------------------------------------------
+
+
+def test_fault_62_plan_edited_live_is_the_one_that_sizes_and_books(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Stage(tmp_path, strategy={"wealth_plan": "WM2310K"}) as lab:
+            await lab.until("09:39")
+            trade = await lab.until_holding()
+            assert trade.wealth_plan == "WM2310K"
+            await lab.until_true(lambda: lab.is_over(trade.id), limit_s=900)
+            assert lab.run.engine.supervisor.records["hunt"].restarts == 0
+
+    play(work)
+    assert_sound(tmp_path)
+
+
+def test_fault_62_edit_that_names_a_plan_not_loaded_is_refused(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            _take_away(lab, "WM2320K")
+            with pytest.raises(BadInput, match=r"WM2320K.*not there when the station started.*WM235K"):
+                await lab.edit_strategies(wealth_plan="WM2320K")
+
+    play(work)
+
+
+def _take_away(lab: Stage, name: str) -> Plan:
+    plans = lab.rooms.wealth.plans
+    assert isinstance(plans, dict)
+    return plans.pop(name)
+
+
+def test_fault_62_trade_without_its_plan_fails_before_the_entry_and_says_why(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            _take_away(lab, "WM235K")
+            await lab.until("09:41")
+            (trade,) = lab.trades()
+            assert (trade.state, trade.cause, trade.entry_ref) == (TradeState.FAILED, "wealth plan", "")
+            assert "'WM235K' is not loaded" in trade.reason
+
+    play(work)
+    assert_sound(tmp_path)
+
+
+def test_fault_62_result_waits_for_its_plan_and_is_booked_on_no_other(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            await lab.until("09:39")
+            trade = await lab.until_holding()
+            plan = _take_away(lab, "WM235K")
+            await lab.until_true(lambda: lab.trade(trade.id).state is TradeState.CLOSED, limit_s=900)
+            await lab.step(150)
+            assert lab.trade(trade.id).state is TradeState.CLOSED
+            assert lab.alerts().count(f"the result of {trade.id} waits") == 1
+            plans = lab.rooms.wealth.plans
+            assert isinstance(plans, dict)
+            plans["WM235K"] = plan
+            await lab.until_true(lambda: lab.is_over(trade.id), limit_s=70)
+
+    play(work)
+    assert_sound(tmp_path)
+
+
+def test_fault_59_trade_that_cannot_go_on_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SPY's trade breaks at its size; SPX's, five minutes on, is entered, and no task has died."""
+    true = WealthBook.plan_of
+
+    def broken(self: WealthBook, trade: Trade) -> Plan | None:
+        if trade.symbol == "SPY":
+            raise KeyError("broken")
+        return true(self, trade)
+
+    monkeypatch.setattr(WealthBook, "plan_of", broken)
+
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            await lab.until("09:46")
+            spy, spx = lab.trades()
+            assert (spy.symbol, spy.state, spy.cause) == ("SPY", TradeState.FAILED, "fault")
+            assert "KeyError: 'broken'" in spy.reason
+            assert spx.state is TradeState.SELL_SUBMITTED
+            assert not any(record.restarts for record in lab.run.engine.supervisor.records.values())
+
+    play(work)
+    assert_sound(tmp_path)

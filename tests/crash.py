@@ -17,12 +17,17 @@ import sqlite3
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from config.settings import load_settings
 from station.clock import LockstepLoop
 from station.domain.clock import SECOND
+from station.domain.ports import WealthState
 from station.engine.faults import Probe, crash_at
 from station.engine.launch import settings_for
 from station.engine.options import RunOptions
@@ -32,29 +37,80 @@ from tests.lab import CACHE, DAY, SEED
 
 UNTIL = "10:20"
 PROTECTED_WITHIN_S = 5
+_WIDE: dict[str, Any] = {
+    "broker.kind": "paper", "paper.seed": SEED, "paper.start_cash_usd": 2_000_000, "signals.positions_day": 1,
+    "risk.capital_at_risk_usd": 500_000, "risk.max_volume_share_pct": 100, "risk.contracts_per_order": 1_000,
+    "risk.daily_loss_usd": 500_000, "risk.daily_loss_pct": 50, "risk.portfolio_vega": 50_000_000,
+    "risk.portfolio_delta": 1_000_000, "risk.portfolio_theta_usd_day": -1_000_000,
+}  # fmt: skip
 
 
-def session(runtime: Path, *, seed: int, day: date, until: str, probe: Probe | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Scene:
+    """What a runtime directory is prepared with: settings of every run in it, strategy fields, capital."""
+
+    settings: Mapping[str, Any]
+    strategy: Mapping[str, Any]
+    capital: str
+
+
+_PARTS = {"symbol": "SPX", "entry_policy": "walk", "shield": "none", "ladder": "3:0.5 5:0.25 8:0.25"}
+SCENES = {
+    "ladder": Scene(_WIDE, _PARTS, "500000"),
+    "replaces": Scene(_WIDE | {"protection.grace_s": 1}, _PARTS | {"ladder": "90:0.5 95:0.5"}, "500000"),
+}
+"""An entry that walks and fills in parts, under a ladder that grows with it; and one whose rungs move to
+break-even at once."""
+
+
+def session(
+    runtime: Path, *, seed: int, day: date, until: str, probe: Probe | None, scene: Scene | None = None
+) -> dict[str, Any]:
     """One run in this process; its summary."""
     options = RunOptions(
         runtime=runtime, broker="paper", seed=seed, speed=None, day=day, until=until, cache_dir=CACHE
     )
 
     async def work() -> dict[str, Any]:
-        run = await SimulatedRun.prepare(options, settings_for(options), lambda _: None, probe)
+        settings = settings_for(options) if scene is None else load_settings(scene.settings)
+        run = await SimulatedRun.prepare(options, settings, lambda _: None, probe)
         return await run.to_the_end()
 
     with asyncio.Runner(loop_factory=LockstepLoop) as runner:
         return runner.run(work())
 
 
-def in_child(runtime: Path, *, seed: int, day: date, until: str, point: str | None) -> int:
+def prepare(runtime: Path, scene: Scene, *, seed: int, day: date) -> None:
+    """Make a runtime directory as the scene has it, at the very beginning of its session."""
+    runtime.mkdir(mode=0o700)
+    options = RunOptions(runtime=runtime, broker="paper", seed=seed, speed=None, day=day, cache_dir=CACHE)
+
+    async def work() -> None:
+        run = await SimulatedRun.prepare(options, load_settings(scene.settings), lambda _: None)
+        await run.open()
+        await run.advance(run.engine.outside.clock.now())
+        stores, desired = run.engine.outside.stores, run.engine.desired
+        await stores.wealth.begin(WealthState("WM235K", Decimal(scene.capital), 52, "T3", Decimal(0)))
+        for row in await stores.config.rows():
+            if row.kind == "strategy":
+                body = json.dumps(json.loads(row.body) | dict(scene.strategy))
+                await desired.edit("strategy", row.key, body, row.version, "test")
+        await run.close()
+
+    with asyncio.Runner(loop_factory=LockstepLoop) as runner:
+        runner.run(work())
+
+
+def in_child(
+    runtime: Path, *, seed: int, day: date, until: str, point: str | None, scene: Scene | None = None
+) -> int:
     """The same in a forked child, killed at `point` where one is given. Returns the child's wait status."""
     child = os.fork()
     if child == 0:
         code = 70
         try:
-            out = session(runtime, seed=seed, day=day, until=until, probe=crash_at(point) if point else None)
+            probe = crash_at(point) if point else None
+            out = session(runtime, seed=seed, day=day, until=until, probe=probe, scene=scene)
             (runtime / "summary.json").write_text(json.dumps(out))
             code = 0
         except BaseException as error:  # noqa: BLE001 - a child must report and end, whatever happened
@@ -64,12 +120,21 @@ def in_child(runtime: Path, *, seed: int, day: date, until: str, point: str | No
     return os.waitpid(child, 0)[1]
 
 
-def points_of(*, seed: int, day: date, until: str) -> list[str]:
+def points_of(*, seed: int, day: date, until: str, scene: Scene | None = None) -> list[str]:
     """Every point that an undisturbed session passes, in order."""
     passed: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        session(Path(folder), seed=seed, day=day, until=until, probe=passed.append)
+        runtime = Path(folder) / "run"
+        _make(runtime, scene, seed=seed, day=day)
+        session(runtime, seed=seed, day=day, until=until, probe=passed.append, scene=scene)
     return passed
+
+
+def _make(runtime: Path, scene: Scene | None, *, seed: int, day: date) -> None:
+    if scene is None:
+        runtime.mkdir(mode=0o700)
+    else:
+        prepare(runtime, scene, seed=seed, day=day)
 
 
 def judge(runtime: Path) -> list[str]:
@@ -131,14 +196,17 @@ def _unfinished(ours: sqlite3.Connection) -> list[str]:
     return [f"{trade} ended in {state}" for trade, state in rows]
 
 
-def trial(folder: Path, point: str, *, seed: int = SEED, day: date = DAY, until: str = UNTIL) -> list[str]:
+def trial(
+    folder: Path, point: str, *, seed: int = SEED, day: date = DAY, until: str = UNTIL,
+    scene: Scene | None = None,
+) -> list[str]:  # fmt: skip
     """Kill at `point`, resume to the end, judge. The directory is removed when nothing is wrong."""
     runtime = folder / point.replace(":", "_").replace("#", "_").replace("*", "any")
-    runtime.mkdir(mode=0o700)
-    status = in_child(runtime, seed=seed, day=day, until=until, point=point)
+    _make(runtime, scene, seed=seed, day=day)
+    status = in_child(runtime, seed=seed, day=day, until=until, point=point, scene=scene)
     if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
         return [f"{point}: the child was not killed (status {status})"]
-    status = in_child(runtime, seed=seed, day=day, until=_later(until), point=None)
+    status = in_child(runtime, seed=seed, day=day, until=_later(until), point=None, scene=scene)
     if status != 0:
         return [f"{point}: the resumed run ended with status {status}"]
     wrong = [f"{point}: {text}" for text in judge(runtime)]
@@ -159,13 +227,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--until", default=UNTIL)
     parser.add_argument("--dice", type=int, default=1, help="which random points")
+    parser.add_argument("--scene", choices=sorted(SCENES), help="ladders, partial fills, replaces")
     arguments = parser.parse_args()
-    total = len(points_of(seed=arguments.seed, day=DAY, until=arguments.until))
+    scene = SCENES.get(arguments.scene)
+    total = len(points_of(seed=arguments.seed, day=DAY, until=arguments.until, scene=scene))
     chosen = random.Random(arguments.dice).sample(range(1, total + 1), min(arguments.trials, total))
     folder = Path(tempfile.mkdtemp(prefix="vigil-crash-"))
     failed = 0
     for number in chosen:
-        wrong = trial(folder, f"*#{number}", seed=arguments.seed, until=arguments.until)
+        wrong = trial(folder, f"*#{number}", seed=arguments.seed, until=arguments.until, scene=scene)
         failed += bool(wrong)
         for text in wrong:
             print(text, flush=True)

@@ -32,6 +32,7 @@ from widgets.colourless import Colourless
 from widgets.driver import TerminalDriver
 from widgets.floorplan import LARGE_FROM, PlanLayout, columns_of, seen, usual
 from widgets.footer import KeyLine, NoticeLine
+from widgets.frames import FrameCompositor
 from widgets.hand import DETACHED, STOPPED, Hand
 from widgets.header import HeaderStrip
 from widgets.palette import ActionProvider
@@ -58,7 +59,11 @@ class FloorPlan(Container):
 
 
 class FloorScreen(Screen[None], inherit_bindings=False):
-    """The base screen; its keys are the action table's, none of the toolkit's."""
+    """The base screen; its keys are the action table's, none of the toolkit's, and its frames are small."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._compositor = FrameCompositor()
 
 
 class FloorApp(App[str], inherit_bindings=False):

@@ -44,7 +44,7 @@ class LineCanvas(Widget):
             if old != new:
                 self._lines[row] = new
                 self._strips.pop(row, None)
-                self.refresh(_difference(old, new, row, width))
+                self.refresh(*_differences(old, new, row, width))
 
     def render_line(self, y: int) -> Strip:
         strip = self._strips.get(y)
@@ -59,17 +59,45 @@ class LineCanvas(Widget):
         return "\n".join("".join(text for text, _ in line).rstrip() for line in self._lines)
 
 
-def _difference(old: Line, new: Line, row: int, width: int) -> Region:
-    """The cells of `row` from the first span that differs to the last."""
-    left = 0
-    for before, after in zip(old, new, strict=False):
-        if before != after:
-            break
-        left += cell_len(before[0])
-    right = width
-    if ink.width_of(old) == ink.width_of(new):
-        for before, after in zip(reversed(old), reversed(new), strict=False):
-            if before != after:
-                break
-            right -= cell_len(before[0])
-    return Region(min(left, width), row, max(right - left, 1), 1)
+def _differences(old: Line, new: Line, row: int, width: int) -> list[Region]:
+    """The cells of `row` under spans that came, went or moved; what stands where it stood is not sent again."""
+    before, after = _placed(old, width), _placed(new, width)
+    kept = {(start, end, style): text for start, end, text, style in before - after}
+    changed = sorted(
+        {
+            _narrowed(start, end, kept.pop((start, end, style), ""), text)
+            for start, end, text, style in after - before
+        }
+        | {(start, end) for start, end, _ in kept}
+    )
+    found: list[Region] = []
+    first, stop = 0, 0
+    for start, end in (*changed, (width + 1, width + 1)):
+        if start > stop:
+            if stop > first:
+                found.append(Region(first, row, stop - first, 1))
+            first = start
+        stop = max(stop, end)
+    return found
+
+
+def _narrowed(start: int, end: int, old: str, new: str) -> tuple[int, int]:
+    """The cells in which two texts at one place differ."""
+    if len(old) != len(new) or len(new) != end - start:
+        return start, end
+    apart = [place for place, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+    return start + apart[0], start + apart[-1] + 1
+
+
+def _placed(line: Line, width: int) -> set[tuple[int, int, str, Style]]:
+    """Each span with the cells it covers; what is left of the line is a span of ground."""
+    found: set[tuple[int, int, str, Style]] = set()
+    start = 0
+    for text, style in line:
+        end = min(start + cell_len(text), width)
+        if end > start:
+            found.add((start, end, text, style))
+        start = end
+    if start < width:
+        found.add((start, width, "", ink.TEXT))
+    return found

@@ -124,7 +124,9 @@ def _side(side: Side | None, width: int, *, chosen: bool) -> Line:
     if delta:
         spans.append((f"{_delta(side):>{DELTA}}", ink.FAINT if stale else ink.DIM))
     if vol:
-        spans.append(("  --".rjust(VOL) if side.iv is None else f"{side.iv:>{VOL}.1f}", ink.FAINT))
+        spans.append(
+            ("  --".rjust(VOL) if side.iv is None else f"{side.iv:>{VOL}.1f}", ink.FAINT if stale else ink.DIM)
+        )
     return tuple(spans)
 
 

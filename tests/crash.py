@@ -228,18 +228,24 @@ def main() -> int:
     parser.add_argument("--until", default=UNTIL)
     parser.add_argument("--dice", type=int, default=1, help="which random points")
     parser.add_argument("--scene", choices=sorted(SCENES), help="ladders, partial fills, replaces")
+    parser.add_argument("--each", action="store_true", help="the first time of every named point instead")
     arguments = parser.parse_args()
     scene = SCENES.get(arguments.scene)
-    total = len(points_of(seed=arguments.seed, day=DAY, until=arguments.until, scene=scene))
-    chosen = random.Random(arguments.dice).sample(range(1, total + 1), min(arguments.trials, total))
+    passed = points_of(seed=arguments.seed, day=DAY, until=arguments.until, scene=scene)
+    if arguments.each:
+        chosen = [f"{name}#1" for name in dict.fromkeys(passed)]
+    else:
+        dice = random.Random(arguments.dice)
+        numbers = dice.sample(range(1, len(passed) + 1), min(arguments.trials, len(passed)))
+        chosen = [f"*#{number}" for number in numbers]
     folder = Path(tempfile.mkdtemp(prefix="vigil-crash-"))
     failed = 0
-    for number in chosen:
-        wrong = trial(folder, f"*#{number}", seed=arguments.seed, until=arguments.until, scene=scene)
+    for point in chosen:
+        wrong = trial(folder, point, seed=arguments.seed, until=arguments.until, scene=scene)
         failed += bool(wrong)
         for text in wrong:
             print(text, flush=True)
-    print(f"{len(chosen)} kills at random among {total} points: {failed} left a wrong state")
+    print(f"{len(chosen)} kills among {len(passed)} points: {failed} left a wrong state")
     return 1 if failed else 0
 
 

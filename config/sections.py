@@ -78,9 +78,9 @@ class MarketSection(Section):
     """Feeds, series and their quality (SPEC §2).
 
     `record` writes what the broker reports to recordings/DATE.jsonl: all but quotes, greeks and depth (enough
-    to replay the session), or all. Beside the broker, history comes from `bars_folder` with its `factors_folder`,
-    and from a Polygon-style service at `rest_url`; `sources` gives the order by symbol (`*`: the others),
-    `second_source` what closed bars are compared with.
+    to replay the session), or all. Beside the broker, history comes from `bars_folder` with its
+    `factors_folder`, and from a Polygon-style service at `rest_url`; `sources` gives the order by symbol
+    (`*`: the others), `second_source` what closed bars are compared with.
     """
 
     bars_kept: Annotated[int, Field(ge=500, le=20_000)] = 2_000

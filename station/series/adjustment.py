@@ -1,7 +1,7 @@
 """Splits and dividends: raw bars brought to one scale by factor rows.
 
-A factor file is CSV without a header: `YYYYMMDD, price factor, split factor, reference price`. A row's factors hold
-for trade dates after the row before it, up to and including its own (the convention of LEAN's factor files).
+A factor file is CSV without a header: `YYYYMMDD, price factor, split factor, reference price`. A row's factors
+hold for trade dates after the row before it, up to and including its own (LEAN's factor files do so).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RAW = "raw"
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """`days` ascending; for each, what prices are multiplied by for dividends (`price`) and splits (`split`)."""
+    """`days` ascending; for each, what prices are multiplied by for dividends (`price`), splits (`split`)."""
 
     days: tuple[date, ...]
     price: tuple[float, ...]
@@ -53,7 +53,7 @@ def read_factors(path: Path) -> Factors:
             factors = float(row[1]), float(row[2])
         except (ValueError, IndexError):
             raise BadInput(
-                f"{path}:{number}: {','.join(row)!r} is no factor row: write 20140606,0.9011818,0.0357143,645.57"
+                f"{path}:{number}: {','.join(row)!r} is no factor row: write 20140606,0.90118,0.0357143,645.57"
             ) from None
         if not all(np.isfinite(factor) and factor > 0 for factor in factors):
             raise BadInput(f"{path}:{number}: factors {factors[0]:g} and {factors[1]:g} must be over 0")

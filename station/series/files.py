@@ -109,7 +109,7 @@ def read_all_bars(
 
 
 def symbols_in(path: Path) -> tuple[str, ...]:
-    """The symbols that a bar file names, in name order; none where it has no symbol column. Raises UnusableFile."""
+    """The symbols that a bar file names, in name order; none without a symbol column. Raises UnusableFile."""
     return tuple(_symbols(_read_table(path, frozenset({"symbol"}))))
 
 

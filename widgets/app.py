@@ -268,10 +268,11 @@ class FloorApp(App[str], inherit_bindings=False):
         self._look()
 
     def look_at(self, name: str) -> None:
-        """Bring a pane to the front and give it the keys."""
+        """Bring a pane to the front and give it the keys at once: the next key typed is for it already."""
         self._fronts = (name, *(other for other in self._fronts if other != name))
         self._arrange(self.size)
-        self.screen_stack[0].query_one(f"#{name}", Pane).focus()
+        base = self.screen_stack[0]
+        base.set_focus(base.query_one(f"#{name}", Pane), scroll_visible=False)
         self.call_after_refresh(self.repaint)
 
     def step_pane(self, step: int) -> None:

@@ -109,6 +109,14 @@ async def test_the_watchlist_leads_chart_and_chain() -> None:
         assert "choose an option" in pane(stage, "book").text()
 
 
+async def test_a_key_typed_ahead_is_for_the_pane_just_called() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(160, 45)) as pilot:
+        await stage.settle(pilot)
+        stage.app.look_at("watch")
+        assert stage.app.focused_pane is pane(stage, "watch"), "before anything else runs"
+
+
 async def test_a_symbol_is_found_by_its_first_letters() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=(120, 40)) as pilot:

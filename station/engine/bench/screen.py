@@ -21,7 +21,7 @@ from station.engine.doors import BEAT_S
 from station.engine.lease import is_held, read_holder
 from station.link import Data, LinkDown, Query, Status, Stop, request
 
-PAINTED: Final = "VIGIL"
+PAINTED: Final = "PAPER"
 ATTACHED: Final = "PAPER"
 PANES: Final = (("feed", "Scanner feed"), ("positions", "Positions"), ("alerts", "Alerts"))
 """Actions of `keys.toml`, and the title that each brings on a screen of one pane."""

@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import os
 import pty
-import re
 import struct
 import subprocess
 import sys
@@ -14,20 +13,14 @@ import termios
 from pathlib import Path
 from typing import Final
 
+import pyte
+
 from station.clock import WallClock
 from station.domain.clock import MILLISECOND, SECOND
 from station.domain.errors import Fatal
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 LIMIT_S: Final = 30.0
-_ESCAPES: Final = re.compile(
-    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_].*?\x1b\\|.)", re.S
-)
-
-
-def plain(data: bytes) -> str:
-    """What the bytes write, without their escape sequences."""
-    return _ESCAPES.sub(b"", data).decode("utf-8", "replace")
 
 
 class Terminal:
@@ -40,7 +33,9 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         os.set_blocking(self._master, False)
         self.taken = 0
-        self._recent = bytearray()
+        self._screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self._screen)
+        self._heard = 0
         self._wanted = ""
         self._found: asyncio.Future[int] | None = None
         self.began = self._clock.perf()
@@ -66,15 +61,14 @@ class Terminal:
         try:
             at = await asyncio.wait_for(self._found, LIMIT_S)
         except TimeoutError:
-            seen = plain(bytes(self._recent))[-300:]
-            raise Fatal(f"bench: the screen never showed {text!r}; last was {seen!r}") from None
+            seen = " / ".join(line.strip() for line in self._screen.display if line.strip())
+            raise Fatal(f"bench: the screen never showed {text!r}; it shows {seen[:600]}") from None
         finally:
             self._found = None
         return (at - (self.began if since is None else since)) / MILLISECOND
 
     async def press(self, keys: bytes, text: str) -> float:
         """Milliseconds from the key to the paint that shows `text`."""
-        self._recent.clear()
         since = self._clock.perf()
         os.write(self._master, keys)
         return await self.shows(text, since=since)
@@ -108,15 +102,17 @@ class Terminal:
         if not data:
             self._loop.remove_reader(self._master)
             return
+        self._heard = self._clock.perf()
         self.taken += len(data)
-        self._recent += data
+        self._stream.feed(data)
         self._look()
-        del self._recent[: -(1 << 16)]
 
     def _look(self) -> None:
         found = self._found
-        if found is not None and not found.done() and self._wanted in plain(bytes(self._recent)):
-            found.set_result(self._clock.perf())
+        if found is None or found.done():
+            return
+        if any(self._wanted in line for line in self._screen.display):
+            found.set_result(self._heard)
 
 
 def resident_mib(pid: int) -> float:

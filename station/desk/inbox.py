@@ -12,7 +12,7 @@ from typing import Protocol
 
 from station.desk.ledger import Ledger
 from station.domain.clock import Clock
-from station.domain.errors import StorageUnavailable
+from station.domain.errors import Fatal, StorageUnavailable
 from station.domain.ports import Changes, OrderFailure
 from station.domain.projection import order_ref_of
 from station.domain.trade import Trade
@@ -84,6 +84,8 @@ class OrderInbox:
                     await self._mishandled(item)
                 else:
                     await self._apply_stubbornly(item)
+            except Fatal:
+                raise
             except Exception as error:  # noqa: BLE001 - one bad report must not stop the lane (FAULTS 59)
                 await self._fault(item, error)
 

@@ -197,7 +197,13 @@ class Commander:
             "signals": rooms.bars.published,
             "lag_ms": {"p50": self._lag.quantile_ms(0.5), "p99": self._lag.quantile_ms(0.99)},
             "tasks": [
-                {"name": r.name, "running": r.running, "restarts": r.restarts, "last_error": r.last_error}
+                {
+                    "name": r.name,
+                    "running": r.running,
+                    "restarts": r.restarts,
+                    "failing": r.chronic,
+                    "last_error": r.last_error,
+                }
                 for r in engine.supervisor.records.values()
             ],
             "feeds": [

@@ -13,7 +13,7 @@ from station.calendars import SessionSpan
 from station.desk.way import Identity
 from station.domain.broker import LinkReport, Session, Sink
 from station.domain.clock import DAY, SECOND
-from station.domain.errors import BrokerUnavailable, StorageUnavailable, VigilError
+from station.domain.errors import BrokerUnavailable, Fatal, StorageUnavailable, VigilError
 from station.domain.events import Alerted, HandlerFailed, KillChanged, Recorded, SessionMarked
 from station.domain.instruments import Hours
 from station.domain.ports import Changes, Snapshot
@@ -25,7 +25,7 @@ from station.engine.jobs import Job, JobRunner
 from station.engine.killfile import KillFile
 from station.engine.rooms import Hooks, Outside, Rooms, build_rooms
 from station.engine.snapshots import SnapshotKeeper
-from station.engine.supervisor import Supervisor
+from station.engine.supervisor import Supervisor, TaskRecord
 from station.market import MarketWatch
 
 WARM_BEAT_S: Final = 5.0
@@ -35,7 +35,7 @@ LOOK_BACK_DAYS: Final = 9
 """Five sessions and a long weekend: what the pattern-day-trader rule looks back on."""
 
 
-def _unheard(_: Recorded) -> None:
+def _unheard(_: object) -> None:
     return None
 
 
@@ -60,6 +60,7 @@ class Engine:
         self._resumed = False
         self._loaded = False
         self._parked: tuple[str, bool] | None = None
+        self.on_fatal: Callable[[Fatal], None] = _unheard
         self.on_event: Callable[[Recorded], None] = _unheard
         self.link: Session | None = None
         self.recorder: Recorder | None = None
@@ -74,7 +75,9 @@ class Engine:
     async def start(self) -> None:
         """Load, connect, protect, reconcile, warm, resume, trade. Raises Fatal where it must not go on."""
         await self.desired.seed()
-        self.supervisor = Supervisor(self.outside.clock, self._fault, self._critical)
+        self.supervisor = Supervisor(
+            self.outside.clock, self._fault, self._critical, self._chronic, lambda error: self.on_fatal(error)
+        )
         self.rooms = build_rooms(self.outside, self._hooks())
         self.rooms.ledger.listeners.append(lambda item: self.on_event(item))
         self.recorder = self._recorder()
@@ -303,6 +306,9 @@ class Engine:
         """Every fault is an event, a count and a line; nothing fails silently (law 7)."""
         text = str(error) if isinstance(error, VigilError) else f"{type(error).__name__}: {error}"
         self._say(f"fault in {where}: {text}")
+        if isinstance(error, Fatal):
+            self.on_fatal(error)
+            return
         first_outage = isinstance(error, StorageUnavailable) and not self.rooms.ledger.degraded
         try:
             await self.rooms.ledger.record(
@@ -334,6 +340,11 @@ class Engine:
     async def _critical(self, name: str) -> None:
         await self.rooms.controls.kill("supervisor", f"task {name} keeps failing")
 
+    async def _chronic(self, task: TaskRecord) -> None:
+        text = f"task {task.name} has failed {task.restarts} times: {task.last_error}"
+        with contextlib.suppress(StorageUnavailable):
+            await self.rooms.ledger.record("", Alerted("critical", text))
+
     # --- stop ---------------------------------------------------------------------------------------
 
     async def stop(self, why: str) -> None:
@@ -346,7 +357,10 @@ class Engine:
         await asyncio.gather(*self._soon, return_exceptions=True)
         if self._loaded:
             marked = SessionMarked("stopped", self.session.day.isoformat(), why)
-            await self.rooms.ledger.record("", marked, urgent=True)
+            try:
+                await self.rooms.ledger.record("", marked, urgent=True)
+            except VigilError as error:
+                self._say(f"the stop could not be recorded: {error}")
         await self.outside.broker.disconnect()
         if self.recorder is not None:
             await self.recorder.flush()

@@ -17,7 +17,7 @@ from station.brokers.replay import RecordedTape, Recording, SessionTape, read_re
 from station.calendars import Calendar, SessionSpan, at_et, et_date, load_calendar
 from station.clock import Lockstep, LockstepLoop, VirtualClock, WallClock
 from station.domain.clock import SECOND
-from station.domain.errors import BadInput
+from station.domain.errors import BadInput, Fatal
 from station.domain.instruments import INSTRUMENTS, Hours
 from station.engine.desired import validate
 from station.engine.doors import Doors
@@ -73,6 +73,8 @@ class SimulatedRun:
         self.lockstep = Lockstep(clock, exchange, options.speed)
         self._why = "the session is over"
         self._start: asyncio.Task[None] | None = None
+        self._broken: Fatal | None = None
+        engine.on_fatal = self._fatal
 
     @classmethod
     async def prepare(
@@ -130,6 +132,12 @@ class SimulatedRun:
         self._why = why
         self.lockstep.halt()
 
+    def _fatal(self, error: Fatal) -> None:
+        """What the station must not go on with: stop in order, and let `advance` raise it."""
+        if self._broken is None:
+            self._broken = error
+            self.halt(str(error))
+
     def local_link(self) -> LocalLink:
         """A link to this very process, for a screen beside the engine."""
         return LocalLink(
@@ -156,10 +164,13 @@ class SimulatedRun:
         self._start = asyncio.create_task(self._started(), name="start")
 
     async def advance(self, until_ns: int) -> None:
-        """Let simulated time pass up to `until_ns`. Raises what the engine's start raised."""
+        """Let simulated time pass up to `until_ns`. Raises what the engine's start raised, and the Fatal
+        that ended the session."""
         await self.lockstep.run(until_ns)
         if self._start is not None and self._start.done():
             await self._start
+        if self._broken is not None:
+            raise self._broken
 
     async def _finish_start(self) -> None:
         if self._start is not None and not self._start.done():

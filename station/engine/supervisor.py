@@ -12,6 +12,7 @@ from station.domain.errors import Fatal
 
 BACKOFF_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
 CRITICAL_LIMIT: Final = 5
+CHRONIC_EVERY: Final = 5
 FORGIVEN_AFTER_S: Final = 300.0
 
 
@@ -28,23 +29,33 @@ class TaskRecord:
     started_ns: int = 0
     running: bool = False
 
+    @property
+    def chronic(self) -> bool:
+        """It keeps failing, however slowly."""
+        return self.restarts >= CHRONIC_EVERY
+
 
 class Supervisor:
     """Runs named tasks and restarts them with back-off. `on_fault(name, error)` is told of every failure,
-    `on_critical(name)` when a critical task failed CRITICAL_LIMIT times within FORGIVEN_AFTER_S."""
+    `on_critical(name)` when a critical task failed CRITICAL_LIMIT times with no FORGIVEN_AFTER_S between,
+    `on_chronic(record)` at every CHRONIC_EVERYth failure of any task, however far apart, and `on_fatal(error)`
+    when a task met what the station must not go on with: that task is not restarted."""
 
     def __init__(
         self,
         clock: Clock,
         on_fault: Callable[[str, BaseException], Awaitable[None]],
         on_critical: Callable[[str], Awaitable[None]],
+        on_chronic: Callable[[TaskRecord], Awaitable[None]],
+        on_fatal: Callable[[Fatal], None],
     ) -> None:
         self._clock = clock
         self._on_fault = on_fault
         self._on_critical = on_critical
+        self._on_chronic = on_chronic
+        self._on_fatal = on_fatal
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.records: dict[str, TaskRecord] = {}
-        self.fatal: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     def start(self, name: str, body: Callable[[], Awaitable[None]], *, critical: bool = False) -> None:
         self.records[name] = TaskRecord(name, critical)
@@ -69,8 +80,9 @@ class Supervisor:
             except asyncio.CancelledError:
                 raise
             except Fatal as error:
-                if not self.fatal.done():
-                    self.fatal.set_result(error)
+                record.running = False
+                record.last_error = str(error)
+                self._on_fatal(error)
                 return
             except Exception as error:  # noqa: BLE001 - the boundary where a fault becomes a record
                 record.running = False
@@ -88,3 +100,5 @@ class Supervisor:
         await self._on_fault(record.name, error)
         if record.critical and record.recent == CRITICAL_LIMIT:
             await self._on_critical(record.name)
+        if record.restarts % CHRONIC_EVERY == 0:
+            await self._on_chronic(record)

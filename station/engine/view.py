@@ -167,6 +167,9 @@ class FloorView:
             return "DATABASE DOWN: exits are spooled, entries are off"
         if rooms.reconciler.unresolved:
             return f"RECONCILIATION: {rooms.reconciler.unresolved[0]}"
+        failing = [r.name for r in self._engine.supervisor.records.values() if r.chronic]
+        if failing:
+            return f"KEEPS FAILING: {', '.join(failing)}; see `status`"
         return "" if rooms.reconciler.ready else "reconciling"
 
     def _prices(self) -> tuple[Price, ...]:

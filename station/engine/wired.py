@@ -12,7 +12,7 @@ from station.calendars import Calendar, at_et, load_calendar
 from station.clock import Activity, FollowingClock, WallClock
 from station.domain.broker import Report
 from station.domain.clock import SECOND, Clock
-from station.domain.errors import BadInput
+from station.domain.errors import BadInput, Fatal
 from station.domain.instruments import INSTRUMENTS, Hours
 from station.engine.desired import validate
 from station.engine.doors import Doors
@@ -46,6 +46,8 @@ class WiredRun:
         self._stores = stores
         self._halted = asyncio.Event()
         self._why = "the session is over"
+        self._broken: Fatal | None = None
+        engine.on_fatal = self._fatal
 
     @classmethod
     async def prepare(cls, options: RunOptions, settings: Settings, say: Say) -> WiredRun:
@@ -81,6 +83,12 @@ class WiredRun:
         self._why = why
         self._halted.set()
 
+    def _fatal(self, error: Fatal) -> None:
+        """What the station must not go on with: stop in order, with that one line."""
+        if self._broken is None:
+            self._broken = error
+            self.halt(str(error))
+
     async def to_the_end(self) -> dict[str, Any]:
         """Open the door, trade until the session is over or told to stop, close, verify, sum up."""
         began, zero_ns = self._clock.perf(), self._clock.now()
@@ -107,6 +115,8 @@ class WiredRun:
             await start
             await halted
         halted.cancel()
+        if self._broken is not None:
+            raise self._broken
 
     async def _started(self) -> None:
         await self.engine.start()

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from station.desk.spool import Batch, ExitSpool, Rows
-from station.domain.errors import BadInput, StorageUnavailable
+from station.domain.errors import BadInput, Fatal, StorageUnavailable
 from station.domain.events import Alerted, Recorded
 from station.domain.ports import Changes
 from station.domain.trade import Trade, TradeState
+from station.link import Status
 from station.store.lifecycle import LifecycleRepository
 from station.wealth import Plan, WealthBook
 from tests.faults.station_stage import Stage, ours
-from tests.lab import assert_sound, play
+from tests.lab import assert_sound, paper_rows, play
 
 
 @contextmanager
@@ -256,3 +257,58 @@ def test_fault_59_trade_that_cannot_go_on_stops_no_other(
 
     play(work)
     assert_sound(tmp_path)
+
+
+# --- what the station must not go on with, and what fails slowly ------------------------------------------
+
+
+def test_fault_56_database_that_breaks_in_the_session_ends_it_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line; the sell at the exchange goes on protecting, and the next start finds everything."""
+
+    async def broken(self: LifecycleRepository, changes: Changes) -> None:
+        raise Fatal("lifecycle.db is corrupt")
+
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            await lab.until("09:39")
+            trade = await lab.until_holding()
+            with monkeypatch.context() as patch:
+                patch.setattr(LifecycleRepository, "commit", broken)
+                with pytest.raises(Fatal, match=r"lifecycle\.db is corrupt"):
+                    await lab.until_true(lambda: lab.is_over(trade.id), limit_s=900)
+
+    async def again() -> None:
+        async with Stage(tmp_path) as lab:
+            await lab.step(1)
+            trade = lab.first()
+            await lab.until_true(lambda: lab.is_over(trade.id), limit_s=900)
+
+    play(work)
+    assert paper_rows(tmp_path, "SELECT state FROM orders WHERE action = 'SELL'") == [("SUBMITTED",)]
+    play(again)
+    assert_sound(tmp_path)
+
+
+def test_fault_59_task_that_fails_slowly_is_told_and_shown(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            await lab.step(1)
+
+            async def slow() -> None:
+                await lab.run.engine.outside.clock.sleep(400)
+                raise OSError("no more")
+
+            lab.run.engine.supervisor.start("slow", slow, critical=True)
+            await lab.step(1_700)
+            assert "task slow has failed" not in lab.alerts()
+            await lab.step(400)
+            assert lab.alerts().count("task slow has failed 5 times: OSError: no more") == 1
+            assert not lab.rooms.controls.controls.kill.on
+            link = lab.run.local_link()
+            await link.open()
+            reply = await link.ask(Status())
+            assert '"failing":true' in str(reply).replace(" ", "")
+
+    play(work)

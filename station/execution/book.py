@@ -40,9 +40,9 @@ OrderReport = OrderStatus | OrderNotice | ExecutionReport | CommissionReport
 
 REJECTED_CODES: Final = frozenset({200, 201, 203, 321, 322, 382, 383, 387, 388, 434, 463})
 CANCELLED_CODES: Final = frozenset({202})
-FILLED_RACE_CODES: Final = frozenset({161, 10148})
+FILLED_RACE_CODES: Final = frozenset({104, 161, 10148})
 NOT_FOUND_CODES: Final = frozenset({10147, 135})
-PRICE_OR_MODIFY_CODES: Final = frozenset({103, 104, 105, 106, 107, 110, 329})
+PRICE_OR_MODIFY_CODES: Final = frozenset({103, 105, 106, 107, 110, 329})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,12 @@ class Interpretation:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A change that the broker has not confirmed: the order before it, and the largest total it may have."""
+    """Changes that the broker has not confirmed: how many, the order before them, and the largest total that it
+    may have there."""
 
     before: Order
     larger: Decimal
+    pending: int = 1
 
 
 NOTHING: Final = Interpretation()
@@ -109,8 +111,11 @@ class OrderBook:
             self._undone.discard(order.ref)
             return
         known = self._changes.get(order.ref)
-        larger = max(known.larger if known else held.ticket.qty, order.ticket.qty)
-        self._changes[order.ref] = _Change(known.before if known else held, larger)
+        if known is None:
+            self._changes[order.ref] = _Change(held, max(held.ticket.qty, order.ticket.qty))
+        else:
+            larger = max(known.larger, order.ticket.qty)
+            self._changes[order.ref] = _Change(known.before, larger, known.pending + 1)
 
     def confirm(self, ref: str) -> None:
         """The broker has this order as we do."""
@@ -253,11 +258,14 @@ class OrderBook:
         return Interpretation(order.trade_id, (noticed, step, *self._ended(order, state)))
 
     def _modify_refused(self, order: Order, notice: OrderNotice, noticed: OrderNoticed) -> Interpretation:
-        """The order still works as it was before the change (FAULTS 14)."""
+        """The order still works as it was before the change (FAULTS 14). Of several on their way it does
+        not say which: then the largest total stays in force until the broker says how it stands."""
         self.unchangeable.add(order.ref)
         change = self._changes.pop(order.ref, None)
         if change is None:
             return Interpretation(order.trade_id, (noticed,))
+        if change.pending > 1:
+            self._changes[order.ref] = replace(change, pending=1)
         before, reason = change.before, f"change refused: {notice.code} {notice.text}"
         self._undone.add(order.ref)
         undone = (

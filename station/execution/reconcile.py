@@ -43,11 +43,15 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One discrepancy and how it is resolved. `subject` is an order reference or a contract label."""
+    """One discrepancy and how it is resolved. `subject` is an order reference or a contract label; a position
+    also says how much the broker holds (`there`) and how much our trades do (`here`)."""
 
     kind: Kind
     subject: str
     detail: str
+    contract: Contract | None = None
+    there: Decimal = ZERO
+    here: Decimal = ZERO
 
     @property
     def text(self) -> str:
@@ -64,6 +68,10 @@ class BrokerTruth:
     positions: tuple[Position, ...]
     at_ns: int
     later: frozenset[str] = frozenset()
+
+    def held(self, contract: Contract) -> Decimal:
+        """The net quantity of a contract, whoever bought it."""
+        return sum((position.qty for position in self.positions if position.contract == contract), ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,5 +227,6 @@ def position_findings(
         if there == here:
             continue
         kind = Kind.POSITION_BREAK if contract in ours else Kind.FOREIGN_POSITION
-        findings.append(Finding(kind, contract.label, f"broker holds {there}, our trades {here}"))
+        detail = f"broker holds {there}, our trades {here}"
+        findings.append(Finding(kind, contract.label, detail, contract, there, here))
     return tuple(findings)

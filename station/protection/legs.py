@@ -59,8 +59,8 @@ def wished(holding: Holding, entry: Decimal, settings: ProtectionSettings, memor
         if even < limits[0]:
             limits = (even,) * len(limits)
             reason = f"sell at entry + fees ({memory.lowered.value})"
-            return Wish(memory.lowered, reason, _slots(trade, limits, settings))
-    return Wish(Cause.TARGET, "profit target", _slots(trade, limits, settings))
+            return Wish(memory.lowered, reason, _slots(holding, limits, settings))
+    return Wish(Cause.TARGET, "profit target", _slots(holding, limits, settings))
 
 
 def shares(trade: Trade) -> tuple[Decimal, ...]:
@@ -80,14 +80,32 @@ def shares(trade: Trade) -> tuple[Decimal, ...]:
     return tuple(found)
 
 
-def _slots(trade: Trade, limits: Sequence[Decimal], settings: ProtectionSettings) -> tuple[Slot, ...]:
-    """What is still to be sold at each rung: what was sold so far counts against the lowest first."""
+def _slots(holding: Holding, limits: Sequence[Decimal], settings: ProtectionSettings) -> tuple[Slot, ...]:
+    """What is still to be sold at each rung: what was sold so far counts against the lowest first. Where all
+    sell at one price the exits share it as they stand."""
+    trade, most = holding.trade, settings.max_contracts
+    if len(set(limits)) == 1:
+        return tuple(Slot(qty, limits[0]) for qty in _as_they_stand(holding, most))
     sold, slots = trade.exit_filled, list[Slot]()
     for share, limit in zip(shares(trade), limits, strict=True):
         gone = min(sold, share)
         sold -= gone
-        slots.extend(Slot(qty, limit) for qty in in_parts(share - gone, settings.max_contracts))
+        slots.extend(Slot(qty, limit) for qty in in_parts(share - gone, most))
     return tuple(slots)
+
+
+def _as_they_stand(holding: Holding, most: Decimal | None) -> tuple[Decimal, ...]:
+    """The open quantity over the exits that work for it; what is missing falls to the first within its size."""
+    left, parts = holding.trade.open_qty, list[Decimal]()
+    for leg in sorted(holding.exits, key=_preferred):
+        part = min(leg.remaining, left)
+        if part > 0:
+            parts.append(part)
+            left -= part
+    if parts and (most is None or parts[0] + left <= most):
+        parts[0] += left
+        left = ZERO
+    return (*parts, *in_parts(left, most))
 
 
 def in_parts(qty: Decimal, most: Decimal | None) -> Iterable[Decimal]:
@@ -237,25 +255,18 @@ class _Bringing:
 def paired(
     legs: Sequence[Order], slots: Sequence[Slot]
 ) -> tuple[list[tuple[Order, Slot]], list[Order], list[Slot]]:
-    """Each leg with the slot of its own price, else with the nearest one left; then the legs and the slots
-    that have no partner."""
+    """Each leg with the slot of its own price, else with the nearest one left, of its own size if there are
+    several; then the legs and the slots that have no partner."""
     bare = list(slots)
     pairs: list[tuple[Order, Slot]] = []
-    other: list[Order] = []
-    for leg in legs:
-        same = next((slot for slot in bare if slot.limit == leg.ticket.limit), None)
-        if same is None:
-            other.append(leg)
-        else:
-            bare.remove(same)
-            pairs.append((leg, same))
+    there = {slot.limit for slot in slots}
     spare: list[Order] = []
-    for leg in other:
+    for leg in sorted(legs, key=lambda leg: leg.ticket.limit not in there):
         if not bare:
             spare.append(leg)
             continue
-        price = leg.ticket.limit or bare[0].limit
-        near = min(bare, key=lambda slot: abs(slot.limit - price))
+        price = bare[0].limit if leg.ticket.limit is None else leg.ticket.limit
+        near = min(bare, key=lambda slot: (abs(slot.limit - price), slot.qty != leg.remaining))
         bare.remove(near)
         pairs.append((leg, near))
     return pairs, spare, bare

@@ -27,7 +27,7 @@ from station.domain.orders import Execution, OrderState, Purpose, Ticket
 from station.domain.trade import Trade, TradeState
 from station.link import CancelOrder, CloseTrade
 from station.store import verify
-from tests.crash import session
+from tests.crash import SCENES, session, trial
 from tests.faults.station_stage import RICH, Stage, held, ours
 from tests.lab import DAY, SEED, assert_sound, paper_rows, play
 from tests.unit.test_desk_exits import many_contracts
@@ -207,6 +207,23 @@ def test_fault_20_resize_that_races_a_fill_never_offers_too_much(tmp_path: Path)
     assert held(tmp_path, trade_id) == 0
     assert len(ours(tmp_path, "SELECT seq FROM trade_events WHERE type = 'trade.exit_modified'")) > 3
     assert_sound(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("scene", "point"),
+    [
+        ("ladder", "commit.after:order.execution#3"),
+        ("ladder", "send.before:modify#4"),
+        ("ladder", "send.after:target#2"),
+        ("replaces", "send.before:modify#3"),
+        ("replaces", "book.after:modified#2"),
+    ],
+)
+def test_fault_53_kill_9_within_partial_fills_ladders_and_replaces(
+    tmp_path: Path, scene: str, point: str
+) -> None:
+    """A change that was committed and never sent is the hardest: only the broker's own list can tell."""
+    assert trial(tmp_path, point, until="10:00", scene=SCENES[scene]) == []
 
 
 # --- data ------------------------------------------------------------------------------------------------

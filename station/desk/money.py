@@ -10,6 +10,7 @@ from station.domain.broker import Account, Broker
 from station.domain.clock import Clock
 from station.domain.errors import BrokerUnavailable
 from station.domain.instruments import Contract
+from station.domain.market import Quote
 from station.domain.orders import ZERO
 from station.domain.trade import Trade
 from station.market import Market
@@ -84,7 +85,8 @@ class MoneyDesk:
         return trade.realised + self.value_of(trade)
 
     def value_of(self, trade: Trade) -> Decimal:
-        """Dollars of market value of the open quantity."""
+        """Dollars of market value of the open quantity: at its mark, or at the last one known, but never above
+        what it is offered for."""
         if trade.contract is None or trade.open_qty == 0:
             return ZERO
         mark = self.mark_of(trade)
@@ -92,16 +94,20 @@ class MoneyDesk:
             self._marks[trade.contract] = mark
         else:
             mark = self._marks.get(trade.contract, trade.entry_price or ZERO)
+            quote = self._quote(trade)
+            if quote is not None and quote.ask is not None:
+                mark = min(mark, quote.ask)
         return mark * trade.open_qty * trade.contract.multiplier
 
     def mark_of(self, trade: Trade) -> Decimal | None:
-        """Dollars a unit: the mid, else the bid; nothing where only sellers are left; None without a quote."""
-        quote = self._market.quote(trade.contract) if trade.contract is not None else None
-        if quote is None or (quote.bid is None and quote.ask is None):
+        """Dollars a unit: the mid, else the bid, else None."""
+        quote = self._quote(trade)
+        if quote is None:
             return None
-        if quote.bid is None:
-            return ZERO
         return quote.mid if quote.mid is not None else quote.bid
+
+    def _quote(self, trade: Trade) -> Quote | None:
+        return self._market.quote(trade.contract) if trade.contract is not None else None
 
 
 def _ended(trade: Trade) -> int:

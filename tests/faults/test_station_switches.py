@@ -74,7 +74,7 @@ def test_one_refused_cancel_does_not_stop_the_kill(tmp_path: Path) -> None:
     play(work)
 
 
-def test_a_position_that_only_sellers_are_left_for_is_worth_nothing_to_the_day(tmp_path: Path) -> None:
+def test_a_position_that_only_sellers_are_left_for_is_worth_no_more_than_they_ask(tmp_path: Path) -> None:
     async def work() -> None:
         async with Lab(tmp_path) as lab:
             trade = await lab.until_holding()
@@ -82,8 +82,9 @@ def test_a_position_that_only_sellers_are_left_for_is_worth_nothing_to_the_day(t
             quote = lab.rooms.market.quote(trade.contract)
             assert quote is not None
             lab.rooms.market.on_report(QuoteReport(replace(quote, bid=None, ask=Decimal("0.01"))))
-            assert lab.rooms.money.value_of(trade) == 0
-            assert lab.rooms.money.day_pnl() <= -trade.entry_value
+            worth = Decimal("0.01") * trade.open_qty * trade.contract.multiplier
+            assert lab.rooms.money.value_of(trade) == worth
+            assert lab.rooms.money.day_pnl() <= worth - trade.entry_value
 
     play(work)
 

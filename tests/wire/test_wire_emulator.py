@@ -39,7 +39,8 @@ async def ib(rig: Rig) -> AsyncIterator[ib_async.IB]:
 
 
 async def option(ib: ib_async.IB) -> ib_async.Contract:
-    (chain,) = await ib.reqSecDefOptParamsAsync("SPX", "", "IND", 1)
+    chains = await ib.reqSecDefOptParamsAsync("SPX", "", "IND", 1)
+    (chain,) = [each for each in chains if each.tradingClass == "SPXW"]
     middle = chain.strikes[len(chain.strikes) // 2]
     asked = ib_async.Option("SPX", chain.expirations[0], middle, "C", "CBOE", tradingClass="SPXW")
     (found,) = await ib.qualifyContractsAsync(asked)

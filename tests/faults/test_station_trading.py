@@ -20,6 +20,7 @@ import pytest
 
 from station.brokers.paper.faults import Fault
 from station.calendars import at_et
+from station.desk.settlement import Settlement
 from station.domain.broker import ExecutionReport
 from station.domain.clock import MILLISECOND, MINUTE, SECOND
 from station.domain.instruments import Right, SecType, Timeframe
@@ -108,8 +109,8 @@ def test_fault_09_cancel_of_an_order_the_broker_does_not_know_is_reconciled_firs
             monkeypatch.setattr(lab.run.exchange, "place", place)
             assert (await lab.ask(CancelOrder(order.ref, "test"))).ok
             await lab.tick_until(lambda: any("10147" in text for text in lab.events("order.notice")))
-            await lab.step(2)
-            assert lab.order(order.ref).state is OrderState.CANCELLED
+            assert not lab.order(order.ref).state.is_terminal
+            await lab.until_true(lambda: lab.order(order.ref).state is OrderState.CANCELLED, limit_s=15)
             asked = lab.events("reconciliation")[-1]
             assert "never sent" in asked, "the terminal state rests on the broker's own list"
             assert lab.entries_of(trade) == []
@@ -377,14 +378,15 @@ def test_fault_51_third_friday_takes_the_class_that_settles_in_the_afternoon(tmp
             trade = await lab.until_holding()
             assert trade.contract is not None
             assert (trade.contract.trading_class, trade.contract.expiry) == ("SPXW", "20261120")
-            settlement = lab.rooms.desk._settlement
+            outside, market = lab.run.engine.outside, lab.rooms.market
+            settlement = Settlement(outside.clock, outside.calendar, market, outside.broker)
             evening, morning = trade.contract, replace(trade.contract, trading_class="SPX")
             assert settlement.is_expired(morning)
             assert not settlement.is_expired(evening)
             bars = lab.rooms.market.series("SPX", Timeframe.M5).bars.since(lab.at("09:30"))
             opened = Decimal(str(float(bars.open[0]))).quantize(Decimal("0.01"))
             over = opened - morning.strike if morning.right is Right.CALL else morning.strike - opened
-            assert settlement.price(morning) == max(over, Decimal(0))
+            assert await settlement.price(morning) == max(over, Decimal(0))
 
     play(work)
     assert_sound(tmp_path)

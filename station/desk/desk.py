@@ -4,10 +4,12 @@ protection's port; the way of a trade, the hands and the switches are its parts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Protocol
 
+from station.desk.breaks import BreakDesk, Outcome
 from station.desk.controls import ControlDesk
 from station.desk.entries import EntryDesk
 from station.desk.exits import ExitHands
@@ -15,7 +17,6 @@ from station.desk.inbox import Mishandled, OrderInbox
 from station.desk.judgement import Judgement, terms_of
 from station.desk.ledger import Ledger
 from station.desk.reconciler import Reconciler
-from station.desk.settlement import Settlement
 from station.desk.stopwatch import FILL_TO_PROTECT, Stopwatch
 from station.desk.way import TradeWay
 from station.domain.broker import (
@@ -60,13 +61,13 @@ class Desk:
     """Composed by the engine; every method here is short because its parts do the work."""
 
     def __init__(
-        self, *, clock: Clock, settlement: Settlement, ledger: Ledger, inbox: OrderInbox, market: Market,
+        self, *, clock: Clock, breaks: BreakDesk, ledger: Ledger, inbox: OrderInbox, market: Market,
         way: TradeWay, entries: EntryDesk, hands: ExitHands, controls: ControlDesk, reconciler: Reconciler,
         judgement: Judgement, kill_on_break: Callable[[str], None],
         on_link: Callable[[LinkReport], None], stopwatch: Stopwatch,
     ) -> None:  # fmt: skip
         self._clock = clock
-        self._settlement = settlement
+        self._breaks = breaks
         self._ledger = ledger
         self._inbox = inbox
         self._market = market
@@ -189,6 +190,8 @@ class Desk:
         if isinstance(report, CommissionReport):
             return
         subject = report.execution.exec_id if isinstance(report, ExecutionReport) else report.order_ref
+        if isinstance(report, ExecutionReport) and self._held.get(report.execution.contract):
+            self._reconciler.ask(f"another hand traded {report.execution.contract.label}")
         await self.alert("warning", f"not ours: {type(report).__name__} {subject}", key=f"foreign {subject}")
 
     async def quarantine(self, symbol: str, reason: str) -> None:
@@ -203,7 +206,7 @@ class Desk:
         """A proven-absent exit always, if it still fits; an entry only in its time, with the gates open."""
         trade = self._ledger.trades[order.trade_id]
         if order.ticket.purpose.is_exit:
-            room = abs(trade.open_qty) - self._ledger.book.promised(trade.id, order.ref)
+            room = self._hands.room(trade, order.ref)
             return trade.open_qty * order.ticket.action.sign < 0 and order.remaining <= room
         young = self._clock.now() < trade.entry_valid_until_ns
         return young and not order.cancel_cause and self._judgement.entries_open(trade.symbol)
@@ -219,20 +222,18 @@ class Desk:
         if order.state.is_working and (order.ticket.purpose.is_exit or self.may_resend(order)):
             await self._hands.send_change(order.ticket)
 
+    def limit(self, held: Mapping[Contract, Decimal]) -> None:
+        self._hands.limit(held)
+
     async def resolve_break(self, finding: Finding) -> bool:
-        """A position the books cannot explain locks its symbol and stops new trades; nothing is guessed."""
-        contract = next(
-            (
-                o.ticket.contract
-                for o in self._ledger.book.orders.values()
-                if o.ticket.contract.label == finding.subject
-            ),
-            None,
-        )
-        if contract is not None and self._settlement.is_expired(contract):
-            await self.settle_expired()
-            return True
-        symbol = contract.symbol if contract is not None else finding.subject
+        """A position that left by another hand or expired is booked so; one that the books cannot explain
+        locks its symbol and stops new trades, and nothing is guessed."""
+        outcome = await self._breaks.explain(finding)
+        if outcome is Outcome.WAITING:
+            self._reconciler.ask(finding.text)
+        if outcome is not Outcome.UNEXPLAINED:
+            return outcome is Outcome.EXPLAINED
+        symbol = finding.contract.symbol if finding.contract is not None else finding.subject
         await self.quarantine(symbol, finding.text)
         self._kill_on_break(finding.text)
         return False
@@ -247,11 +248,11 @@ class Desk:
     # --- settlement ---------------------------------------------------------------------------------
 
     async def settle_expired(self) -> int:
-        """Close at settlement what expired with no bid. Returns how many trades it closed."""
-        settled = await self._settlement.settle()
-        for trade in settled:
-            await self.advance(trade.id)
-        return len(settled)
+        """Ask the broker about what has expired and is still held here; a reconciliation books what it no longer
+        holds. Returns how many contracts remain. Raises BrokerUnavailable."""
+        if self._breaks.overdue():
+            await self._reconciler.reconcile("settlement", quiet=True)
+        return len(self._breaks.overdue())
 
     # --- ExitPort -----------------------------------------------------------------------------------
 

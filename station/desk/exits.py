@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -70,6 +70,11 @@ class ExitHands:
         self._stopwatch = stopwatch
         self._quote = quote
         self._terms = terms
+        self._limits: dict[Contract, Decimal] = {}
+
+    def limit(self, held: Mapping[Contract, Decimal]) -> None:
+        """The contracts of which the broker holds less than our trades: no exit may be for more than that."""
+        self._limits = dict(held)
 
     async def carry_out(self, trade_id: str, directive: Directive) -> None:
         """Do what protection asks, unless the trade has moved on meanwhile."""
@@ -96,13 +101,21 @@ class ExitHands:
 
     # --- new exits ----------------------------------------------------------------------------------
 
-    def _room(self, trade: Trade, but: str = "") -> Decimal:
-        """What is open and not promised to a working exit, one left out."""
-        return abs(trade.open_qty) - self._ledger.book.promised(trade.id, but)
+    def room(self, trade: Trade, but: str = "") -> Decimal:
+        """What may leave and is not promised to a working exit, one left out."""
+        return self._allowed(trade) - self._ledger.book.promised(trade.id, but)
+
+    def _allowed(self, trade: Trade) -> Decimal:
+        """What is open; no more than the broker holds, less what other trades' exits stand for."""
+        limit = None if trade.contract is None else self._limits.get(trade.contract)
+        if limit is None or trade.open_qty <= 0:
+            return abs(trade.open_qty)
+        others = (t.id for t in self._ledger.live() if t.contract == trade.contract and t.id != trade.id)
+        return max(min(trade.open_qty, limit - sum(map(self._ledger.book.promised, others), ZERO)), ZERO)
 
     async def _submit(self, trade: Trade, asked: SubmitExit) -> None:
         if trade.open_qty > 0:
-            qty = min(asked.qty, self._room(trade))
+            qty = min(asked.qty, self.room(trade))
             await self._place(trade, qty, asked.kind, asked.purpose, asked.limit, asked.stop, asked.cause.value)
 
     async def _place(
@@ -168,7 +181,7 @@ class ExitHands:
         order = self._ledger.book.orders.get(asked.order_ref)
         if order is None or not _is_certain(order):
             return
-        qty = min(asked.qty, order.filled + self._room(trade, order.ref))
+        qty = min(asked.qty, order.filled + self.room(trade, order.ref))
         if qty > order.filled:
             ticket = replace(order.ticket, kind=asked.kind, qty=qty, limit=asked.limit, stop=asked.stop)
             await self._change(trade, [(order, ticket)], asked.cause.value, asked.reason)
@@ -187,7 +200,7 @@ class ExitHands:
             for order in wrong:
                 await self._cancel(order.ref, asked.cause.value)
             return
-        left, room = abs(trade.open_qty), max(self._room(trade), ZERO)
+        left, room = self._allowed(trade), max(self.room(trade), ZERO)
         changes: list[tuple[Order, Ticket]] = []
         for order in filter(_is_certain, working):
             own = order.remaining + (room if order.remaining + room <= self._terms.max_contracts else ZERO)
@@ -203,7 +216,7 @@ class ExitHands:
         await self._change(trade, changes, asked.cause.value, asked.reason)
         uncovered, fresh = min(room, left), self._ledger.trades[trade.id]
         if uncovered > 0 and fresh.open_qty * trade.open_qty > 0:
-            qty = min(uncovered, self._room(fresh))
+            qty = min(uncovered, self.room(fresh))
             await self._place(fresh, qty, OrderKind.MARKET, Purpose.CLOSE, None, None, asked.cause.value)
 
     async def _change(
@@ -241,7 +254,7 @@ class ExitHands:
             rest = ticket.qty - self._ledger.book.orders[order.ref].filled
             if fresh.open_qty * trade.open_qty > 0:
                 await self._place(
-                    fresh, min(rest, self._room(fresh)), ticket.kind, ticket.purpose, ticket.limit, ticket.stop,
+                    fresh, min(rest, self.room(fresh)), ticket.kind, ticket.purpose, ticket.limit, ticket.stop,
                     cause, replaces=order.ref,
                 )  # fmt: skip
 
@@ -256,6 +269,11 @@ class ExitHands:
             await self._submitter.cancel(ref)
         except BrokerUnavailable as error:
             self._ask_reconcile(f"cancel of {ref} was not sent: {error}")
+
+    async def cancel(self, symbol: str, ref: str, cause: str) -> None:
+        """Cancel an order under the instrument's lock; one that is over already is left alone."""
+        async with self._locks.hold(symbol):
+            await self._cancel(ref, cause)
 
     async def cancel_entry(self, trade: Trade, cause: str) -> None:
         """Cancel what is left of an entry, under the instrument's lock."""

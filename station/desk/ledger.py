@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from dataclasses import replace
 from typing import Final, cast, get_args
 
@@ -21,7 +22,8 @@ from station.domain.events import (
     Recorded,
     TradeEvent,
 )
-from station.domain.orders import Execution, Order
+from station.domain.instruments import Contract
+from station.domain.orders import ZERO, Execution, Order
 from station.domain.ports import Changes, LifecycleStore, Snapshot
 from station.domain.projection import order_ref_of, project_order
 from station.domain.trade import Trade, TradeState, evolve
@@ -69,6 +71,10 @@ class Ledger:
     def open_trades(self) -> tuple[Trade, ...]:
         """Trades that hold or may hold a position."""
         return tuple(trade for trade in self.live() if trade.state.is_open)
+
+    def held(self, contract: Contract) -> Decimal:
+        """What our trades together hold of a contract."""
+        return sum((trade.open_qty for trade in self.live() if trade.contract == contract), ZERO)
 
     @property
     def degraded(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Protocol
 
@@ -37,6 +37,8 @@ class Resolver(Protocol):
     async def resend(self, order: Order) -> None: ...
 
     async def change_again(self, order: Order) -> None: ...
+
+    def limit(self, held: Mapping[Contract, Decimal]) -> None: ...
 
     async def resolve_break(self, finding: Finding) -> bool: ...
 
@@ -131,6 +133,27 @@ class Reconciler:
         mark = self._submitter.handed
         positions = await self._broker.positions()
         orders = await self._broker.open_orders()
+    async def look_again(self) -> BrokerTruth:
+        """The broker's word once more, booked; for who resolves a break within a reconciliation. Raises
+        BrokerUnavailable."""
+        truth = await self._truth()
+        await self._feed(truth)
+        return truth
+
+    def _limit(self, truth: BrokerTruth) -> None:
+        """Where the broker holds less than our trades, no exit may be for more than it holds."""
+        assert self.resolver is not None
+        here = self._expected()
+        theirs = {contract: truth.held(contract) for contract in here}
+        self.resolver.limit({contract: qty for contract, qty in theirs.items() if qty < here[contract]})
+
+    def _expected(self) -> dict[Contract, Decimal]:
+        expected: dict[Contract, Decimal] = defaultdict(lambda: ZERO)
+        for trade in self._ledger.live():
+            if trade.contract is not None and trade.open_qty != 0:
+                expected[trade.contract] += trade.open_qty
+        return expected
+
         executions = await self._broker.executions()
         later = self._submitter.since(mark)
         return BrokerTruth(orders, executions, positions, self._clock.now(), later)
@@ -182,11 +205,9 @@ class Reconciler:
         return tuple(finding for finding in lasting if finding in found)
 
     def _differences(self, truth: BrokerTruth) -> tuple[Finding, ...]:
-        expected: dict[Contract, Decimal] = defaultdict(lambda: ZERO)
-        for trade in self._ledger.live():
-            if trade.contract is not None and trade.open_qty != 0:
-                expected[trade.contract] += trade.open_qty
-        ours = frozenset(order.ticket.contract for order in self._ledger.book.orders.values())
+        expected = self._expected()
+        ordered = (order.ticket.contract for order in self._ledger.book.orders.values())
+        ours = frozenset(ordered) | frozenset(expected)
         self.foreign = tuple(p for p in truth.positions if p.contract not in ours and p.qty != 0)
         return position_findings(expected, ours, truth)
 

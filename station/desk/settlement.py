@@ -8,13 +8,10 @@ from decimal import Decimal
 from typing import Final
 
 from station.calendars import Calendar, SessionSpan, et_date
-from station.desk.ledger import Ledger
+from station.domain.broker import Broker
 from station.domain.clock import Clock
-from station.domain.events import CancelRequested, OrderMoved, SettledAtExpiry
-from station.domain.instruments import Contract, Hours, Right, Timeframe
-from station.domain.orders import OrderState
-from station.domain.ports import Changes
-from station.domain.trade import Cause, Trade
+from station.domain.errors import BrokerUnavailable, Refused
+from station.domain.instruments import INSTRUMENTS, Contract, Hours, Right, Timeframe
 from station.market import Market
 
 MORNING_CLASSES: Final = frozenset({"SPX"})
@@ -23,13 +20,13 @@ _CENT: Final = Decimal("0.01")
 
 
 class Settlement:
-    """Reads the calendar and the series; books, and leaves the rest to the trade's way."""
+    """When a contract ends and at which price, by the calendar, the series and the broker's history."""
 
-    def __init__(self, clock: Clock, calendar: Calendar, market: Market, ledger: Ledger) -> None:
+    def __init__(self, clock: Clock, calendar: Calendar, market: Market, broker: Broker) -> None:
         self._clock = clock
         self._calendar = calendar
         self._market = market
-        self._ledger = ledger
+        self._broker = broker
 
     def is_expired(self, contract: Contract) -> bool:
         span = self._last_session(contract)
@@ -37,28 +34,11 @@ class Settlement:
             return False
         return self._clock.now() >= (span.open_ns if _in_the_morning(contract) else span.close_ns)
 
-    async def settle(self) -> tuple[Trade, ...]:
-        """Book the settlement of every trade that still holds an expired contract, where its price is known by
-        now. Returns those trades."""
-        settled: list[Trade] = []
-        for trade in self._ledger.open_trades():
-            if trade.contract is None or trade.open_qty <= 0 or not self.is_expired(trade.contract):
-                continue
-            price = self.price(trade.contract)
-            if price is None:
-                continue
-            for order in self._ledger.book.working_exits(trade.id):
-                gone = OrderMoved(order.ref, OrderState.EXPIRED, 0, 0, "expired with its contract")
-                row = Changes(cancels=((order.ref, "expiry", self._clock.now()),))
-                await self._ledger.record(trade.id, CancelRequested(order.ref, "expiry"), gone, extra=row)
-            event = SettledAtExpiry(trade.open_qty, price, trade.contract.multiplier, Cause.EXPIRY.value)
-            await self._ledger.record(trade.id, event)
-            settled.append(trade)
-        return tuple(settled)
-
-    def price(self, contract: Contract) -> Decimal | None:
+    async def price(self, contract: Contract) -> Decimal | None:
         """Intrinsic value, dollars a unit; None while the underlying's price of that moment is not known."""
         spot = self._spot(contract)
+        if spot is None:
+            spot = await self._asked(contract)
         if spot is None:
             return None
         level = Decimal(str(spot)).quantize(_CENT)
@@ -67,7 +47,7 @@ class Settlement:
 
     def _spot(self, contract: Contract) -> float | None:
         span = self._last_session(contract)
-        if span is None:
+        if span is None or contract.symbol not in self._market.symbols:
             return None
         morning = _in_the_morning(contract)
         if not morning and et_date(self._clock.now()) == span.day:
@@ -76,6 +56,21 @@ class Settlement:
         if len(bars) == 0:
             return None
         return float(bars.open[0]) if morning else float(bars.close[-1])
+
+    async def _asked(self, contract: Contract) -> float | None:
+        """The same price from the broker's history, where our own series does not reach."""
+        span, instrument = self._last_session(contract), INSTRUMENTS.get(contract.symbol)
+        if span is None or instrument is None:
+            return None
+        count = (span.close_ns - span.open_ns) // Timeframe.M5.ns
+        try:
+            bars = await self._broker.history(instrument, Timeframe.M5, span.close_ns, count)
+        except (BrokerUnavailable, Refused):
+            return None
+        inside = [bar for bar in bars if span.open_ns <= bar.start_ns < span.close_ns]
+        if not inside:
+            return None
+        return float(inside[0].open) if _in_the_morning(contract) else float(inside[-1].close)
 
     def _last_session(self, contract: Contract) -> SessionSpan | None:
         """The session of its date, or the one before a holiday."""

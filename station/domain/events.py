@@ -274,7 +274,8 @@ class ManualOpened:
 
 @dataclass(frozen=True, slots=True)
 class SettledAtExpiry:
-    """The broker settled the rest in cash: `qty` at `price` a unit (0 for worthless)."""
+    """What left without an order of ours: `qty` at `price` a unit. The broker settled it in cash (0 for
+    worthless), or, with cause external, another hand took it out."""
 
     type: ClassVar[str] = "trade.settled"
     v: ClassVar[int] = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,9 +13,9 @@ from station.calendars import SessionSpan
 from station.desk.way import Identity
 from station.domain.broker import LinkReport, Session, Sink
 from station.domain.clock import DAY, SECOND
-from station.domain.errors import BrokerUnavailable, Fatal, StorageUnavailable, VigilError
+from station.domain.errors import BrokerUnavailable, Fatal, Refused, StorageUnavailable, VigilError
 from station.domain.events import Alerted, HandlerFailed, KillChanged, Recorded, SessionMarked
-from station.domain.instruments import Hours
+from station.domain.instruments import Contract, Hours
 from station.domain.ports import Changes, Snapshot
 from station.domain.specs import Desired
 from station.engine import killfile
@@ -31,6 +31,7 @@ from station.market import MarketWatch
 WARM_BEAT_S: Final = 5.0
 CONNECT_RETRY_S: Final = 2.0
 CARRY_BEAT_S: Final = 5.0
+SETTLE_BEAT_S: Final = 5.0
 LOOK_BACK_DAYS: Final = 9
 """Five sessions and a long weekend: what the pattern-day-trader rule looks back on."""
 
@@ -139,9 +140,16 @@ class Engine:
                 self._say(f"broker: {error}; trying again")
                 await self.outside.clock.sleep(CONNECT_RETRY_S)
         self._account = self.link.accounts[0]
-        for trade in self.rooms.ledger.open_trades():
-            if trade.contract is not None:
-                await self.outside.broker.watch(trade.contract)
+        held = (trade.contract for trade in self.rooms.ledger.open_trades())
+        await self._watch(contract for contract in held if contract is not None)
+
+    async def _watch(self, held: Iterable[Contract]) -> None:
+        """Quotes of what is held; a contract that is no longer listed has none, and that stops nothing."""
+        for contract in dict.fromkeys(held):
+            try:
+                await self.outside.broker.watch(contract)
+            except Refused as error:
+                self._say(f"no quotes of {contract.label}: {error}")
 
     async def _begin_tasks(self) -> None:
         start, rooms = self.supervisor.start, self.rooms
@@ -242,9 +250,13 @@ class Engine:
                 await self.rooms.ledger.carry()
 
     async def _settlement(self) -> None:
-        """After the close: what expired with no bid is closed at settlement."""
+        """After the close: what expired with no bid is closed at settlement, once the broker says so."""
         await self.outside.clock.sleep_until(self.session.close_ns + 10 * SECOND)
-        await self.rooms.desk.settle_expired()
+        while True:
+            with contextlib.suppress(BrokerUnavailable):
+                if self.outside.broker.connected:
+                    await self.rooms.desk.settle_expired()
+            await self.outside.clock.sleep(SETTLE_BEAT_S)
 
     async def _reconnect(self, report: LinkReport) -> None:
         await self.rooms.desk.record_link(report)
@@ -258,8 +270,7 @@ class Engine:
             except BrokerUnavailable as error:
                 self._say(f"broker: {error}; trying again")
         self.rooms.options.forget_watches()
-        for contract in self.rooms.desk.held_contracts():
-            await self.outside.broker.watch(contract)
+        await self._watch(self.rooms.desk.held_contracts())
         self.rooms.reconciler.ask("reconnected")
         await self.rooms.market.recover(self.outside.broker)
 

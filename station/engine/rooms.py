@@ -12,6 +12,7 @@ from config.plans import plan_names, plan_path
 from config.settings import Settings
 from station.calendars import Calendar
 from station.clock import Activity
+from station.desk.breaks import BreakDesk
 from station.desk.controls import ControlDesk
 from station.desk.desk import Desk
 from station.desk.entries import EntryDesk
@@ -191,8 +192,13 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         ledger, hands, clock, lambda: limits, lambda: late.protection.notify_all(),
         lambda trade_id, cause, reason: late.desk.close_trade(trade_id, cause, reason),
     )  # fmt: skip
+    breaks = BreakDesk(
+        ledger=ledger, inbox=inbox, hands=hands, locks=locks, look=reconciler.look_again, mark=money.mark_of,
+        settlement=Settlement(clock, calendar, market, broker), quarantine=controls.quarantine,
+        alert=late.alert,
+    )  # fmt: skip
     desk = late.desk = Desk(
-        clock=clock, settlement=Settlement(clock, calendar, market, ledger), ledger=ledger, inbox=inbox,
+        clock=clock, breaks=breaks, ledger=ledger, inbox=inbox,
         market=market, way=way, entries=entries, hands=hands, controls=controls, reconciler=reconciler,
         judgement=judgement, kill_on_break=hooks.kill_soon, on_link=hooks.on_link, stopwatch=stopwatch,
     )  # fmt: skip

@@ -110,7 +110,8 @@ def _foreign(books: Books, paper: Tables) -> dict[Holding, Decimal]:
 
 def positions(books: Books, paper: Tables) -> tuple[int, list[str]]:
     """Per account and contract, the exchange's executions of ours and its settlements leave what our trades
-    hold (an adopted position is the exchange's, and none of our executions)."""
+    hold (an adopted position is the exchange's, and none of our executions; what another hand sold of ours is
+    an execution of someone else)."""
     theirs: defaultdict[Holding, Decimal] = defaultdict(Decimal)
     ours: defaultdict[Holding, Decimal] = defaultdict(Decimal)
     for fill in _mine(books, paper):
@@ -119,6 +120,10 @@ def positions(books: Books, paper: Tables) -> tuple[int, list[str]]:
     adopted: defaultdict[Holding, Decimal] = defaultdict(Decimal)
     for said in books.said("trade.adopted"):
         adopted[said.body["account"], contract_key(said.body["contract"])] += Decimal(said.body["qty"])
+    contracts = {row["id"]: row for row in books.lifecycle["trades"] if row["contract"] is not None}
+    for said in books.said("trade.settled"):
+        if said.body["cause"] == "external" and (owner := contracts.get(said.trade_id)) is not None:
+            adopted[owner["account"], contract_key(owner["contract"])] -= Decimal(said.body["qty"])
     for row in paper["settlements"]:
         key = (row["account"], contract_key(row["contract"]))
         theirs[key] -= Decimal(row["qty"]) - (foreign.get(key, Decimal(0)) - adopted[key])
@@ -198,7 +203,7 @@ def never_oversold(books: Books, paper: Tables) -> tuple[int, list[str]]:
 
 
 def working_exits(_books: Books, paper: Tables) -> tuple[int, list[str]]:
-    """At no event did the exchange hold working exits that could sell more than was open."""
+    """At no event of ours did the exchange hold working exits that could sell more than was open."""
     orders = {row["order_ref"]: row for row in paper["orders"]}
     held: defaultdict[Holding, Decimal] = defaultdict(Decimal)
     sells, filled, sizes = Exposure(), defaultdict[str, Decimal](Decimal), dict[str, Decimal]()
@@ -222,7 +227,7 @@ def working_exits(_books: Books, paper: Tables) -> tuple[int, list[str]]:
                 sells.set(ref, key, order["oca_group"], qty)
             sizes[ref] = qty
         could, has = sells.total(key), max(held[key], Decimal(0))
-        if could > before and could > has:
+        if could > before and could > has and is_ours(ref):
             lines.append(
                 f"order event {event['seq']} ({ref}): working exits of {key[1]} could sell {could}, "
                 f"{has} is open"

@@ -124,15 +124,6 @@ class Reconciler:
             await self._resolve_rest()
             return self.clean
 
-    async def _resolve_rest(self) -> None:
-        if self.resolver is not None:
-            await self.resolver.settled()
-
-    async def _truth(self) -> BrokerTruth:
-        """Executions last, so that none can hide between the answers."""
-        mark = self._submitter.handed
-        positions = await self._broker.positions()
-        orders = await self._broker.open_orders()
     async def look_again(self) -> BrokerTruth:
         """The broker's word once more, booked; for who resolves a break within a reconciliation. Raises
         BrokerUnavailable."""
@@ -154,6 +145,15 @@ class Reconciler:
                 expected[trade.contract] += trade.open_qty
         return expected
 
+    async def _resolve_rest(self) -> None:
+        if self.resolver is not None:
+            await self.resolver.settled()
+
+    async def _truth(self) -> BrokerTruth:
+        """Executions last, so that none can hide between the answers."""
+        mark = self._submitter.handed
+        positions = await self._broker.positions()
+        orders = await self._broker.open_orders()
         executions = await self._broker.executions()
         later = self._submitter.since(mark)
         return BrokerTruth(orders, executions, positions, self._clock.now(), later)
@@ -162,6 +162,7 @@ class Reconciler:
         plan = plan_reconciliation(self._ledger.book, truth)
         for report in plan.reports:
             await self._inbox.apply(report)
+        self._limit(truth)
         for order in plan.unsent:
             await self._absent(order)
         for ref in plan.confirmed:

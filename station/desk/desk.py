@@ -125,7 +125,7 @@ class Desk:
             self._stopwatch.start(FILL_TO_PROTECT, order.trade_id)
 
     def _link(self, report: LinkReport) -> None:
-        self._reconciler.ready = False
+        self._reconciler.doubt()
         if report.up:
             self._reconciler.ask("the link is back")
         self._on_link(report)
@@ -248,7 +248,7 @@ class Desk:
     # --- settlement ---------------------------------------------------------------------------------
 
     async def settle_expired(self) -> int:
-        """Ask the broker about what has expired and is still held here; a reconciliation books what it no longer
+        """Ask the broker about what expired and is still held here; a reconciliation books what it no longer
         holds. Returns how many contracts remain. Raises BrokerUnavailable."""
         if self._breaks.overdue():
             await self._reconciler.reconcile("settlement", quiet=True)

@@ -15,14 +15,14 @@ from typing import Protocol
 from station.desk.inbox import OrderInbox
 from station.desk.ledger import Ledger
 from station.domain.broker import Broker, Position
-from station.domain.clock import Clock
+from station.domain.clock import SECOND, Clock
 from station.domain.errors import BrokerUnavailable
 from station.domain.events import Alerted, EntryEnded, Event, OrderMoved, Reconciled
 from station.domain.instruments import Contract
 from station.domain.orders import ZERO, Order, OrderState
 from station.domain.ports import Changes
 from station.execution import BrokerTruth, Finding, Submitter, plan_reconciliation
-from station.execution.reconcile import Kind, position_findings
+from station.execution.reconcile import ON_ITS_WAY_S, Kind, position_findings
 
 RETRY_S = 2.0
 SETTLE_S = 1.0
@@ -61,6 +61,9 @@ class Reconciler:
         self._wanted = asyncio.Event()
         self._reasons: list[str] = []
         self._line = asyncio.Lock()
+        self._doubts = 0
+        self._missing: dict[str, int] = {}
+        self._looks: set[tuple[str, int]] = set()
         self.resolver: Resolver | None = None
         self.ready = False
         self.clean = False
@@ -70,10 +73,15 @@ class Reconciler:
 
     def ask(self, reason: str) -> None:
         """Reconcile soon; entries wait until it is done."""
-        self.ready = False
+        self.doubt()
         if reason not in self._reasons:
             self._reasons.append(reason)
         self._wanted.set()
+
+    def doubt(self) -> None:
+        """The books may not agree: what is being reconciled now has not seen why."""
+        self.ready = False
+        self._doubts += 1
 
     async def run(self) -> None:
         """The supervised task: what was asked for, and a beat that records only what it finds."""
@@ -105,13 +113,14 @@ class Reconciler:
     async def reconcile(self, reason: str, *, quiet: bool = False) -> bool:
         """True when the books agree. Raises BrokerUnavailable when a query had no complete answer."""
         async with self._line:
+            doubts = self._doubts
             truth = await self._truth()
             findings = await self._feed(truth)
             breaks = await self._positions(truth)
             left = [finding for finding in breaks if not await self._resolve(finding)]
             self.unresolved = tuple(finding.text for finding in left)
             self.clean = not left
-            self.ready = True
+            self.ready = doubts == self._doubts
             self.last_ns = self._clock.now()
             texts = tuple(finding.text for finding in (*findings, *breaks))
             if texts or not quiet:
@@ -163,8 +172,10 @@ class Reconciler:
         for report in plan.reports:
             await self._inbox.apply(report)
         self._limit(truth)
+        waiting = self._unproven(plan.unsent, truth.at_ns)
         for order in plan.unsent:
-            await self._absent(order)
+            if order.ref not in waiting:
+                await self._absent(order)
         for ref in plan.confirmed:
             self._ledger.book.confirm(ref)
         for order in plan.unchanged:
@@ -172,7 +183,27 @@ class Reconciler:
             await self.resolver.change_again(self._ledger.book.orders[order.ref])
         for stray in plan.strays:
             await self._cancel_stray(stray.order_ref)
-        return plan.findings
+        return tuple(f for f in plan.findings if f.kind is not Kind.NEVER_SENT or f.subject not in waiting)
+
+    def _unproven(self, absent: tuple[Order, ...], at_ns: int) -> frozenset[str]:
+        """Absent orders that may still be on their way: absence is proven by two answers, the second no sooner
+        than an acknowledgement may take. What waits for its second answer is asked for in time. An exit of an
+        earlier process waits for the second answer alone: until then its position has nothing."""
+        self._missing = {order.ref: self._missing.get(order.ref, at_ns) for order in absent}
+        waiting: set[str] = set()
+        for order in absent:
+            born_ns = 0 if order.ticket.purpose.is_exit else order.created_ns
+            sent_ns = self._submitter.sent_ns(order.ref) or born_ns
+            due_ns = max(self._missing[order.ref] + round(SETTLE_S * SECOND), sent_ns + ON_ITS_WAY_S * SECOND)
+            if at_ns < due_ns:
+                waiting.add(order.ref)
+                self._look_at(order.ref, due_ns)
+        return frozenset(waiting)
+
+    def _look_at(self, ref: str, at_ns: int) -> None:
+        if (ref, at_ns) not in self._looks:
+            self._looks.add((ref, at_ns))
+            self._clock.call_at(at_ns, lambda: self.ask(f"{ref} was not at the broker"))
 
     async def _cancel_stray(self, ref: str) -> None:
         row = Changes(cancels=((ref, "reconcile", self._clock.now()),))

@@ -10,7 +10,7 @@ from typing import Final
 
 from station.domain.broker import Broker
 from station.domain.clock import MINUTE, Clock
-from station.domain.errors import Refused
+from station.domain.errors import BrokerUnavailable, Refused
 from station.domain.orders import Ticket
 
 Probe = Callable[[str], None]
@@ -43,6 +43,7 @@ class Submitter:
         self._caps = caps
         self._probe = probe or _no_probe
         self._numbers: dict[str, int] = {}
+        self._sent_ns: dict[str, int] = {}
         self._recent: deque[int] = deque()
         self.handed = 0
         self.sent = 0
@@ -55,6 +56,10 @@ class Submitter:
         self.handed += 1
         self._numbers[ref] = self.handed
 
+    def sent_ns(self, ref: str) -> int:
+        """When this process placed an order last, 0 where it never left here."""
+        return self._sent_ns.get(ref, 0)
+
     async def place(self, tickets: Sequence[Ticket]) -> None:
         """Send an order, or a bracket as a group. Raises BrokerUnavailable when nothing was sent, Refused where
         an entry would pass a cap."""
@@ -65,7 +70,13 @@ class Submitter:
             self.sent += 1
             self._hand(ticket.order_ref)
             self._recent.append(self._clock.now())
-        await self._broker.place(tickets)
+            self._sent_ns[ticket.order_ref] = self._clock.now()
+        try:
+            await self._broker.place(tickets)
+        except BrokerUnavailable:
+            for ticket in tickets:
+                self._sent_ns.pop(ticket.order_ref, None)
+            raise
         self._probe(f"send.after:{purpose}")
 
     def _admit(self, tickets: Sequence[Ticket]) -> None:

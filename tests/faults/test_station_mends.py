@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from station.brokers.paper.exchange import PaperExchange
 from station.desk.spool import Batch, ExitSpool, Rows
+from station.domain.broker import Position
 from station.domain.errors import BadInput, Fatal, StorageUnavailable
 from station.domain.events import Alerted, Recorded
+from station.domain.orders import Ticket
 from station.domain.ports import Changes
 from station.domain.trade import Trade, TradeState
 from station.link import Status
@@ -310,5 +313,60 @@ def test_fault_59_task_that_fails_slowly_is_told_and_shown(tmp_path: Path) -> No
             await link.open()
             reply = await link.ask(Status())
             assert '"failing":true' in str(reply).replace(" ", "")
+
+    play(work)
+
+
+# --- what is proven, and when -----------------------------------------------------------------------------
+
+
+def test_fault_16_young_order_that_an_answer_lacks_is_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is a second on its way when the broker is asked: it is neither sent again nor failed, and a
+    single answer after five seconds does neither."""
+    true, sent = PaperExchange.place, list[str]()
+
+    async def slow(self: PaperExchange, tickets: Sequence[Ticket]) -> None:
+        sent.extend(ticket.order_ref for ticket in tickets)
+        if len(sent) > 1:
+            await true(self, tickets)
+
+    monkeypatch.setattr(PaperExchange, "place", slow)
+
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            await lab.until("09:39")
+            trade, order = await lab.until_sent()
+            for _ in range(4):
+                lab.rooms.reconciler.ask("test")
+                await lab.step(1)
+            assert sent == [order.ref]
+            assert lab.order(order.ref).state.is_working
+            await lab.until_holding()
+            assert sent[:2] == [order.ref, order.ref]
+            assert lab.position(trade) == trade.qty
+
+    play(work)
+    assert_sound(tmp_path)
+
+
+def test_fault_32_doubt_that_comes_while_the_books_are_compared_leaves_them_unready(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            await lab.step(1)
+            reconciler, exchange = lab.rooms.reconciler, lab.run.exchange
+            true = exchange.positions
+
+            async def positions() -> tuple[Position, ...]:
+                reconciler.doubt()
+                return await true()
+
+            exchange.positions = positions
+            assert await lab.during(reconciler.reconcile("test"))
+            assert not reconciler.ready
+            exchange.positions = true
+            assert await lab.during(reconciler.reconcile("test"))
+            assert reconciler.ready
 
     play(work)

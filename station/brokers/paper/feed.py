@@ -113,7 +113,7 @@ class Feed:
             out.append(QuoteReport(Quote(
                 contract, dollars(bid) if bid > 0 else None, dollars(ask) if ask > 0 else None,
                 bid_size, ask_size, now_ns, dollars((bid if late else ask) or ask),
-                line.pace * elapsed // self._span_ns, line.interest, grade, mark_ns,
+                line.pace * elapsed // self._span_ns, line.interest, grade, now_ns,
             )))  # fmt: skip
             if contract.right is not None:
                 iv, delta, gamma, vega, theta = _SENTINELS if greekless else slopes[line.row]

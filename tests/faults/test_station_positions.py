@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from station.brokers.paper.faults import Fault
+from station.calendars import at_et
+from station.domain.clock import SECOND
 from station.domain.instruments import Contract
 from station.domain.orders import Action, OrderKind, Purpose, Ticket
 from station.domain.trade import Trade, TradeState
 from station.link import Flatten
 from tests.faults.station_stage import Stage
-from tests.lab import assert_sound, paper_rows, play
+from tests.lab import DAY, assert_sound, paper_rows, play
 
 RICH: Mapping[str, Any] = {"paper.start_cash_usd": 2_000_000}
 
@@ -50,3 +58,96 @@ def test_fault_37_sold_by_another_hand(tmp_path: Path) -> None:
 
     play(session)
     assert_sound(tmp_path)
+
+
+HOLD: Mapping[str, Any] = {
+    "protection.grace_s": 23_400, "protection.late_mode": "alert_only", "paper.start_cash_usd": 200_000,
+    "risk.daily_loss_usd": 500_000, "risk.daily_loss_pct": 50,
+}  # fmt: skip
+KEEP: Mapping[str, Any] = {"target_pct": "900", "shield": "none"}
+"""Nothing but the end of the day takes a position out."""
+
+
+@pytest.fixture(scope="module")
+def late(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A runtime directory left at 15:54 with options of that day, and the trades that hold them."""
+    runtime = tmp_path_factory.mktemp("late")
+
+    async def session() -> list[str]:
+        async with Stage(runtime, settings=HOLD, strategy=KEEP) as stage:
+            await stage.until("15:54:00")
+            return [trade.id for trade in stage.trades() if trade.open_qty > 0]
+
+    held = play(session)
+    assert held
+    return runtime, held
+
+
+def copied(runtime: Path, into: Path) -> Path:
+    return shutil.copytree(runtime, into / "runtime")
+
+
+def assert_settled(stage: Stage, held: list[str]) -> None:
+    """Closed at the exchange's own settlement price, each."""
+    settled = {
+        row[0]: Decimal(row[1]) for row in paper_rows(stage.runtime, "SELECT contract, price FROM settlements")
+    }
+    assert settled
+    for trade in map(stage.trade, held):
+        assert (trade.state, trade.cause) == (TradeState.WEALTH_UPDATED, "expiry")
+        assert trade.exit_price in settled.values()
+
+
+def test_fault_38_expired_while_the_station_was_away_the_same_day(
+    late: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    """Stopped at 15:54 with options of that day, started after the close: they are closed at settlement."""
+    runtime, held = copied(late[0], tmp_path), late[1]
+
+    async def later() -> None:
+        stage = Stage(runtime, settings=HOLD)
+        stage.options = replace(stage.options, away_s=365)
+        async with stage:
+            await stage.until_true(lambda: all(map(stage.is_over, held)), limit_s=60)
+            assert_settled(stage, held)
+
+    play(later)
+    assert_sound(runtime)
+
+
+def test_fault_38_expired_contract_the_next_day(late: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """A contract that is no longer listed stops no start; what expired yesterday is closed at settlement."""
+    runtime, held = copied(late[0], tmp_path), late[1]
+
+    async def tomorrow() -> None:
+        async with Stage(runtime, settings=HOLD, day=date(2026, 11, 19)) as stage:
+            await stage.until_true(lambda: all(map(stage.is_over, held)), limit_s=60)
+            assert_settled(stage, held)
+            assert not stage.rooms.controls.controls.kill.on
+
+    play(tomorrow)
+    assert_sound(runtime)
+
+
+@pytest.mark.parametrize("after_s", ["0.05", "0.4"])
+def test_fault_38_link_lost_at_the_market_out(
+    late: tuple[Path, list[str]], tmp_path: Path, after_s: str
+) -> None:
+    """The link goes right after the market sell and is back after the close: nothing is settled without the
+    broker's word, and the sell that filled is the exit."""
+    runtime, held = copied(late[0], tmp_path), late[1]
+
+    async def session() -> None:
+        at_ns = at_et(DAY, "15:55:00") + int(Decimal(after_s) * SECOND)
+        lost = [Fault("disconnect", at_ns=at_ns, seconds=330)]
+        async with Stage(runtime, settings=HOLD, faults=lost) as stage:
+            await stage.until("16:00:24")
+            assert not any(stage.trade(trade_id).settled for trade_id in held)
+            await stage.until("16:00:55")
+            for trade in map(stage.trade, held):
+                assert trade.open_qty == 0
+                assert trade.cause == ("expiry" if trade.settled else "end of day")
+                assert stage.is_over(trade.id)
+
+    play(session)
+    assert_sound(runtime)

@@ -38,7 +38,7 @@ from station.domain.errors import BadInput
 from station.domain.events import Alerted, CommissionBooked, ExecutionBooked, LinkChanged, OrderMoved
 from station.domain.instruments import Contract
 from station.domain.market import Quote
-from station.domain.orders import Order, OrderState
+from station.domain.orders import ZERO, Order, OrderState
 from station.domain.trade import Cause, Trade, TradeState
 from station.execution import Finding, Interpretation
 from station.execution.book import OrderReport
@@ -83,6 +83,7 @@ class Desk:
         self._held: dict[Contract, list[str]] = {}
         self._loud: set[str] = set()
         self._mishandled: set[tuple[str, str]] = set()
+        self._counted: dict[str, Decimal] = {}
         self.mishandled: Counter[str] = Counter()
         self.protector: Protector | None = None
         inbox.leader = self
@@ -151,7 +152,7 @@ class Desk:
             if any(isinstance(event, ExecutionBooked | CommissionBooked) for event in found.events):
                 await self._way.record_wealth(trade)
             return
-        await self.advance(trade.id)
+        self._inbox.lead(trade.id)
 
     def confirmed(self, trade_id: str) -> None:
         """The broker has an exit as it now stands: what waited for the room may go on."""
@@ -177,7 +178,13 @@ class Desk:
         trade = self._ledger.trades[trade_id]
         self._follow(trade)
         if trade.state is TradeState.WEALTH_UPDATED and before is not trade.state:
-            await self._controls.note_result(trade, self._terms(trade))
+            await self._note(trade)
+
+    async def _note(self, trade: Trade) -> None:
+        """Count a result; of a trade that was opened again and closed anew, what it came to since."""
+        net, counted = trade.net_pnl or ZERO, self._counted.get(trade.id, ZERO)
+        self._counted[trade.id] = net
+        await self._controls.note_result(replace(trade, net_pnl=net - counted), self._terms(trade))
 
     def _terms(self, trade: Trade) -> StrategyTerms:
         """The strategy's own limits as they are now, under the version that the trade ran by."""

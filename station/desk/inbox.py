@@ -68,6 +68,7 @@ class OrderInbox:
         self._on_fault = on_fault
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._line = asyncio.Lock()
+        self._leading: dict[asyncio.Task[None], None] = {}
         self._watchers: dict[str, asyncio.Event] = {}
         self.leader: Leader | None = None
 
@@ -75,19 +76,42 @@ class OrderInbox:
         self._queue.put_nowait(item)
 
     async def run(self) -> None:
-        while True:
-            item = await self._queue.get()
-            try:
-                if isinstance(item, Nudge):
-                    await self._lead().nudged(item.trade_id)
-                elif isinstance(item, Mishandled):
-                    await self._mishandled(item)
-                else:
-                    await self._apply_stubbornly(item)
-            except Fatal:
-                raise
-            except Exception as error:  # noqa: BLE001 - one bad report must not stop the lane (FAULTS 59)
-                await self._fault(item, error)
+        try:
+            while True:
+                await self._handle(await self._queue.get())
+        finally:
+            for task in self._leading:
+                task.cancel()
+            await asyncio.gather(*self._leading, return_exceptions=True)
+
+    async def _handle(self, item: Item) -> None:
+        try:
+            if isinstance(item, Nudge):
+                self.lead(item.trade_id)
+            elif isinstance(item, Mishandled):
+                await self._mishandled(item)
+            else:
+                await self._apply_stubbornly(item)
+        except Fatal:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad report must not stop the lane (FAULTS 59)
+            await self._fault(item, error)
+
+    def lead(self, trade_id: str) -> None:
+        """Go on with a trade beside the lane: what it needs may wait for an instrument's lock, whose holder may
+        wait for the lane's next report. In the order of the calls."""
+        task = asyncio.create_task(self._led(Nudge(trade_id)), name=f"lead {trade_id}")
+        self._leading[task] = None
+        task.add_done_callback(self._led_on)
+
+    def _led_on(self, task: asyncio.Task[None]) -> None:
+        self._leading.pop(task, None)
+
+    async def _led(self, nudge: Nudge) -> None:
+        try:
+            await self._lead().nudged(nudge.trade_id)
+        except Exception as error:  # noqa: BLE001 - the boundary where a fault becomes a record
+            await self._fault(nudge, error)
 
     async def apply(self, report: OrderReport) -> None:
         """Book one report and go on with its trade; where the database cannot take it the spool does, so that

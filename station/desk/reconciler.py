@@ -217,6 +217,7 @@ class Reconciler:
         if not current.state.is_working or current.broker_id or current.filled:
             return
         assert self.resolver is not None
+        self._missing.pop(order.ref, None)
         if self.resolver.may_resend(current):
             await self.resolver.resend(current)
             return

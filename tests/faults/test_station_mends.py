@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from station.brokers.paper.exchange import PaperExchange
+from station.desk.inbox import Nudge
 from station.desk.spool import Batch, ExitSpool, Rows
 from station.domain.broker import Position
 from station.domain.errors import BadInput, Fatal, StorageUnavailable
@@ -370,3 +371,32 @@ def test_fault_32_doubt_that_comes_while_the_books_are_compared_leaves_them_unre
             assert reconciler.ready
 
     play(work)
+
+
+def test_fault_07_fill_is_booked_while_a_trade_waits_for_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds SPY's lock may wait for a report: the trade that is led waits for it, the lane does not."""
+
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            await lab.until("09:39")
+            trade, order = await lab.until_sent()
+            locks, true = lab.rooms.way._locks, lab.rooms.way.advance
+
+            async def locked(trade_id: str) -> None:
+                async with locks.hold("SPY"):
+                    await true(trade_id)
+
+            monkeypatch.setattr(lab.rooms.way, "advance", locked)
+            async with locks.hold("SPY"):
+                lab.rooms.inbox.offer(Nudge(trade.id))
+                await lab.step(3)
+                assert lab.order(order.ref).filled == trade.qty
+                assert lab.exits(trade) == ()
+            await lab.step(1)
+            (sell,) = lab.exits(trade)
+            assert sell.ticket.qty == trade.qty
+
+    play(work)
+    assert_sound(tmp_path)

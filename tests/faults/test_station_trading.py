@@ -111,8 +111,8 @@ def test_fault_09_cancel_of_an_order_the_broker_does_not_know_is_reconciled_firs
             await lab.tick_until(lambda: any("10147" in text for text in lab.events("order.notice")))
             assert not lab.order(order.ref).state.is_terminal
             await lab.until_true(lambda: lab.order(order.ref).state is OrderState.CANCELLED, limit_s=15)
-            asked = lab.events("reconciliation")[-1]
-            assert "never sent" in asked, "the terminal state rests on the broker's own list"
+            asked = lab.events("reconciliation")
+            assert any("never sent" in text for text in asked), "the terminal state rests on the broker's own list"
             assert lab.entries_of(trade) == []
 
     play(work)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 from dataclasses import replace
+from decimal import Decimal
 from typing import Final, cast, get_args
 
 from station.desk.spool import Batch, ExitSpool, Rows

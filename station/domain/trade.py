@@ -345,8 +345,9 @@ def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
 
 def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
     """Executions are the broker's truth: booked in every state that can have sent an order, even after the
-    end (the desk then quarantines). An exit sells; the buy-back of an over-sell counts against it. An entry
-    that fills after its cancel was believed takes the trade back from FAILED: what is held must be led."""
+    end. An exit sells; the buy-back of an over-sell counts against it. What is held must be led: an entry that
+    fills after its cancel was believed takes the trade back from FAILED, and whatever opens a closed trade
+    again, either way, takes it back to be closed anew."""
     _require_ordered(trade, event)
     sign = -1 if event.buys_back else 1
     qty = (event.qty - event.replaces_qty) * sign
@@ -368,7 +369,15 @@ def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
             known = replace(known, entry_done=True)
         if known.state is TradeState.FAILED and known.entry_filled > 0:
             known = replace(known, state=TradeState.BUY_SUBMITTED, cause="", reason="", closed_ns=0)
-    return _settle_state(_restated(known))
+    return _settle_state(_restated(_reopened(known)))
+
+
+def _reopened(trade: Trade) -> Trade:
+    ended = trade.state in (TradeState.CLOSED, TradeState.WEALTH_UPDATED)
+    if not ended or trade.open_qty == 0:
+        return trade
+    state = TradeState.SELL_SUBMITTED if trade.exits else TradeState.BUY_FILLED
+    return replace(trade, state=state, cause="", net_pnl=None, closed_ns=0)
 
 
 def _fee_booked(trade: Trade, event: CommissionBooked) -> Trade:

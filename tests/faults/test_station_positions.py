@@ -14,11 +14,13 @@ import pytest
 
 from station.brokers.paper.faults import Fault
 from station.calendars import at_et
+from station.domain.broker import ExecutionReport
 from station.domain.clock import SECOND
 from station.domain.instruments import Contract
-from station.domain.orders import Action, OrderKind, Purpose, Ticket
+from station.domain.orders import Action, Execution, OrderKind, Purpose, Ticket
 from station.domain.trade import Trade, TradeState
-from station.link import Flatten
+from station.link import CloseTrade, Flatten
+from station.store import verify
 from tests.faults.station_stage import Stage
 from tests.lab import DAY, assert_sound, paper_rows, play
 
@@ -151,3 +153,43 @@ def test_fault_38_link_lost_at_the_market_out(
 
     play(session)
     assert_sound(runtime)
+
+
+def late_fill(trade: Trade, ref: str, action: Action, at_ns: int) -> ExecutionReport:
+    assert trade.contract is not None
+    price = Decimal("0.68")
+    return ExecutionReport(
+        Execution("LATE.9.01", ref, trade.account, trade.contract, action, Decimal(2), price, at_ns)
+    )
+
+
+@pytest.mark.parametrize("action", [Action.BUY, Action.SELL])
+def test_fault_11_fill_after_the_close_is_led_to_its_end(tmp_path: Path, action: Action) -> None:
+    """Two contracts more of an entry, or two too many of an exit, told when all was over: the trade is taken
+    back, what is held leaves at once for the cause it was closed for, and the restated result is recorded."""
+
+    async def session() -> None:
+        async with Stage(tmp_path, settings=RICH) as stage:
+            trade = await stage.until_holding()
+            await stage.ask(CloseTrade(by="test", trade_id=trade.id))
+            await stage.until_true(lambda: stage.is_over(trade.id), limit_s=60)
+            closed = stage.trade(trade.id)
+            exchange = stage.run.exchange
+            await exchange.by_hand([by_hand(trade, action, Decimal(2))])
+            ref = trade.entry_ref if action is Action.BUY else closed.last_exit_ref
+            exchange.report(late_fill(trade, ref, action, stage.now()))
+            await stage.until_true(lambda: not stage.is_over(trade.id), limit_s=5)
+            await stage.until_true(lambda: stage.is_over(trade.id), limit_s=60)
+            over = stage.trade(trade.id)
+            assert (over.open_qty, over.cause) == (0, "manual")
+            assert await at_broker(stage, trade.contract) == 0
+            assert over.net_pnl not in (None, closed.net_pnl)
+            diary = await stage.run.engine.outside.stores.wealth.diary_row(trade.id)
+            assert diary is not None
+            assert diary.net_pnl == over.net_pnl
+            assert not stage.rooms.controls.controls.kill.on
+
+    play(session)
+    checks = {check.name: check.violations for check in verify(tmp_path).checks}
+    assert not checks["legal lifecycles"]
+    assert not checks["projections equal the log"]

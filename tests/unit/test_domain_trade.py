@@ -108,8 +108,14 @@ LEGAL: dict[str, dict[str, TradeState]] = {
         **dict.fromkeys(BOOKS, S.SELL_FILLED), "trade.exit_submitted": S.SELL_FILLED,
         "trade.exit_modified": S.SELL_FILLED, "trade.closed": S.CLOSED,
     },
-    "CLOSED": {**dict.fromkeys(BOOKS, S.CLOSED), "trade.wealth_updated": S.WEALTH_UPDATED},
-    "WEALTH_UPDATED": {**dict.fromkeys(BOOKS, S.WEALTH_UPDATED), "trade.wealth_updated": S.WEALTH_UPDATED},
+    "CLOSED": {
+        **dict.fromkeys(BOOKS, S.CLOSED), "order.execution": S.SELL_SUBMITTED,
+        "trade.wealth_updated": S.WEALTH_UPDATED,
+    },
+    "WEALTH_UPDATED": {
+        **dict.fromkeys(BOOKS, S.WEALTH_UPDATED), "order.execution": S.SELL_SUBMITTED,
+        "trade.wealth_updated": S.WEALTH_UPDATED,
+    },
     "FAILED": {
         "order.execution": S.BUY_FILLED, "order.commission": S.FAILED, "trade.entry_ended": S.FAILED,
     },

@@ -10,6 +10,7 @@ from station.store.verification.rows import Books, ContractKey, Row, contract_ke
 
 _ZERO = Decimal(0)
 _CLOSED = ("CLOSED", "WEALTH_UPDATED")
+_HOLDING = ("BUY_FILLED", "SELL_SUBMITTED", "SELL_FILLED")
 
 
 def positions(books: Books) -> tuple[int, list[str]]:
@@ -112,12 +113,14 @@ def wealth(books: Books) -> tuple[int, list[str]]:
     lines: list[str] = []
     trades = {row["id"]: row for row in books.lifecycle["trades"]}
     diary: dict[str, Row] = {}
+    recorded = {said.trade_id for said in books.said("trade.wealth_updated")}
     for row in books.wealth["trade_diary"]:
         trade_id = row["trade_id"]
         if trade_id in diary:
             lines.append(f"trade {trade_id} is in the diary twice")
         diary[trade_id] = row
-        lines.extend(_against(row, trades.get(trade_id)))
+        if not _is_led_again(trades.get(trade_id), recorded):
+            lines.extend(_against(row, trades.get(trade_id)))
     for trade_id, trade in trades.items():
         if trade["state"] == "WEALTH_UPDATED" and trade_id not in diary:
             lines.append(f"trade {trade_id} is WEALTH_UPDATED without a diary row")
@@ -126,6 +129,11 @@ def wealth(books: Books) -> tuple[int, list[str]]:
         rows = [row for row in books.wealth["trade_diary"] if row["plan"] == plan]
         lines.extend(_plan(plan, states.get(plan), total(Decimal(row["net_pnl"]) for row in rows)))
     return len(diary) + len(states), lines
+
+
+def _is_led_again(trade: Row | None, recorded: set[str]) -> bool:
+    """Whether a late fill opened a trade again after its result was recorded: the diary follows at its close."""
+    return trade is not None and trade["state"] in _HOLDING and trade["id"] in recorded
 
 
 def _against(row: Row, trade: Row | None) -> list[str]:

@@ -150,7 +150,7 @@ class Judgement:
             now, controls,
             session_open_ns=session.open_ns if session else None,
             session_close_ns=session.close_ns if session else None,
-            link_up=self._link_up(), reconciled=self._reconciled() and not self._ledger.degraded,
+            link_up=self._link_up(), reconciled=self._reconciled(), storage_ok=not self._ledger.degraded,
             instrument_enabled=contract.symbol in INSTRUMENTS and self._enabled(contract.symbol),
             halted=contract.symbol in self._market.symbols and self._market.halted(contract.symbol),
             quote=self._market.quote(contract), greeks=self._greeks(contract, now),

@@ -188,6 +188,7 @@ class Commander:
             "kill_reason": controls.kill.reason,
             "quarantined": [symbol for symbol, _ in controls.quarantined],
             "reconciled": rooms.reconciler.ready and rooms.reconciler.clean,
+            "storage": "spooling" if rooms.ledger.degraded else "ok",
             "breaks": list(rooms.reconciler.unresolved),
             "equity": decimal_text(rooms.money.equity),
             "day_pnl": decimal_text(rooms.money.day_pnl()),

@@ -90,7 +90,7 @@ class RiskView:
     `session_open_ns`/`session_close_ns` bound the proposed contract's session that holds `now_ns`, None
     outside one. `feed_*` are of the underlying. `positions` are open positions and `working` working orders;
     `held` covers positions and working entries. `reconciled` is that the books agreed with the broker since
-    the last start or reconnect. `avg_volume` is
+    the last start or reconnect, `storage_ok` that the database takes what is committed. `avg_volume` is
     contracts a day. Without a VIX on the tape (`vix_watched` False) the volatility ceiling alone judges.
     `index_level` is the S&P 500's level, None where it is not known: then a unit of any underlying counts as
     one of the index. `spot` and `expiry_ns` are of the proposed contract. `day_trades` counts five sessions,
@@ -104,6 +104,7 @@ class RiskView:
     session_close_ns: int | None = None
     link_up: bool = True
     reconciled: bool = True
+    storage_ok: bool = True
     instrument_enabled: bool = True
     halted: bool = False
     quote: Quote | None = None

@@ -30,7 +30,11 @@ def kill_switch(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
 
 
 def reconciliation(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    """No entry until the books agree with the broker (FAULTS 22, 32)."""
+    """No entry until the books agree with the broker (FAULTS 22, 32), nor while the database takes nothing and
+    they are not on it (FAULTS 54, 55)."""
+    if view.link_up and not view.storage_ok:
+        reason = "the database takes nothing: exits are spooled, entries wait; see its alert, free the disk"
+        return judged("reconciliation", "STORAGE_DOWN", False, "database down", "complete", reason)
     ok = view.link_up and view.reconciled
     value = "link down" if not view.link_up else "complete" if view.reconciled else "incomplete"
     reason = "the link is down" if not view.link_up else "the books are not yet reconciled with the broker"

@@ -131,6 +131,7 @@ def unset(kind: type, *given: object) -> dict[str, object]:
 def test_what_is_not_measured_is_not_there() -> None:
     assert unset(RiskView, 7, Controls()) == {
         "session_open_ns": None, "session_close_ns": None, "link_up": True, "reconciled": True,
+        "storage_ok": True,
         "instrument_enabled": True, "halted": False, "quote": None, "greeks": None, "feed_mode": FeedMode.LIVE,
         "feed_age_s": 0.0, "feed_score": 100, "vix": None, "vix_watched": True, "avg_volume": None,
         "equity": 0, "buying_power": 0, "day_pnl": 0, "month_pnl": 0, "held": (), "working": (),

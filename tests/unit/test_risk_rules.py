@@ -68,6 +68,7 @@ def test_every_rule_is_judged_though_the_first_fails() -> None:
         ("entry window", {"now_ns": CLOSE_NS - 30 * MINUTE}, "OUTSIDE_WINDOW"),
         ("entry window", {"session_open_ns": None}, "OUTSIDE_WINDOW"),
         ("reconciliation", {"reconciled": False}, "NOT_RECONCILED"),
+        ("reconciliation", {"storage_ok": False}, "STORAGE_DOWN"),
         ("reconciliation", {"link_up": False}, "LINK_DOWN"),
         ("instrument", {"instrument_enabled": False}, "INSTRUMENT_DISABLED"),
         ("instrument", {"halted": True}, "HALTED"),

@@ -26,6 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep what the station caches out of the user's home."""
     assert config.cache is not None
     os.environ["XDG_CACHE_HOME"] = str(config.cache.mkdir("xdg"))
+    os.environ["XDG_STATE_HOME"] = str(config.cache.mkdir("xdg_state"))
 
 
 @pytest.fixture(scope="session")

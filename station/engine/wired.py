@@ -18,7 +18,7 @@ from station.engine.desired import validate
 from station.engine.doors import Doors
 from station.engine.engine import Engine
 from station.engine.faults import probe_from_environment
-from station.engine.lease import Lease
+from station.engine.lease import Lease, account_lock
 from station.engine.logs import open_log
 from station.engine.options import RunOptions, Say
 from station.engine.rooms import Outside
@@ -55,7 +55,7 @@ class WiredRun:
         runtime = options.runtime
         prepare_directory(runtime)
         account = settings.broker.account or settings.paper.account
-        lease = Lease(runtime)
+        lease = Lease(runtime, account_lock(_account_name(options, settings)))
         lease.acquire(account)
         try:
             calendar = load_calendar(options.cache)
@@ -131,6 +131,13 @@ class WiredRun:
         sim_s = (self._clock.now() - zero_ns) / SECOND
         facts = RunFacts("ibkr", None, self.engine.session.day.isoformat(), wall_s, sim_s, 0, {}, 0)
         return await summarise(self.engine, facts)
+
+
+def _account_name(options: RunOptions, settings: Settings) -> str:
+    """What tells one account from another on this host: its number at IBKR, whichever TWS leads there;
+    elsewhere, or where none is named, the door it is reached by."""
+    account, port = settings.broker.account, settings.port
+    return account if account and port in TWS_PORTS else f"{account}@{options.host}:{port}"
 
 
 def _broker(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import struct
 from collections.abc import Generator, Sequence
@@ -19,6 +20,7 @@ from station.domain.events import Alerted, Recorded
 from station.domain.orders import Ticket
 from station.domain.ports import Changes
 from station.domain.trade import Trade, TradeState
+from station.engine.lease import Lease, is_held
 from station.link import Status
 from station.store.lifecycle import LifecycleRepository
 from station.wealth import Plan, WealthBook
@@ -400,3 +402,48 @@ def test_fault_07_fill_is_booked_while_a_trade_waits_for_its_lock(
 
     play(work)
     assert_sound(tmp_path)
+
+
+def test_fault_57_one_account_runs_in_one_runtime_directory(tmp_path: Path) -> None:
+    lock = tmp_path / "state" / "U123.lock"
+    first, second = (tmp_path / name for name in ("first", "second"))
+    first.mkdir()
+    second.mkdir()
+    held, other = Lease(first, lock), Lease(second, lock)
+    held.acquire("U123")
+    with pytest.raises(Fatal, match=r"pid \d+ in .*first\) already runs account U123"):
+        other.acquire("U123")
+    assert is_held(first)
+    assert not is_held(second), "a refused start holds nothing"
+    held.release()
+    other.acquire("U123")
+    assert is_held(second)
+    other.release()
+
+
+def test_fault_57_look_at_the_lease_fails_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look holds the lock for an instant; the start that meets it looks again and has it."""
+    (tmp_path / "engine.lock").touch()
+    looker = os.open(tmp_path / "engine.lock", os.O_RDWR)
+    fcntl.flock(looker, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    assert not is_held(tmp_path), "looks do not disturb each other"
+    monkeypatch.setattr("station.engine.lease.time.sleep", lambda _: fcntl.flock(looker, fcntl.LOCK_UN))
+    lease = Lease(tmp_path)
+    lease.acquire("U123")
+    lease.release()
+    os.close(looker)
+
+
+def test_fault_55_full_disk_reads_as_storage_not_as_books_that_disagree(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Stage(tmp_path) as lab:
+            await lab.until("09:39")
+            trade, _ = await lab.until_sent()
+            with _refusing_from(1):
+                await lab.step(3)
+                assert lab.rooms.ledger.degraded
+                assert trade.contract is not None
+                view = lab.rooms.judgement.view(trade.contract)
+                assert (view.reconciled, view.storage_ok) == (True, False)
+
+    play(work)

@@ -112,7 +112,7 @@ def test_fault_09_cancel_of_an_order_the_broker_does_not_know_is_reconciled_firs
             assert not lab.order(order.ref).state.is_terminal
             await lab.until_true(lambda: lab.order(order.ref).state is OrderState.CANCELLED, limit_s=15)
             asked = lab.events("reconciliation")
-            assert any("never sent" in text for text in asked), "the terminal state rests on the broker's own list"
+            assert any("never sent" in text for text in asked), "the end rests on the broker's own list"
             assert lab.entries_of(trade) == []
 
     play(work)

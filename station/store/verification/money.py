@@ -132,7 +132,7 @@ def wealth(books: Books) -> tuple[int, list[str]]:
 
 
 def _is_led_again(trade: Row | None, recorded: set[str]) -> bool:
-    """Whether a late fill opened a trade again after its result was recorded: the diary follows at its close."""
+    """Whether a late fill opened a trade again after its result was recorded: the diary follows later."""
     return trade is not None and trade["state"] in _HOLDING and trade["id"] in recorded
 
 

@@ -4,11 +4,12 @@ protection's port; the way of a trade, the hands and the switches are its parts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
+from station.desk.adoption import AdoptionDesk
 from station.desk.breaks import BreakDesk, Outcome
 from station.desk.controls import ControlDesk
 from station.desk.entries import EntryDesk
@@ -27,6 +28,7 @@ from station.domain.broker import (
     HaltReport,
     LinkReport,
     NoticeReport,
+    OpenOrder,
     OrderNotice,
     OrderStatus,
     QuoteReport,
@@ -42,6 +44,7 @@ from station.domain.orders import ZERO, Order, OrderState
 from station.domain.trade import Cause, Trade, TradeState
 from station.execution import Finding, Interpretation
 from station.execution.book import OrderReport
+from station.execution.reconcile import Kind
 from station.market import Market
 from station.protection import Directive, Holding
 from station.risk import StrategyTerms
@@ -61,13 +64,15 @@ class Desk:
     """Composed by the engine; every method here is short because its parts do the work."""
 
     def __init__(
-        self, *, clock: Clock, breaks: BreakDesk, ledger: Ledger, inbox: OrderInbox, market: Market,
-        way: TradeWay, entries: EntryDesk, hands: ExitHands, controls: ControlDesk, reconciler: Reconciler,
+        self, *, clock: Clock, breaks: BreakDesk, adoption: AdoptionDesk, ledger: Ledger,
+        inbox: OrderInbox, market: Market, way: TradeWay, entries: EntryDesk,
+        hands: ExitHands, controls: ControlDesk, reconciler: Reconciler,
         judgement: Judgement, kill_on_break: Callable[[str], None],
         on_link: Callable[[LinkReport], None], stopwatch: Stopwatch,
     ) -> None:  # fmt: skip
         self._clock = clock
         self._breaks = breaks
+        self._adoption = adoption
         self._ledger = ledger
         self._inbox = inbox
         self._market = market
@@ -232,9 +237,17 @@ class Desk:
     def limit(self, held: Mapping[Contract, Decimal]) -> None:
         self._hands.limit(held)
 
+    def seen(self, refs: Iterable[str]) -> None:
+        self._adoption.seen(refs)
+
+    async def keep(self, exits: Sequence[OpenOrder]) -> None:
+        await self._adoption.keep(exits)
+
     async def resolve_break(self, finding: Finding) -> bool:
-        """A position that left by another hand or expired is booked so; one that the books cannot explain
-        locks its symbol and stops new trades, and nothing is guessed."""
+        """A position that left by another hand or expired is booked so, one of lost orders of ours is adopted;
+        one that the books cannot explain locks its symbol and stops new trades, and nothing is guessed."""
+        if finding.kind is Kind.FOREIGN_POSITION:
+            return await self._adoption.meet(finding)
         outcome = await self._breaks.explain(finding)
         if outcome is Outcome.WAITING:
             self._reconciler.ask(finding.text)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
 from station.desk.inbox import OrderInbox
 from station.desk.ledger import Ledger
-from station.domain.broker import Broker, Position
+from station.domain.broker import Broker, OpenOrder, Position
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import BrokerUnavailable
 from station.domain.events import Alerted, EntryEnded, Event, OrderMoved, Reconciled
@@ -39,6 +39,10 @@ class Resolver(Protocol):
     async def change_again(self, order: Order) -> None: ...
 
     def limit(self, held: Mapping[Contract, Decimal]) -> None: ...
+
+    def seen(self, refs: Iterable[str]) -> None: ...
+
+    async def keep(self, exits: Sequence[OpenOrder]) -> None: ...
 
     async def resolve_break(self, finding: Finding) -> bool: ...
 
@@ -155,6 +159,8 @@ class Reconciler:
         return expected
 
     async def _resolve_rest(self) -> None:
+        held = self._expected()
+        self.foreign = tuple(position for position in self.foreign if position.contract not in held)
         if self.resolver is not None:
             await self.resolver.settled()
 
@@ -168,6 +174,9 @@ class Reconciler:
         return BrokerTruth(orders, executions, positions, self._clock.now(), later)
 
     async def _feed(self, truth: BrokerTruth) -> tuple[Finding, ...]:
+        assert self.resolver is not None
+        self.resolver.seen(order.order_ref for order in truth.open_orders)
+        self.resolver.seen(execution.order_ref for execution in truth.executions)
         plan = plan_reconciliation(self._ledger.book, truth)
         for report in plan.reports:
             await self._inbox.apply(report)
@@ -179,10 +188,11 @@ class Reconciler:
         for ref in plan.confirmed:
             self._ledger.book.confirm(ref)
         for order in plan.unchanged:
-            assert self.resolver is not None
             await self.resolver.change_again(self._ledger.book.orders[order.ref])
         for stray in plan.strays:
             await self._cancel_stray(stray.order_ref)
+        if plan.lost:
+            await self.resolver.keep(plan.lost)
         return tuple(f for f in plan.findings if f.kind is not Kind.NEVER_SENT or f.subject not in waiting)
 
     def _unproven(self, absent: tuple[Order, ...], at_ns: int) -> frozenset[str]:
@@ -245,7 +255,5 @@ class Reconciler:
         return position_findings(expected, ours, truth)
 
     async def _resolve(self, finding: Finding) -> bool:
-        if finding.kind is Kind.FOREIGN_POSITION:
-            return True
         assert self.resolver is not None
         return await self.resolver.resolve_break(finding)

@@ -47,6 +47,10 @@ class Ids(Protocol):
 
     def signal_id(self, session: date) -> str: ...
 
+    def taken(self, trade_id: str) -> None:
+        """A trade id that is known elsewhere, at the broker, is never handed out."""
+        ...
+
 
 def utc_text(at_ns: int) -> str:
     """`YYYY-MM-DDTHH:MM:SS.ffffffZ`, the form of every time in JSON."""

@@ -12,6 +12,7 @@ from config.plans import plan_names, plan_path
 from config.settings import Settings
 from station.calendars import Calendar
 from station.clock import Activity
+from station.desk.adoption import AdoptionDesk
 from station.desk.breaks import BreakDesk
 from station.desk.controls import ControlDesk
 from station.desk.desk import Desk
@@ -197,8 +198,12 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         settlement=Settlement(clock, calendar, market, broker), quarantine=controls.quarantine,
         alert=late.alert,
     )  # fmt: skip
+    adoption = AdoptionDesk(
+        ledger=ledger, ids=outside.stores.ids, broker=broker, identity=hooks.identity, session=hooks.session,
+        look=reconciler.look_again, quarantine=controls.quarantine, alert=late.alert,
+    )  # fmt: skip
     desk = late.desk = Desk(
-        clock=clock, breaks=breaks, ledger=ledger, inbox=inbox,
+        clock=clock, breaks=breaks, adoption=adoption, ledger=ledger, inbox=inbox,
         market=market, way=way, entries=entries, hands=hands, controls=controls, reconciler=reconciler,
         judgement=judgement, kill_on_break=hooks.kill_soon, on_link=hooks.on_link, stopwatch=stopwatch,
     )  # fmt: skip

@@ -36,6 +36,7 @@ class Kind(Enum):
     NEVER_SENT = "never sent"
     GONE_AT_BROKER = "gone at broker"
     STRAY_ORDER = "stray order of ours"
+    LOST_EXIT = "exit of ours that is not in our book"
     FOREIGN_ORDER = "foreign order"
     POSITION_BREAK = "position break"
     FOREIGN_POSITION = "foreign position"
@@ -77,6 +78,7 @@ class BrokerTruth:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Reports to interpret, orders proven absent (`unsent`), stray orders of ours to cancel, and findings.
+    `lost` exits are not in our book but protect a position that the broker holds: they are left working.
     `confirmed` orders are at the broker as they are here; those in `unchanged` still are as they were before
     their last change."""
 
@@ -86,6 +88,7 @@ class Plan:
     findings: tuple[Finding, ...]
     confirmed: tuple[str, ...] = ()
     unchanged: tuple[Order, ...] = ()
+    lost: tuple[OpenOrder, ...] = ()
 
 
 def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
@@ -120,9 +123,9 @@ def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
         else:
             findings.append(Finding(Kind.GONE_AT_BROKER, order.ref, f"was {order.state.value} here"))
             reports.append(_gone(order, executed[order.ref], truth.at_ns))
-    strays = _unknown_orders(book, truth, findings)
+    strays, lost = _unknown_orders(book, truth, findings)
     return Plan(
-        tuple(reports), tuple(unsent), strays, tuple(findings), tuple(confirmed), tuple(unchanged)
+        tuple(reports), tuple(unsent), strays, tuple(findings), tuple(confirmed), tuple(unchanged), lost
     )  # fmt: skip
 
 
@@ -198,19 +201,30 @@ def _gone(order: Order, filled: Decimal, at_ns: int) -> OrderStatus:
     )  # fmt: skip
 
 
-def _unknown_orders(book: OrderBook, truth: BrokerTruth, findings: list[Finding]) -> tuple[OpenOrder, ...]:
+def _unknown_orders(
+    book: OrderBook, truth: BrokerTruth, findings: list[Finding]
+) -> tuple[tuple[OpenOrder, ...], tuple[OpenOrder, ...]]:
     strays: list[OpenOrder] = []
+    lost: list[OpenOrder] = []
     for held in truth.open_orders:
         local = book.orders.get(held.order_ref)
         if local is not None and local.state.is_working:
             continue
-        if local is not None or trade_of(held.order_ref) is not None:
+        if local is None and is_exit_ref(held.order_ref) and truth.held(held.contract) != ZERO:
+            lost.append(held)
+            findings.append(Finding(Kind.LOST_EXIT, held.order_ref, "left working: its position is held"))
+        elif local is not None or trade_of(held.order_ref) is not None:
             strays.append(held)
             findings.append(Finding(Kind.STRAY_ORDER, held.order_ref, "works at the broker, not in our book"))
         else:
             label = held.order_ref or f"order {held.perm_id or held.broker_id}"
             findings.append(Finding(Kind.FOREIGN_ORDER, label, held.contract.label))
-    return tuple(strays)
+    return tuple(strays), tuple(lost)
+
+
+def is_exit_ref(ref: str) -> bool:
+    """Whether a reference is one of our exits."""
+    return trade_of(ref) is not None and ref.split("-")[-2] == "X"
 
 
 def position_findings(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
+_OURS: Final = re.compile(r"T[0-9]{10,}")
 _TAKEN: Final = (
     ("T", "SELECT id FROM trades UNION SELECT trade_id FROM trade_events WHERE trade_id <> ''"),
     ("S", "SELECT id FROM signals"),
@@ -28,6 +30,12 @@ class SequentialIds:
 
     def signal_id(self, session: date) -> str:
         return self._next("S", session)
+
+    def taken(self, trade_id: str) -> None:
+        """An id of our shape that someone has seen is passed over; any other is none of ours."""
+        prefix, number = trade_id[:7], trade_id[7:]
+        if _OURS.fullmatch(trade_id):
+            self._last[prefix] = max(self._last.get(prefix, 0), int(number))
 
     def _next(self, letter: str, session: date) -> str:
         prefix = f"{letter}{session:%y%m%d}"

@@ -18,7 +18,7 @@ from station.domain.broker import ExecutionReport
 from station.domain.clock import SECOND
 from station.domain.instruments import Contract
 from station.domain.orders import Action, Execution, OrderKind, Purpose, Ticket
-from station.domain.trade import Trade, TradeState
+from station.domain.trade import Origin, Trade, TradeState
 from station.link import CloseTrade, Flatten
 from station.store import verify
 from tests.faults.station_stage import Stage
@@ -193,3 +193,62 @@ def test_fault_11_fill_after_the_close_is_led_to_its_end(tmp_path: Path, action:
     checks = {check.name: check.violations for check in verify(tmp_path).checks}
     assert not checks["legal lifecycles"]
     assert not checks["projections equal the log"]
+
+
+def test_fault_36_orders_of_ours_that_an_older_database_does_not_know(tmp_path: Path) -> None:
+    """A database of 09:39 under a broker of 09:50: the positions are adopted, the sells that protect them keep
+    working as theirs, no trade number is used twice, and all are flat at the end of the day."""
+    older, newer = tmp_path / "older", tmp_path / "newer"
+
+    async def run_until(runtime: Path, instant: str) -> list[Trade]:
+        async with Stage(runtime, settings=RICH) as stage:
+            await stage.until(instant)
+            return [trade for trade in stage.trades() if trade.open_qty > 0]
+
+    play(lambda: run_until(older, "09:39:50"))
+    shutil.copytree(older, newer)
+    lost = play(lambda: run_until(newer, "09:50:00"))
+    assert lost
+    for name in ("paper.db", "paper.db-wal"):
+        if (newer / name).exists():
+            shutil.copy(newer / name, older / name)
+
+    async def back() -> None:
+        async with Stage(older, settings=RICH) as stage:
+            await stage.step(20)
+            adopted = {t.contract: t for t in stage.trades() if t.origin is Origin.ADOPTED}
+            working = {order.order_ref: order for order in await stage.run.exchange.open_orders()}
+            for trade in lost:
+                ours = adopted[trade.contract]
+                assert (ours.open_qty, ours.state) == (trade.open_qty, TradeState.SELL_SUBMITTED)
+                assert ours.id not in {t.id for t in lost}
+                sells = [order for order in stage.exits(ours) if order.ref in working]
+                assert sum(order.remaining for order in sells) == trade.open_qty
+            assert stage.alerts().count("adopted ") == len(lost)
+            assert "cancelled a stray" not in stage.alerts()
+            assert not stage.rooms.controls.controls.kill.on
+            await stage.until_true(lambda: not stage.holding(), limit_s=3_600)
+            for trade in lost:
+                assert await at_broker(stage, trade.contract) == 0
+
+    play(back)
+
+
+def test_fault_36_position_of_another_hand_is_told_once(tmp_path: Path) -> None:
+    """Someone else's contracts: one alert, counted in risk, never touched."""
+
+    async def session() -> None:
+        async with Stage(tmp_path, settings=RICH) as stage:
+            trade = await stage.until_holding()
+            assert trade.contract is not None
+            other = replace(trade.contract, strike=trade.contract.strike - 1)
+            listed = await stage.run.exchange.qualify([other])
+            ticket = replace(by_hand(trade, Action.BUY, Decimal(2)), contract=listed[0])
+            await stage.run.exchange.by_hand([ticket])
+            await stage.step(200)
+            assert stage.alerts().count("never touched") == 1
+            assert [(p.contract, p.qty) for p in stage.rooms.reconciler.foreign] == [(listed[0], Decimal(2))]
+            assert not stage.rooms.controls.controls.kill.on
+
+    play(session)
+    assert_sound(tmp_path)

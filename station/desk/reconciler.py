@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from station.calendars import at_et, et_date
 from station.desk.inbox import OrderInbox
 from station.desk.ledger import Ledger
 from station.domain.broker import Broker, OpenOrder, Position
@@ -171,13 +172,14 @@ class Reconciler:
         orders = await self._broker.open_orders()
         executions = await self._broker.executions()
         later = self._submitter.since(mark)
-        return BrokerTruth(orders, executions, positions, self._clock.now(), later)
+        now = self._clock.now()
+        return BrokerTruth(orders, executions, positions, now, later, at_et(et_date(now), "00:00"))
 
     async def _feed(self, truth: BrokerTruth) -> tuple[Finding, ...]:
         assert self.resolver is not None
         self.resolver.seen(order.order_ref for order in truth.open_orders)
         self.resolver.seen(execution.order_ref for execution in truth.executions)
-        plan = plan_reconciliation(self._ledger.book, truth)
+        plan = plan_reconciliation(self._ledger.book, truth, self._expected())
         for report in plan.reports:
             await self._inbox.apply(report)
         self._limit(truth)

@@ -330,11 +330,14 @@ class OrderBook:
         claim = self.claims.get(order.ref)
         if claim is None or claim.state is not OrderState.FILLED or order.filled >= order.ticket.qty:
             return None
-        price = claim.avg_price or order.ticket.limit or order.decision_price or order.avg_price
+        return self.stand_in(order, order.ticket.qty - order.filled, claim.avg_price, at_ns)
+
+    def stand_in(self, order: Order, qty: Decimal, price: Decimal | None, at_ns: int) -> Execution:
+        """A fill of `qty` that no execution tells of: deterministic id, the price that is likeliest."""
+        likely = price or order.ticket.limit or order.decision_price or order.avg_price
         return Execution(
-            f"inferred:{order.ref}:{order.ticket.qty}", order.ref, order.ticket.account,
-            order.ticket.contract, order.ticket.action, order.ticket.qty - order.filled, price, at_ns,
-            order.perm_id, inferred=True,
+            f"inferred:{order.ref}:{order.filled + qty}", order.ref, order.ticket.account,
+            order.ticket.contract, order.ticket.action, qty, likely, at_ns, order.perm_id, inferred=True,
         )  # fmt: skip
 
     def _late_fee(self, order: Order, held: Execution, execution: Execution) -> Interpretation:

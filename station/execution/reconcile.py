@@ -7,12 +7,13 @@ what we sent and it provably never had may be sent again; what cannot be explain
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Final
 
+from station.calendars import et_date
 from station.domain.broker import (
     CommissionReport,
     ExecutionReport,
@@ -62,13 +63,15 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class BrokerTruth:
     """Complete answers of one moment; there is no such value with a query missing. `later` are orders placed or
-    changed after the question: how they stand in the answer, or that they do not, says nothing about them."""
+    changed after the question: how they stand in the answer, or that they do not, says nothing about them.
+    The executions reach back to `since_ns`, the broker's midnight."""
 
     open_orders: tuple[OpenOrder, ...]
     executions: tuple[Execution, ...]
     positions: tuple[Position, ...]
     at_ns: int
     later: frozenset[str] = frozenset()
+    since_ns: int = 0
 
     def held(self, contract: Contract) -> Decimal:
         """The net quantity of a contract, whoever bought it."""
@@ -91,8 +94,11 @@ class Plan:
     lost: tuple[OpenOrder, ...] = ()
 
 
-def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
-    """What the broker's answers change in our book. Positions are compared after this has been applied."""
+def plan_reconciliation(
+    book: OrderBook, truth: BrokerTruth, here: Mapping[Contract, Decimal] | None = None
+) -> Plan:
+    """What the broker's answers change in our book. Positions are compared after this has been applied; before,
+    they tell what became of an order older than the executions reach. `here` is what our trades hold."""
     reports: list[OrderReport] = []
     findings: list[Finding] = []
     executed = _feed_executions(book, truth, reports, findings)
@@ -100,6 +106,7 @@ def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
     unsent: list[Order] = []
     confirmed: list[str] = []
     unchanged: list[Order] = []
+    unexplained = _Unexplained(truth, here or {}, reports)
     for order in sorted(book.working(), key=lambda o: o.ref):
         held = remote.get(order.ref)
         if held is not None:
@@ -117,6 +124,12 @@ def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
         elif (stand_in := book.inferred(order, truth.at_ns)) is not None:
             findings.append(Finding(Kind.INFERRED, order.ref, f"{stand_in.qty} @ {stand_in.price}"))
             reports.append(ExecutionReport(stand_in))
+        elif (qty := unexplained.by(order, order.ticket.qty - executed[order.ref])) > ZERO:
+            guess = book.stand_in(order, qty, unexplained.cost(order), truth.at_ns)
+            findings.append(Finding(Kind.INFERRED, order.ref, f"{qty} @ {guess.price}, by the position"))
+            reports.append(ExecutionReport(guess))
+            if qty + executed[order.ref] < order.ticket.qty:
+                reports.append(_gone(order, executed[order.ref] + qty, truth.at_ns))
         elif order.broker_id == 0 and order.perm_id == 0 and executed[order.ref] == 0:
             unsent.append(order)
             findings.append(Finding(Kind.NEVER_SENT, order.ref, "no order and no execution at the broker"))
@@ -127,6 +140,42 @@ def plan_reconciliation(book: OrderBook, truth: BrokerTruth) -> Plan:
     return Plan(
         tuple(reports), tuple(unsent), strays, tuple(findings), tuple(confirmed), tuple(unchanged), lost
     )  # fmt: skip
+
+
+class _Unexplained:
+    """What the broker's positions have more or less than our trades, missed executions counted."""
+
+    def __init__(
+        self, truth: BrokerTruth, here: Mapping[Contract, Decimal], reports: Iterable[OrderReport]
+    ) -> None:
+        self._truth = truth
+        self._here = here
+        self._today = f"{et_date(truth.at_ns):%Y%m%d}"
+        self._known: dict[Contract, Decimal] = defaultdict(lambda: ZERO)
+        for report in reports:
+            if isinstance(report, ExecutionReport):
+                execution = report.execution
+                self._known[execution.contract] += execution.qty * execution.action.sign
+
+    def by(self, order: Order, rest: Decimal) -> Decimal:
+        """How much of it an order from before the executions begin must have filled. A sell of what expires by
+        today may as well have been settled: zero."""
+        ticket = order.ticket
+        ended = ticket.purpose.is_exit and ticket.contract.is_option and ticket.contract.expiry <= self._today
+        if order.created_ns >= self._truth.since_ns or ended:
+            return ZERO
+        here = self._here.get(ticket.contract, ZERO) + self._known[ticket.contract]
+        extra = (self._truth.held(ticket.contract) - here) * ticket.action.sign
+        qty = max(min(extra, rest), ZERO)
+        self._known[ticket.contract] += qty * ticket.action.sign
+        return qty
+
+    def cost(self, order: Order) -> Decimal | None:
+        """What an entry paid a unit, by the position; None for an exit."""
+        if order.ticket.purpose.is_exit:
+            return None
+        same = (p.avg_cost for p in self._truth.positions if p.contract == order.ticket.contract)
+        return next(same, None)
 
 
 def _agrees(book: OrderBook, order: Order, held: OpenOrder, truth: BrokerTruth) -> bool | None:

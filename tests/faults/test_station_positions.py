@@ -14,11 +14,22 @@ import pytest
 
 from station.brokers.paper.faults import Fault
 from station.calendars import at_et
-from station.domain.broker import ExecutionReport
+from station.domain.broker import ExecutionReport, OrderStatus, Position
 from station.domain.clock import SECOND
-from station.domain.instruments import Contract
-from station.domain.orders import Action, Execution, OrderKind, Purpose, Ticket
+from station.domain.instruments import INSTRUMENTS, Contract, Right, option_contract
+from station.domain.orders import (
+    Action,
+    Execution,
+    Order,
+    OrderKind,
+    OrderState,
+    Purpose,
+    Ticket,
+    new_order,
+    order_ref,
+)
 from station.domain.trade import Origin, Trade, TradeState
+from station.execution import BrokerTruth, OrderBook, plan_reconciliation
 from station.link import CloseTrade, Flatten
 from station.store import verify
 from tests.faults.station_stage import Stage
@@ -252,3 +263,36 @@ def test_fault_36_position_of_another_hand_is_told_once(tmp_path: Path) -> None:
 
     play(session)
     assert_sound(tmp_path)
+
+
+def reported(order: Order, held: Decimal, at_ns: int) -> BrokerTruth:
+    """A broker that has forgotten an order and its executions, and holds `held`."""
+    position = Position("DU1000001", order.ticket.contract, held, Decimal("4.10"))
+    return BrokerTruth((), (), (position,), at_ns, since_ns=at_et(date(2026, 11, 19), "00:00"))
+
+
+@pytest.mark.parametrize(
+    ("action", "here", "there", "filled"),
+    [(Action.BUY, 0, 3, 3), (Action.BUY, 0, 2, 2), (Action.BUY, 0, 0, 0), (Action.SELL, 3, 1, 2),
+     (Action.SELL, 3, 3, 0)],
+)  # fmt: skip
+def test_fault_50_order_that_is_gone_after_midnight_is_told_by_the_position(
+    action: Action, here: int, there: int, filled: int
+) -> None:
+    """Executions of yesterday cannot be asked for: what the position shows is filled, the rest cancelled."""
+    bought = action is Action.BUY
+    ref = order_ref("DU1000001", "T2611180001", "E" if bought else "X", 1)
+    contract = option_contract(INSTRUMENTS["SPY"], "20261120", Decimal(686), Right.PUT)
+    purpose, limit = (Purpose.ENTRY, "4.20") if bought else (Purpose.TARGET, "5.00")
+    ticket = Ticket(
+        ref, "DU1000001", contract, action, Decimal(3), OrderKind.LIMIT, purpose, Decimal(limit)
+    )  # fmt: skip
+    book, born_ns = OrderBook(Decimal("0.65")), at_et(DAY, "15:50")
+    book.put(replace(new_order(ticket, "T2611180001", born_ns), state=OrderState.SUBMITTED, broker_id=7))
+    truth = reported(book.orders[ref], Decimal(there), at_et(date(2026, 11, 19), "09:00"))
+    plan = plan_reconciliation(book, truth, {contract: Decimal(here)})
+    booked = [r.execution for r in plan.reports if isinstance(r, ExecutionReport)]
+    assert sum((e.qty for e in booked), Decimal(0)) == filled
+    assert all(e.inferred and e.price == Decimal("4.10" if bought else "5.00") for e in booked)
+    ends = [r.state for r in plan.reports if isinstance(r, OrderStatus)]
+    assert ends == ([] if filled == 3 else [OrderState.CANCELLED])

@@ -378,6 +378,27 @@ class HandlerFailed:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class TradeNoted:
+    """A line of the trader's own about a trade. Notes are added, never rewritten."""
+
+    type: ClassVar[str] = "journal.note"
+    v: ClassVar[int] = 1
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradeTagged:
+    """A tag put on a trade (`on`) or taken off it."""
+
+    type: ClassVar[str] = "journal.tag"
+    v: ClassVar[int] = 1
+    tag: str
+    on: bool
+    by: str
+
+
 TradeEvent = (
     SignalAccepted | StrategyPassed | OptionSelected | TradeSized | EntrySubmitted | EntryModified
     | EntryEnded | ExitSubmitted | ExitModified | ExecutionBooked | CommissionBooked | TradeClosed
@@ -388,13 +409,15 @@ SystemEvent = (
     GateChanged | KillChanged | LimitBreached | Quarantined | Reconciled | LinkChanged
     | SessionMarked | Alerted | HandlerFailed
 )  # fmt: skip
-Event = TradeEvent | OrderEvent | SystemEvent
+JournalEvent = TradeNoted | TradeTagged
+Event = TradeEvent | OrderEvent | SystemEvent | JournalEvent
 
 _ALL: Final[tuple[type[Event], ...]] = (
     SignalAccepted, StrategyPassed, OptionSelected, TradeSized, EntrySubmitted, EntryModified, EntryEnded,
     ExitSubmitted, ExitModified, ExecutionBooked, CommissionBooked, OrderMoved, CancelRequested, OrderNoticed,
     TradeClosed, WealthRecorded, TradeFailed, PositionAdopted, ManualOpened, SettledAtExpiry, GateChanged,
     KillChanged, LimitBreached, Quarantined, Reconciled, LinkChanged, SessionMarked, Alerted, HandlerFailed,
+    TradeNoted, TradeTagged,
 )  # fmt: skip
 EVENT_TYPES: Final[dict[str, type[Event]]] = {kind.type: kind for kind in _ALL}
 """Every event by its name on the log."""

@@ -12,6 +12,7 @@ from station.domain.trade import Cause
 from station.engine import killfile
 from station.engine.documents import scanner_document
 from station.engine.engine import Engine
+from station.engine.journal_answers import JOURNAL_QUERIES, annotate, journal_answer
 from station.engine.risk_answers import risk_answer
 from station.journal import Journal
 from station.journal.shapes import decimal_text
@@ -25,6 +26,7 @@ from station.link.messages import (
     Gate,
     Kill,
     KillRelease,
+    NoteTrade,
     Query,
     Reconcile,
     Reply,
@@ -32,6 +34,7 @@ from station.link.messages import (
     Status,
     Stop,
     Story,
+    TagTrade,
     Takeover,
     Trades,
 )
@@ -98,6 +101,8 @@ class Commander:
                 return Ack(
                     clean, "the books agree" if clean else f"breaks: {'; '.join(rooms.reconciler.unresolved)}"
                 )
+            case NoteTrade() | TagTrade():
+                return await annotate(self._engine, command)
             case _:
                 return await self._document(command)
 
@@ -109,12 +114,15 @@ class Commander:
             Scanners: self._scanners,
         }
         found = documents.get(type(command))
+        if isinstance(command, Query) and command.name in JOURNAL_QUERIES:
+            return Data(json.dumps(await journal_answer(self._engine, command.name, command.args)))
         if isinstance(command, Query) and command.name == "risk":
             return Data(json.dumps(risk_answer(self._engine, command.args)))
         if found is None:
             name = command.name if isinstance(command, Query) else type(command).__name__
             raise BadInput(
-                f"the engine knows no question {name!r}: ask status, trades, story, scanners, risk or lag"
+                f"the engine knows no question {name!r}: ask status, trades, story, scanners, risk, "
+                f"{', '.join(JOURNAL_QUERIES)} or lag"
             )
         return Data(json.dumps(await found()))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from station.domain.events import TradeEvent
+from station.domain.events import JournalEvent, TradeEvent
 from station.domain.orders import ZERO, Execution, Order
 from station.domain.signals import Signal
 from station.domain.trade import Trade, TradeState, evolve
@@ -96,12 +96,12 @@ def digest(
     fills: Sequence[Execution],
 ) -> str:
     """SHA-256 (hex) over signals, trade events, orders and fills: one canonical JSON line each, ordered by
-    simulated time, then kind, then sequence. Events of the station itself are left out; nothing in a line
-    comes from the host's clock (SPEC §23).
+    simulated time, then kind, then sequence. Events of the station itself, notes and tags are left out; nothing
+    in a line comes from the host's clock (SPEC §23).
     """
     lines = [
         *_lines(0, "signal", ((s.published_ns, s) for s in sorted(signals, key=_signal_order))),
-        *_lines(1, "event", ((e.recorded.at_ns, _event_body(e)) for e in events if e.recorded.trade_id)),
+        *_lines(1, "event", ((e.recorded.at_ns, _event_body(e)) for e in events if _trades(e))),
         *_lines(2, "order", ((o.created_ns, o) for o in sorted(orders, key=_order_order))),
         *_lines(3, "fill", ((f.at_ns, f) for f in sorted(fills, key=_fill_order))),
     ]
@@ -110,6 +110,10 @@ def digest(
         sha.update(line.text.encode())
         sha.update(b"\n")
     return sha.hexdigest()
+
+
+def _trades(logged: Logged) -> bool:
+    return bool(logged.recorded.trade_id) and not isinstance(logged.recorded.event, JournalEvent)
 
 
 def _lines(rank: int, kind: str, bodies: Iterable[tuple[int, Any]]) -> list[_Line]:

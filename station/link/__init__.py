@@ -50,6 +50,7 @@ from station.link.messages import (
     Gate,
     Kill,
     KillRelease,
+    NoteTrade,
     Query,
     Reconcile,
     Reply,
@@ -57,6 +58,7 @@ from station.link.messages import (
     Status,
     Stop,
     Story,
+    TagTrade,
     Takeover,
     Trades,
 )
@@ -67,8 +69,8 @@ __all__ = [
     "ASKED", "PROTOCOL", "Account", "Ack", "AlertRow", "Alerts", "Ask", "AskedPart", "Attach", "Book",
     "BookLevel", "CancelOrder", "Candle", "Chain", "ChainRow", "Chart", "CloseTrade", "Command", "Data",
     "Feed", "FiringRow", "Flatten", "Floor", "Gate", "Header", "Kill", "KillRelease", "Level", "Link",
-    "LinkClient", "LinkDown", "LinkServer", "LinkState", "LocalLink", "Mark", "OwnOrder", "PlanRow",
-    "PositionRow", "Positions", "Price", "Query", "Reconcile", "Reply", "RungRow", "Scanners", "Side",
-    "Status", "Stop", "Story", "Strategies", "StrategyRow", "Takeover", "Tip", "Trades", "View", "Watch",
-    "WatchRow", "Wealth", "address", "pointer_file", "request",
+    "LinkClient", "LinkDown", "LinkServer", "LinkState", "LocalLink", "Mark", "NoteTrade", "OwnOrder",
+    "PlanRow", "PositionRow", "Positions", "Price", "Query", "Reconcile", "Reply", "RungRow", "Scanners",
+    "Side", "Status", "Stop", "Story", "Strategies", "StrategyRow", "TagTrade", "Takeover", "Tip", "Trades",
+    "View", "Watch", "WatchRow", "Wealth", "address", "pointer_file", "request",
 ]  # fmt: skip

@@ -101,6 +101,23 @@ class Reconcile(Wire, frozen=True):
     by: str = ""
 
 
+class NoteTrade(Wire, frozen=True):
+    """Add a line to a trade's notes; the same line twice in a row is one."""
+
+    trade_id: str
+    text: str
+    by: str = ""
+
+
+class TagTrade(Wire, frozen=True):
+    """Put a tag on a trade, or take it off."""
+
+    trade_id: str
+    tag: str
+    on: bool = True
+    by: str = ""
+
+
 class Query(Wire, frozen=True):
     """Any other question by name; the engine refuses a name it does not know."""
 
@@ -121,7 +138,7 @@ class Attach(Wire, frozen=True):
 
 Command = (
     Kill | KillRelease | Flatten | Gate | Stop | Takeover | Status | Trades | Story | Scanners
-    | CloseTrade | CancelOrder | Reconcile | Query | Attach
+    | CloseTrade | CancelOrder | Reconcile | NoteTrade | TagTrade | Query | Attach
 )  # fmt: skip
 CoreCommand = Kill | Flatten | Stop
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from decimal import Decimal
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -37,10 +36,6 @@ _CANCEL: Final = (
 
 
 _DAY: Final = "INSERT OR REPLACE INTO daily_metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_DAYS: Final = (
-    "SELECT session, trades, wins, losses, net_pnl, commissions, max_drawdown, equity_start, equity_end, at_ns "
-    "FROM daily_metrics ORDER BY session"
-)
 
 
 class Owner(NamedTuple):
@@ -85,17 +80,6 @@ class LifecycleRepository(LifecycleReader):
             str(day.commissions), str(day.max_drawdown), str(day.equity_start), str(day.equity_end), day.at_ns,
         )  # fmt: skip
         await self._database.commit(lambda c: c.execute(_DAY, row) and None, "day")
-
-    async def days(self) -> tuple[DailyMetrics, ...]:
-        """Every session's metrics, oldest first."""
-        rows = await self._database.read(lambda c: c.execute(_DAYS).fetchall())
-        return tuple(
-            DailyMetrics(
-                session, trades, wins, losses, Decimal(net), Decimal(fees), Decimal(fall), Decimal(start),
-                Decimal(end), at_ns,
-            )
-            for session, trades, wins, losses, net, fees, fall, start, end, at_ns in rows
-        )  # fmt: skip
 
 
 _Upsert = tuple[str, list[tuple[Any, ...]]]

@@ -5,16 +5,22 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from decimal import Decimal
+from typing import Any, Final, Protocol, TypeVar
 
 from station.domain.events import Recorded
 from station.domain.orders import Execution, Order
+from station.domain.ports import DailyMetrics
 from station.domain.signals import Decision, Signal
 from station.domain.trade import Trade
 from station.store.codec import decode_event
 from station.store.rows import DECISIONS, FILLS, ORDERS, SIGNALS, TRADES
 
 T = TypeVar("T")
+_DAYS: Final = (
+    "SELECT session, trades, wins, losses, net_pnl, commissions, max_drawdown, equity_start, equity_end, at_ns "
+    "FROM daily_metrics ORDER BY session"
+)
 
 
 class Run(Protocol):
@@ -69,6 +75,26 @@ class LifecycleReader:
             (after_seq, *values),
         )
         return tuple(logged(row) for row in rows)
+
+    async def annotations(self, trade_id: str = "") -> tuple[Logged, ...]:
+        """Notes and tags, of one trade where it is given, in the order of the log."""
+        rows = await self._rows(
+            "SELECT seq, at_ns, trade_id, type, v, data FROM trade_events "
+            "WHERE type >= 'journal.' AND type < 'journal/' AND ? IN ('', trade_id) ORDER BY seq",
+            (trade_id,),
+        )
+        return tuple(logged(row) for row in rows)
+
+    async def days(self) -> tuple[DailyMetrics, ...]:
+        """The metrics of every session that ended, oldest first."""
+        rows = await self._rows(_DAYS, ())
+        return tuple(
+            DailyMetrics(
+                session, trades, wins, losses, Decimal(net), Decimal(fees), Decimal(fall), Decimal(start),
+                Decimal(end), at_ns,
+            )
+            for session, trades, wins, losses, net, fees, fall, start, end, at_ns in rows
+        )  # fmt: skip
 
     async def decisions(self, trade_id: str) -> tuple[Decision, ...]:
         """The decision trace, in the order the verdicts were given."""

@@ -109,7 +109,7 @@ async def test_a_story_tells_states_events_and_verdicts_in_order(stores: Stores)
     verdict = Decision("T1", "risk.spread", "pass", "under the limit", utc(15, 5), "0.01", "0.05")
     await tell(stores, "T1", ROUND_TRIP, utc(15, 5), decisions=(verdict,))
     story = await Journal(stores.lifecycle).story("T1")
-    assert list(story) == ["v", "trade", "transitions", "events", "decision"]
+    assert list(story) == ["v", "trade", "transitions", "events", "decision", "notes", "tags"]
     assert [step["state"] for step in story["transitions"]] == STATES
     assert [event["seq"] for event in story["events"]] == list(range(1, len(ROUND_TRIP) + 1))
     fill = next(event for event in story["events"] if event["type"] == "order.execution")

@@ -112,4 +112,12 @@ _LADDER: Final = Migration(
     ("ALTER TABLE trades ADD COLUMN ladder TEXT NOT NULL DEFAULT '[]'",),
 )
 
-LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS, _LADDER)
+_JOURNAL: Final = Migration(
+    "notes and tags found without reading the whole log",
+    (
+        "CREATE INDEX trade_events_of_journal ON trade_events (type, seq) "
+        "WHERE type >= 'journal.' AND type < 'journal/'",
+    ),
+)
+
+LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL)

@@ -1,0 +1,113 @@
+"""What the journal's screens ask of a running engine, and the trader's own notes and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from station.calendars import series_hours
+from station.domain.clock import MINUTE
+from station.domain.errors import BadInput, VigilError
+from station.domain.events import TradeNoted, TradeTagged
+from station.domain.instruments import INSTRUMENTS, Instrument, Timeframe
+from station.domain.market import Bar
+from station.domain.trade import Trade
+from station.engine.engine import Engine
+from station.journal import Journal
+from station.journal.entries import JournalFilter
+from station.journal.film import MAX_BARS, film_document
+from station.journal.notes import MAX_TAGS, NOTHING, note_text, tag_text
+from station.link import Ack, NoteTrade, TagTrade
+from station.series import Bars, aggregate
+from station.series.aggregate import finished
+
+JOURNAL_QUERIES: Final = ("journal", "film", "performance")
+BEFORE: Final = 30
+AFTER: Final = 10
+"""Bars of a film before the signal and after the close."""
+
+
+async def journal_answer(engine: Engine, name: str, args: Mapping[str, str]) -> dict[str, Any]:
+    """The document `journal`, `film` or `performance`; arguments as in `JournalFilter.parse`, for a film
+    `trade` and `timeframe` (default 1m). Raises BadInput."""
+    journal = Journal(engine.outside.stores.lifecycle)
+    if name == "film":
+        return await _film(engine, journal, args)
+    wanted = JournalFilter.parse(args)
+    return await (journal.entries(wanted) if name == "journal" else journal.performance(wanted))
+
+
+async def annotate(engine: Engine, command: NoteTrade | TagTrade) -> Ack:
+    """Append the note or tag to the log; what is there already is not written twice. Raises BadInput."""
+    journal = Journal(engine.outside.stores.lifecycle)
+    await journal.trade(command.trade_id)
+    known = (await journal.annotations(command.trade_id)).get(command.trade_id, NOTHING)
+    by = command.by or "operator"
+    if isinstance(command, NoteTrade):
+        text = note_text(command.text)
+        if known.notes and known.notes[-1].text == text:
+            return Ack(True, f"{command.trade_id} has this note already")
+        await engine.rooms.ledger.record(command.trade_id, TradeNoted(text, by))
+        return Ack(True, f"noted on {command.trade_id}")
+    tag = tag_text(command.tag)
+    if (tag in known.tags) == command.on:
+        return Ack(True, f"{command.trade_id} {'has' if command.on else 'has no'} tag {tag}")
+    if command.on and len(known.tags) >= MAX_TAGS:
+        raise BadInput(f"{command.trade_id} has {len(known.tags)} tags, the limit is {MAX_TAGS}: take one off")
+    await engine.rooms.ledger.record(command.trade_id, TradeTagged(tag, command.on, by))
+    return Ack(True, f"tag {tag} {'on' if command.on else 'off'} {command.trade_id}")
+
+
+async def _film(engine: Engine, journal: Journal, args: Mapping[str, str]) -> dict[str, Any]:
+    if strange := sorted(set(args) - {"trade", "timeframe"}):
+        raise BadInput(f"a film has no setting {strange[0]!r}: use trade and timeframe")
+    trade = await journal.trade(args.get("trade", ""))
+    timeframe = _timeframe(args.get("timeframe") or "1m")
+    bars, note = await _bars(engine, trade, timeframe)
+    return film_document(
+        trade, await journal.events(trade.id), bars, timeframe.value,
+        await engine.outside.stores.archive.read_snapshots(trade.id), note,
+    )  # fmt: skip
+
+
+def _timeframe(text: str) -> Timeframe:
+    try:
+        return Timeframe(text)
+    except ValueError:
+        known = ", ".join(one.value for one in Timeframe)
+        raise BadInput(f"timeframe {text!r}: choose one of {known}") from None
+
+
+async def _bars(engine: Engine, trade: Trade, timeframe: Timeframe) -> tuple[tuple[Bar, ...], str]:
+    """The finished bars from well before the signal to a little after the end, and why there are none."""
+    instrument, now_ns = INSTRUMENTS.get(trade.symbol), engine.outside.clock.now()
+    if instrument is None:
+        return (), f"{trade.symbol} is not in the catalogue: no bars"
+    until_ns = min((trade.closed_ns or now_ns) + (AFTER + 1) * timeframe.ns, now_ns)
+    since_ns = (trade.fired_ns or trade.opened_ns) - BEFORE * timeframe.ns
+    kept = _kept(engine, instrument, timeframe, since_ns)
+    if kept is not None:
+        return kept.before(until_ns).to_bars()[-MAX_BARS:], ""
+    wanted = min((until_ns - since_ns) // timeframe.ns + BEFORE, MAX_BARS)
+    try:
+        found = await engine.outside.broker.history(instrument, timeframe, until_ns, int(wanted))
+    except VigilError as error:
+        return (), f"no bars: {error}"
+    return found, "" if found else "no bars of that time"
+
+
+def _kept(engine: Engine, instrument: Instrument, timeframe: Timeframe, since_ns: int) -> Bars | None:
+    """The bars from `since_ns` on out of the market's own minutes; None where these do not reach back."""
+    calendar, hours = engine.outside.calendar, series_hours(instrument)
+    try:
+        series = engine.rooms.market.series(instrument.symbol, Timeframe.M1)
+    except BadInput:
+        return None
+    minutes = series.bars
+    if not series.warm or not len(minutes) or int(minutes.start_ns[0]) > since_ns - timeframe.ns:
+        return None
+    session = minutes.since(since_ns - max(timeframe.ns, MINUTE))
+    grown = aggregate(session, timeframe, hours, calendar)
+    return finished(grown, timeframe, hours, calendar, engine.outside.clock.now()).since(
+        since_ns - timeframe.ns
+    )

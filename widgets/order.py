@@ -1,0 +1,85 @@
+"""What the trader wants done, as values: made by the order line or the ticket, sent as a link ticket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+BUY: Final = "BUY"
+SELL: Final = "SELL"
+MID: Final = "MID"
+MARKET: Final = "MARKET"
+LIMIT: Final = "LIMIT"
+STOP: Final = "STOP"
+STOP_LIMIT: Final = "STOP_LIMIT"
+KINDS: Final = (MID, LIMIT, MARKET, STOP, STOP_LIMIT)
+TODAY: Final = "0dte"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Where a position is left: a price, or a distance from the entry in percent."""
+
+    value: Decimal
+    percent: bool = False
+
+    def __str__(self) -> str:
+        return number(self.value) + ("%" if self.percent else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order. `strike` and `right` (C or P) are of an option, None and empty otherwise; `expiry` is `0dte`,
+    `1dte` … or `YYYYMMDD`.
+
+    `limit` and `trigger` are there as the kind needs them; a missing guard leaves it to the strategy's terms.
+    `confidence` is the trader's own, 0–100; `override` asks past the rules that may be overridden.
+    """
+
+    action: str
+    qty: int
+    symbol: str
+    strike: Decimal | None = None
+    right: str = ""
+    expiry: str = ""
+    kind: str = MID
+    limit: Decimal | None = None
+    trigger: Decimal | None = None
+    target: Guard | None = None
+    stop: Guard | None = None
+    confidence: int | None = None
+    override: bool = False
+
+    @property
+    def contract(self) -> str:
+        """`SPX 5940C 0dte`, or the bare symbol."""
+        if self.strike is None:
+            return self.symbol
+        return f"{self.symbol} {number(self.strike)}{self.right} {self.expiry}"
+
+    @property
+    def price(self) -> str:
+        """How it is priced, as the order line says it: `@ mid`, `stop 4.50 @ 4.55`."""
+        found = [f"stop {number(self.trigger)}"] if self.trigger is not None else []
+        if self.limit is not None:
+            found.append(f"@ {number(self.limit)}")
+        elif self.kind in (MID, MARKET):
+            found.append(f"@ {self.kind.lower()}")
+        return " ".join(found)
+
+    def __str__(self) -> str:
+        """The order line that means it."""
+        words = [self.action.lower(), str(self.qty), self.contract, self.price]
+        words += [f"tp {self.target}"] if self.target is not None else []
+        words += [f"sl {self.stop}"] if self.stop is not None else []
+        words += [f"conf {self.confidence}"] if self.confidence is not None else []
+        words += ["override"] if self.override else []
+        return " ".join(words)
+
+
+def number(value: Decimal) -> str:
+    """A number as it is typed: two decimals where it has any, more where it has more."""
+    plain = f"{value.normalize():f}"
+    whole, dot, rest = plain.partition(".")
+    return f"{whole}.{rest:<02}".replace(" ", "0") if dot else plain

@@ -18,6 +18,7 @@ from station.journal import Journal
 from station.journal.shapes import decimal_text
 from station.link.messages import (
     Ack,
+    CancelAll,
     CancelOrder,
     CloseTrade,
     Command,
@@ -96,6 +97,9 @@ class Commander:
                 return Ack(True, f"closing {command.trade_id} at market")
             case CancelOrder():
                 return await self._cancel(command)
+            case CancelAll():
+                count = await rooms.controls.cancel_entries("manual")
+                return Ack(True, f"cancelling {count} working {'entry' if count == 1 else 'entries'}")
             case Reconcile():
                 clean = await rooms.reconciler.reconcile(f"asked by {command.by}")
                 return Ack(

@@ -20,10 +20,16 @@ from station.domain.events import (
     TradeFailed,
 )
 from station.domain.instruments import INSTRUMENTS, Timeframe
-from station.domain.orders import Order, OrderKind, OrderState
 from station.domain.signals import Firing, Gate
 from station.domain.trade import Trade, TradeState
 from station.engine.engine import Engine
+from station.engine.standing_orders import (
+    exit_rows,
+    nearest_stop,
+    nearest_target,
+    standing,
+    working_orders,
+)
 from station.link.floor import (
     LOADING,
     READY,
@@ -33,6 +39,7 @@ from station.link.floor import (
     FiringRow,
     Floor,
     Header,
+    Orders,
     PositionRow,
     Positions,
     Price,
@@ -69,6 +76,7 @@ class FloorView:
             return Floor(
                 self._starting(), Feed(state=LOADING, note=note), Positions(state=LOADING, note=note),
                 Alerts(state=LOADING, note=note), Strategies(state=LOADING, note=note),
+                Orders(state=LOADING, note=note),
             )  # fmt: skip
         self.attend()
         return Floor(
@@ -77,6 +85,7 @@ class FloorView:
             self._positions(),
             Alerts(tuple(self._alerts)),
             self._strategies(),
+            working_orders(self._engine.rooms),
         )
 
     def attend(self) -> None:
@@ -222,10 +231,11 @@ class FloorView:
             trade.id, trade.contract.label if trade.contract else trade.symbol,
             trade.open_qty if trade.entry_filled else trade.qty, trade.state.value,
             entry=entry, mark=money.mark_of(trade), mark_at_ns=quote.at_ns if quote else 0, pnl=pnl,
-            pnl_pct=_percent(pnl, trade.entry_value), target=_target(exits), stop=_stop(exits),
-            shield=_shield_words(trade), timer=timer, timer_until_ns=until, protection=_standing(exits),
+            pnl_pct=_percent(pnl, trade.entry_value), target=nearest_target(exits), stop=nearest_stop(exits),
+            shield=_shield_words(trade), timer=timer, timer_until_ns=until, protection=standing(exits),
             protected=trade.open_qty <= sum((o.remaining for o in exits), Decimal(0)),
             entry_ref="" if trade.entry_done else trade.entry_ref, strategy=trade.strategy,
+            exits=exit_rows(exits),
         )  # fmt: skip
 
     def _timer(self, trade: Trade) -> tuple[str, int]:
@@ -253,26 +263,8 @@ def _percent(pnl: Decimal | None, cost: Decimal) -> float | None:
     return round(float(pnl / cost * 100), 1) if pnl is not None and cost else None
 
 
-def _target(exits: tuple[Order, ...]) -> Decimal | None:
-    return next((o.ticket.limit for o in exits if o.ticket.kind is OrderKind.LIMIT), None)
-
-
-def _stop(exits: tuple[Order, ...]) -> Decimal | None:
-    return next((o.ticket.stop for o in exits if o.ticket.stop is not None), None)
-
-
 def _shield_words(trade: Trade) -> str:
     return {"rapid_shield": "rapid shield", "day_shield": "day shield"}.get(trade.shield, "")
-
-
-def _standing(exits: tuple[Order, ...]) -> str:
-    """What works at the broker, in words: `sell 5.20 live`."""
-    if not exits:
-        return ""
-    order = exits[0]
-    price = f"{order.ticket.limit}" if order.ticket.limit is not None else order.ticket.kind.value
-    state = {OrderState.PENDING: "sent", OrderState.UNKNOWN: "UNKNOWN"}.get(order.state, "live")
-    return f"{order.ticket.action.value.lower()} {price} {state}"
 
 
 def _strategy_row(

@@ -9,14 +9,14 @@ import msgspec
 
 from station.domain.errors import VigilError
 from station.link.asked import ASKED, AskedPart
-from station.link.floor import Alerts, Feed, Header, Positions, Strategies
+from station.link.floor import Alerts, Feed, Header, Orders, Positions, Strategies
 from station.link.messages import Command, CoreCommand, ToClient, ToServer
 
 HEAD: Final = 4
 MAX_TO_SERVER: Final = 64 * 1024
 MAX_TO_CLIENT: Final = 8 * 1024 * 1024
 
-FloorPart = Header | Feed | Positions | Alerts | Strategies | AskedPart
+FloorPart = Header | Feed | Positions | Orders | Alerts | Strategies | AskedPart
 
 
 class FrameError(VigilError):
@@ -55,6 +55,7 @@ _parts: Final[dict[str, msgspec.msgpack.Decoder[FloorPart]]] = {
     "header": msgspec.msgpack.Decoder(Header),
     "feed": msgspec.msgpack.Decoder(Feed),
     "positions": msgspec.msgpack.Decoder(Positions),
+    "orders": msgspec.msgpack.Decoder(Orders),
     "alerts": msgspec.msgpack.Decoder(Alerts),
     "strategies": msgspec.msgpack.Decoder(Strategies),
     **{name: msgspec.msgpack.Decoder(kind) for name, kind in ASKED.items()},

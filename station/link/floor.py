@@ -87,12 +87,26 @@ class Feed(msgspec.Struct, frozen=True):
     note: str = ""
 
 
+class ExitRow(msgspec.Struct, frozen=True):
+    """One working exit of a trade. `kind` is MKT, LMT, STP or STP LMT; `state` as the order's."""
+
+    order_ref: str
+    action: str
+    kind: str
+    qty: Decimal
+    filled: Decimal = Decimal(0)
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+    state: str = ""
+
+
 class PositionRow(msgspec.Struct, frozen=True):
     """One open trade. `entry` is None until the first fill; `entry_ref` is its entry order while that works.
 
-    `timer` names what runs until `timer_until_ns` (grace, entry); `stop` is a price or None, `shield` its
-    words; `protection` says what stands at the broker (`sell 5.20 live`), `protected` whether that covers
-    the position; a mark older than `stale_s` is shown as stale.
+    `timer` names what runs until `timer_until_ns` (grace, entry); `target` is the nearest one, `stop` a price
+    or None, `shield` its words; `exits` are all that work, nearest first, and `protection` says so in words
+    (`sell 5.20 live`), `protected` whether they cover the position; a mark older than `stale_s` is shown as
+    stale. `leaving` says what a hand has asked for and is not done (`closing 1`, `reversing`).
     """
 
     trade_id: str
@@ -114,12 +128,43 @@ class PositionRow(msgspec.Struct, frozen=True):
     entry_ref: str = ""
     strategy: str = ""
     stale_s: float = 5.0
+    exits: tuple[ExitRow, ...] = ()
+    leaving: str = ""
 
 
 class Positions(msgspec.Struct, frozen=True):
     """Open trades, oldest first."""
 
     rows: tuple[PositionRow, ...] = ()
+    state: str = READY
+    note: str = ""
+
+
+class WorkingOrder(msgspec.Struct, frozen=True):
+    """One working order. `purpose` is entry, target, stop or close, `kind` MKT, LMT, STP or STP LMT; `at_ns` is
+    when it was made. An exit is modified by its price and cancelled only with its trade."""
+
+    order_ref: str
+    trade_id: str
+    label: str
+    symbol: str
+    purpose: str
+    action: str
+    kind: str
+    qty: Decimal
+    filled: Decimal = Decimal(0)
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+    state: str = ""
+    at_ns: int = 0
+    may_modify: bool = False
+    may_cancel: bool = False
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """Working orders, oldest first."""
+
+    rows: tuple[WorkingOrder, ...] = ()
     state: str = READY
     note: str = ""
 
@@ -172,6 +217,7 @@ class Floor(msgspec.Struct, frozen=True):
     positions: Positions | None = None
     alerts: Alerts | None = None
     strategies: Strategies | None = None
+    orders: Orders | None = None
     account: Account | None = None
     watch: Watch | None = None
     wealth: Wealth | None = None
@@ -181,7 +227,7 @@ class Floor(msgspec.Struct, frozen=True):
     book: Book | None = None
 
 
-PART_NAMES: Final = ("header", "feed", "positions", "alerts", "strategies")
+PART_NAMES: Final = ("header", "positions", "orders", "feed", "alerts", "strategies")
 """What every screen gets, in the order of travel: what protects comes before what informs."""
 
 
@@ -207,6 +253,7 @@ class Versions:
 
 
 __all__ = [
-    "ERROR", "LOADING", "PART_NAMES", "READY", "AlertRow", "Alerts", "Feed", "FiringRow", "Floor",
-    "Header", "PositionRow", "Positions", "Price", "Strategies", "StrategyRow", "Versions",
+    "ERROR", "LOADING", "PART_NAMES", "READY", "AlertRow", "Alerts", "ExitRow", "Feed", "FiringRow", "Floor",
+    "Header", "Orders", "PositionRow", "Positions", "Price", "Strategies", "StrategyRow", "Versions",
+    "WorkingOrder",
 ]  # fmt: skip

@@ -95,6 +95,82 @@ class CancelOrder(Wire, frozen=True):
     by: str = ""
 
 
+class Ticket(Wire, frozen=True):
+    """An order as a hand writes it; prices, strikes and percents are decimal text, empty where not given.
+
+    `kind` is MID, MARKET, LIMIT, STOP or STOP_LIMIT; `right` C or P, empty for the underlying itself; `expiry`
+    0dte, 1dte, weekly, monthly or YYYYMMDD, empty where there is none. The target and the stop of what is
+    bought are a price or a percent of the entry price, not both; without a target the house's holds.
+    `override` passes the rules that advise, a few times a day; `self_report` is how sure its trader is, 0 to
+    100; `valid_s` ends it unfilled sooner than its kind does, 0 leaves that to the kind.
+    """
+
+    symbol: str
+    action: str = "BUY"
+    qty: int = 1
+    right: str = ""
+    strike: str = ""
+    expiry: str = ""
+    kind: str = "MID"
+    limit: str = ""
+    stop: str = ""
+    target_price: str = ""
+    target_pct: str = ""
+    stop_price: str = ""
+    stop_pct: str = ""
+    override: bool = False
+    self_report: str = ""
+    valid_s: int = 0
+
+
+class PreviewOrder(Wire, frozen=True):
+    """Asks for the `preview` document: what the ticket would cost, risk and be told by every rule, now."""
+
+    ticket: Ticket
+
+
+class PlaceOrder(Wire, frozen=True):
+    """Place the ticket. `token` is made by the client, once an order: sent again after a lost answer, it places
+    nothing more and is answered with what became of the first."""
+
+    ticket: Ticket
+    token: str
+    by: str = ""
+
+
+class ModifyOrder(Wire, frozen=True):
+    """Change a working order. Of an entry: size and prices. Of a protective exit: its price alone, which is the
+    trade's target (`limit`) or stop (`stop`) from then on. What is 0 or empty stays as it is."""
+
+    order_ref: str
+    qty: int = 0
+    limit: str = ""
+    stop: str = ""
+    by: str = ""
+
+
+class ClosePart(Wire, frozen=True):
+    """Close `qty` of a trade's position at market; what is left stays protected."""
+
+    trade_id: str
+    qty: int
+    by: str = ""
+
+
+class ReverseTrade(Wire, frozen=True):
+    """Close a trade at market and, once that has filled, buy the opposite right. `token` as in PlaceOrder."""
+
+    trade_id: str
+    token: str
+    by: str = ""
+
+
+class CancelAll(Wire, frozen=True):
+    """Cancel every working entry; what protects a position stays."""
+
+    by: str = ""
+
+
 class Reconcile(Wire, frozen=True):
     """Compare the books with the broker now."""
 
@@ -138,11 +214,12 @@ class Attach(Wire, frozen=True):
 
 Command = (
     Kill | KillRelease | Flatten | Gate | Stop | Takeover | Status | Trades | Story | Scanners
-    | CloseTrade | CancelOrder | Reconcile | NoteTrade | TagTrade | Query | Attach
+    | CloseTrade | CancelOrder | PreviewOrder | PlaceOrder | ModifyOrder | ClosePart | ReverseTrade
+    | CancelAll | Reconcile | NoteTrade | TagTrade | Query | Attach
 )  # fmt: skip
 CoreCommand = Kill | Flatten | Stop
 
-READ_ONLY_COMMANDS: Final = (Status, Trades, Story, Scanners, Query, Attach)
+READ_ONLY_COMMANDS: Final = (Status, Trades, Story, Scanners, PreviewOrder, Query, Attach)
 """What a read-only attach may ask."""
 
 

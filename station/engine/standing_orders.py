@@ -1,0 +1,82 @@
+"""Working orders as a screen shows them: the orders' part of the floor, and the exits of one position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from station.domain.orders import Order, OrderKind, OrderState
+from station.engine.rooms import Rooms
+from station.link.floor import ExitRow, Orders, WorkingOrder
+
+_CHANGEABLE = (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
+
+
+def working_orders(rooms: Rooms) -> Orders:
+    """Every order of ours that works, oldest first."""
+    found = sorted(rooms.ledger.book.working(), key=lambda order: (order.created_ns, order.ref))
+    return Orders(tuple(_row(order, rooms) for order in found))
+
+
+def _row(order: Order, rooms: Rooms) -> WorkingOrder:
+    ticket = order.ticket
+    return WorkingOrder(
+        order.ref, order.trade_id, ticket.contract.label, ticket.contract.symbol, ticket.purpose.value,
+        ticket.action.value, ticket.kind.value, ticket.qty, order.filled, ticket.limit, ticket.stop,
+        order.state.value, order.created_ns, may_modify(order, rooms),
+        not ticket.purpose.is_exit and not order.cancel_cause,
+    )  # fmt: skip
+
+
+def may_modify(order: Order, rooms: Rooms) -> bool:
+    """Whether a hand may change it now: the broker has it, and nothing is on its way to it."""
+    book = rooms.ledger.book
+    priced = order.ticket.kind is not OrderKind.MARKET
+    still = order.ref not in book.unchangeable and not book.is_changing(order.ref) and not order.cancel_cause
+    return priced and still and order.state in _CHANGEABLE
+
+
+def exit_rows(exits: Sequence[Order]) -> tuple[ExitRow, ...]:
+    """The exits of a position, those that take the nearest price first."""
+    return tuple(
+        ExitRow(
+            order.ref, order.ticket.action.value, order.ticket.kind.value, order.ticket.qty, order.filled,
+            order.ticket.limit, order.ticket.stop, order.state.value,
+        )
+        for order in sorted(exits, key=_nearest)
+    )  # fmt: skip
+
+
+def _nearest(order: Order) -> tuple[bool, Decimal, str]:
+    price = order.ticket.limit if order.ticket.limit is not None else order.ticket.stop
+    return price is not None, price or Decimal(0), order.ref
+
+
+def nearest_target(exits: Sequence[Order]) -> Decimal | None:
+    """The lowest limit that works."""
+    limits = (order.ticket.limit for order in exits if order.ticket.kind is OrderKind.LIMIT)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def nearest_stop(exits: Sequence[Order]) -> Decimal | None:
+    stops = (order.ticket.stop for order in exits)
+    return max((stop for stop in stops if stop is not None), default=None)
+
+
+def standing(exits: Sequence[Order]) -> str:
+    """What works at the broker, in words: `sell 5.20 live`, of a ladder `sell 2 @ 5.20 live, 1 @ 5.90 live`."""
+    ordered = sorted(exits, key=_nearest)
+    if not ordered:
+        return ""
+    action = ordered[0].ticket.action.value.lower()
+    if len(ordered) == 1:
+        return f"{action} {_price(ordered[0])} {_state(ordered[0])}"
+    return f"{action} " + ", ".join(f"{o.remaining:f} @ {_price(o)} {_state(o)}" for o in ordered)
+
+
+def _price(order: Order) -> str:
+    return f"{order.ticket.limit}" if order.ticket.limit is not None else order.ticket.kind.value
+
+
+def _state(order: Order) -> str:
+    return {OrderState.PENDING: "sent", OrderState.UNKNOWN: "UNKNOWN"}.get(order.state, "live")

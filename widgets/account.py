@@ -20,6 +20,8 @@ class AccountStrip(LineCanvas):
     """One line, or two where there is room."""
 
     def paint(self, scene: Scene) -> None:
+        if not self.size.height:
+            return
         try:
             self.show(lines(scene, self.size.width, self.size.height))
         except DRAWING_FAULTS:

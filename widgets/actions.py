@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PROTECT: Final = "Protect"
 LOOK: Final = "Look"
 CHART: Final = "Chart and chain"
+SCREEN: Final = "Screens"
 STATION: Final = "Station"
 
 
@@ -77,6 +78,16 @@ class Action:
         return Binding(self.keys, run, self.label, show=False, id=f"vigil.{self.name}")
 
 
+_NAMES: Final = {"question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]",
+                 "full_stop": ".", "comma": ","}  # fmt: skip
+
+
+def spoken(keys: str) -> str:
+    """The first of alternative keys, as it is printed on the key: `question_mark,f1` is `?`."""
+    first = keys.split(",")[0]
+    return _NAMES.get(first, first.upper() if first.startswith("f") and first[1:].isdigit() else first)
+
+
 @dataclass(frozen=True, slots=True)
 class PaneEntry:
     """A pane of the floor: its name, the letter that brings it to the front, what it is."""
@@ -102,6 +113,22 @@ PANES: Final = (
 PANE_KEYS: Final = {entry.name: entry.key for entry in PANES}
 
 
+@dataclass(frozen=True, slots=True)
+class ScreenEntry:
+    """A screen beside the floor: its name, its keys, what it is."""
+
+    name: str
+    keys: str
+    label: str
+    help: str
+
+
+SCREENS: Final = (
+    ScreenEntry("scanners", "f5", "scanners", "Scanners: every rule, its gates and its last firing."),
+)
+"""In the order of the cycle."""
+
+
 def _pane(entry: PaneEntry) -> Action:
     return Action(
         entry.name, entry.key, entry.key, entry.label, entry.help, LOOK,
@@ -114,6 +141,13 @@ def _timeframe(place: int, frame: str) -> Action:
     return Action(
         f"chart_{frame}", key, key, f"{frame} chart", f"Chart at {frame}.", CHART,
         lambda app: app.aim(timeframe=frame), footer=False, listed=False,
+    )  # fmt: skip
+
+
+def _screen(entry: ScreenEntry) -> Action:
+    return Action(
+        entry.name, entry.keys, spoken(entry.keys), entry.label, entry.help, SCREEN,
+        lambda app: app.turn(entry.name), footer=False,
     )  # fmt: skip
 
 
@@ -154,6 +188,14 @@ _CHARTING: Final = (
     Action("expiry", "y", "y", "expiry", "The chain's expiry: 0DTE, weekly, monthly.", CHART,
            lambda app: app.aim(switch="expiry"), footer=False),
 )  # fmt: skip
+_TURNING: Final = (
+    Action("floor", "f2", "F2", "floor", "The floor again; so does esc.", SCREEN, lambda app: app.turn(""),
+           footer=False),
+    Action("after", "full_stop", ".", "next screen", "Next screen.", SCREEN, lambda app: app.turn_by(1),
+           footer=False),
+    Action("before", "comma", ",", "screen before", "Screen before.", SCREEN, lambda app: app.turn_by(-1),
+           footer=False),
+)  # fmt: skip
 _STATION: Final = (
     Action("reconcile", "r", "r", "reconcile", "Compare our books with the broker's, now.",
            STATION, lambda app: app.hand.reconcile(), footer=False),
@@ -163,7 +205,8 @@ _STATION: Final = (
 )  # fmt: skip
 ACTIONS: Final = (
     *_PROTECTIVE, *(_pane(entry) for entry in PANES), *_LOOKING, *_CHARTING,
-    *(_timeframe(place, frame) for place, frame in enumerate(TIMEFRAMES)), *_STATION,
+    *(_timeframe(place, frame) for place, frame in enumerate(TIMEFRAMES)),
+    *_TURNING, *(_screen(entry) for entry in SCREENS), *_STATION,
 )  # fmt: skip
 
 BY_NAME: Final = {action.name: action for action in ACTIONS}
@@ -181,12 +224,3 @@ def remapped(keys: Mapping[str, str]) -> dict[str, str]:
         if key in FORBIDDEN:
             raise BadInput(f"keys: {name} cannot be put on {key}; choose another key")
     return {f"vigil.{name}": key for name, key in keys.items()}
-
-
-_NAMES: Final = {"question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]"}
-
-
-def spoken(keys: str) -> str:
-    """The first of alternative keys, as it is printed on the key: `question_mark,f1` is `?`."""
-    first = keys.split(",")[0]
-    return _NAMES.get(first, first.upper() if first.startswith("f") and first[1:].isdigit() else first)

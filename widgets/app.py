@@ -35,6 +35,7 @@ from widgets.footer import KeyLine, NoticeLine
 from widgets.frames import FrameCompositor
 from widgets.hand import DETACHED, STOPPED, Hand
 from widgets.header import HeaderStrip
+from widgets.pages import Pages
 from widgets.palette import ActionProvider
 from widgets.pane import Pane
 from widgets.scene import Scene
@@ -116,6 +117,7 @@ class FloorApp(App[str], inherit_bindings=False):
         yield AccountStrip(id="account", ascii_only=plain)
         with FloorPlan():
             yield from self._compose_panes(plain=plain)
+        yield Pages(ascii_only=plain)
         yield NoticeLine(id="notice", ascii_only=plain)
         yield KeyLine(id="keys", shown=self.shown_key, ascii_only=plain)
 
@@ -149,8 +151,12 @@ class FloorApp(App[str], inherit_bindings=False):
 
     @property
     def panes(self) -> list[Pane]:
-        """All, shown or not."""
-        return list(self.screen_stack[0].query(Pane))
+        """The floor's, shown or not."""
+        return list(self.screen_stack[0].query_one(FloorPlan).query(Pane))
+
+    @property
+    def pages(self) -> Pages:
+        return self.screen_stack[0].query_one(Pages)
 
     @property
     def focused_pane(self) -> Pane | None:
@@ -195,6 +201,9 @@ class FloorApp(App[str], inherit_bindings=False):
         self._find_sight()
         scene = self.scene()
         self._age_notice()
+        page = self.pages.shown
+        if page is not None:
+            page.beat()
         seen = (
             dict(self.link.view.versions),
             scene.state,
@@ -202,6 +211,7 @@ class FloorApp(App[str], inherit_bindings=False):
             int(scene.silence_s),
             scene.kill_pending,
             scene.sight,
+            (page.id, page.version) if page is not None else None,
         )
         if seen == self._seen or (isinstance(self._driver, TerminalDriver) and self._driver.congested):
             return
@@ -219,6 +229,8 @@ class FloorApp(App[str], inherit_bindings=False):
             for pane in self.panes:
                 if pane.display:
                     pane.paint(scene)
+            if self.pages.shown is not None:
+                self.pages.shown.paint(scene)
 
     def _announce(self, scene: Scene) -> None:
         """A new critical alert is told on every screen, whichever pane is shown."""
@@ -256,19 +268,43 @@ class FloorApp(App[str], inherit_bindings=False):
         width, height = size
         base = self.screen_stack[0]
         floor = base.query_one(FloorPlan)
-        shown = seen(width, height, self._fronts, zoomed=self._zoomed)
+        page = self.pages.shown
+        shown = seen(width, height, self._fronts, zoomed=self._zoomed) if page is None else ()
         base.query_one(HeaderStrip).styles.height = header.height(width)
         strip = base.query_one(AccountStrip)
-        strip.display = bool(columns_of(width, height))
+        strip.display = bool(columns_of(width, height)) and page is None
         strip.styles.height = 2 if width >= LARGE_FROM[0] and height >= LARGE_FROM[1] else 1
         for pane in self.panes:
             pane.display = pane.id in shown
         floor.plan.screen, floor.plan.shown = size, shown
+        floor.display = page is None
         floor.refresh(layout=True)
+        if page is not None:
+            page.settle()
         self._look()
+
+    def turn(self, name: str) -> None:
+        """Show a screen, or the floor where the name is empty; the next key typed is for it already."""
+        self.call_next(self._turn, name)
+
+    def turn_by(self, step: int) -> None:
+        """Around the screens, the floor among them."""
+        self.turn(self.pages.after(step))
+
+    async def _turn(self, name: str) -> None:
+        if not name:
+            self.look_at(self._fronts[0])
+            return
+        await self.pages.turn(name, self.shown_key(BY_NAME[name]))
+        self._arrange(self.size)
+        self.screen_stack[0].query_one(KeyLine).tell(self.pages.hints)
+        self.call_after_refresh(self.repaint)
 
     def look_at(self, name: str) -> None:
         """Bring a pane to the front and give it the keys at once: the next key typed is for it already."""
+        if self.pages.shown is not None:
+            self.pages.hide()
+            self.screen_stack[0].query_one(KeyLine).tell(())
         self._fronts = (name, *(other for other in self._fronts if other != name))
         self._arrange(self.size)
         base = self.screen_stack[0]
@@ -277,6 +313,9 @@ class FloorApp(App[str], inherit_bindings=False):
 
     def step_pane(self, step: int) -> None:
         """Around the panes that can be seen; where one is seen at a time, around them all."""
+        if self.pages.shown is not None:
+            self.pages.shown.step(step)
+            return
         shown = [pane.id or "" for pane in self.panes if pane.display]
         names = [entry.name for entry in PANES if len(shown) == 1 or entry.name in shown]
         self.look_at(names[(names.index(self._fronts[0]) + step) % len(names)])

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 
 from station.domain.clock import MILLISECOND
 from widgets import ink
-from widgets.actions import ACTIONS, CHART, LOOK, PROTECT, STATION, Action
+from widgets.actions import ACTIONS, CHART, LOOK, PROTECT, SCREEN, STATION, Action
 from widgets.sight import TIMEFRAMES
 
 SWALLOW_NS: Final = 300 * MILLISECOND
@@ -247,7 +247,7 @@ class HelpDialog(Dialog[None]):
             if self._own:
                 yield Static(Text(f"In {self._pane}", style=f"bold {_WHITE}"))
                 yield Static(Text.assemble(_keys(*((key, text, _AMBER) for key, text in self._own)), "\n"))
-            for group in (PROTECT, LOOK, CHART, STATION):
+            for group in (PROTECT, LOOK, CHART, SCREEN, STATION):
                 rows = [
                     (self._shown(one), one.help, _AMBER) for one in ACTIONS if one.group == group and one.listed
                 ]

@@ -54,7 +54,9 @@ WIDE: Final = (
     LARGE[1],
     Column(61, LARGE[2].slots),
 )
-PLANS: Final = ((WIDE_FROM, WIDE), (LARGE_FROM, LARGE), (NORMAL_FROM, NORMAL))
+Plans = tuple[tuple[tuple[int, int], tuple[Column, ...]], ...]
+"""Columns by the least size that has room for them, the largest first."""
+PLANS: Final[Plans] = ((WIDE_FROM, WIDE), (LARGE_FROM, LARGE), (NORMAL_FROM, NORMAL))
 
 
 def usual() -> tuple[str, ...]:
@@ -73,20 +75,27 @@ def seen(width: int, height: int, fronts: tuple[str, ...], *, zoomed: bool) -> t
     """The panes shown on a terminal of this size. `fronts` are panes asked for, the newest first; where two
     share a slot the one asked for last is seen."""
     columns = columns_of(width, height)
-    if zoomed or not columns:
-        return fronts[:1]
-    chosen: list[str] = []
-    for column in columns:
-        for slot in column.slots:
-            chosen.append(next((pane for pane in fronts if pane in slot.panes), slot.panes[0]))
-    return tuple(chosen)
+    return fronts[:1] if zoomed or not columns else chosen(columns, fronts)
+
+
+def chosen(columns: tuple[Column, ...], fronts: tuple[str, ...]) -> tuple[str, ...]:
+    """The pane seen in each slot: of those that share it the one asked for last."""
+    return tuple(
+        next((pane for pane in fronts if pane in slot.panes), slot.panes[0])
+        for column in columns
+        for slot in column.slots
+    )
 
 
 def regions(width: int, height: int, area: Size, shown: tuple[str, ...]) -> dict[str, Region]:
+    """The place of each shown pane of the floor inside `area`."""
+    return placed(columns_of(width, height), area, shown)
+
+
+def placed(columns: tuple[Column, ...], area: Size, shown: tuple[str, ...]) -> dict[str, Region]:
     """The place of each shown pane inside `area`, a cell apart from its neighbours at the side."""
     if len(shown) < 2:
         return {pane: Region(0, 0, area.width, area.height) for pane in shown}
-    columns = columns_of(width, height)
     free = area.width - sum(column.cells for column in columns) - (len(columns) - 1)
     places: dict[str, Region] = {}
     x = 0
@@ -124,9 +133,26 @@ class PlanLayout(Layout):
 
     def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
         parent.pre_layout(self)
-        places = regions(self.screen.width, self.screen.height, size, self.shown)
-        return [
-            WidgetPlacement(places[child.id], NULL_OFFSET, NULL_SPACING, child)
-            for child in children
-            if child.id in places
-        ]
+        return _at(children, regions(self.screen.width, self.screen.height, size, self.shown))
+
+
+class GridLayout(Layout):
+    """Places panes in columns given from outside."""
+
+    name = "columns"
+
+    def __init__(self) -> None:
+        self.columns: tuple[Column, ...] = ()
+        self.shown: tuple[str, ...] = ()
+
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+        parent.pre_layout(self)
+        return _at(children, placed(self.columns, size, self.shown))
+
+
+def _at(children: list[Widget], places: dict[str, Region]) -> ArrangeResult:
+    return [
+        WidgetPlacement(places[child.id], NULL_OFFSET, NULL_SPACING, child)
+        for child in children
+        if child.id in places
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from widgets import ink
-from widgets.actions import ACTIONS, Action
+from widgets.actions import ACTIONS, BY_NAME, Action
 from widgets.canvas import LineCanvas
 from widgets.ink import Line
 
@@ -31,13 +31,30 @@ class KeyLine(LineCanvas):
     def __init__(self, *, id: str, shown: Callable[[Action], str], ascii_only: bool) -> None:
         super().__init__(id=id, ascii_only=ascii_only)
         self._shown = shown
+        self._own: tuple[tuple[str, str], ...] = ()
+
+    def tell(self, own: tuple[tuple[str, str], ...]) -> None:
+        """The keys of the screen shown, (key, word); none on the floor."""
+        self._own = own
+        self.on_resize()
 
     def on_resize(self) -> None:
-        self.show([_keys(self.size.width, self._shown)])
+        width = self.size.width
+        self.show([_own_keys(width, self._own, self._shown) if self._own else _keys(width, self._shown)])
+
+
+def _kill() -> Line:
+    return tuple((f" {action.shown} {action.label} ", ink.KILL) for action in ACTIONS if action.fixed)
+
+
+def _own_keys(width: int, own: tuple[tuple[str, str], ...], shown: Callable[[Action], str]) -> Line:
+    general = [(shown(BY_NAME[name]), BY_NAME[name].label) for name in ("floor", "help", "quit")]
+    hints = [((f"  {key} ", ink.KEY), (word, ink.DIM)) for key, word in (*own, *general, ("ctrl+p", "all"))]
+    return ink.packed(_kill(), hints, width)
 
 
 def _keys(width: int, shown: Callable[[Action], str]) -> Line:
-    kill = tuple((f" {action.shown} {action.label} ", ink.KILL) for action in ACTIONS if action.fixed)
+    kill = _kill()
     hints: list[Line] = [
         ((f"  {shown(action)} ", ink.KEY), (action.label, ink.DIM))
         for action in ACTIONS

@@ -116,8 +116,10 @@ class Hand:
         self._send(Reconcile(BY), "reconciling with the broker")
 
     def show_help(self) -> None:
-        pane = self._app.focused_pane
+        pane, page = self._app.focused_pane, self._app.pages.shown
         name, own = (pane.title.lower(), pane.HELP) if pane is not None else ("", ())
+        if page is not None:
+            name, own = page.TITLE.lower(), page.HELP
         self._app.push_screen(HelpDialog(self._app.perf, self._app.shown_key, name, own))
 
     def choose_symbol(self) -> None:

@@ -55,6 +55,11 @@ class Stage:
         """All that stands on the floor's panes."""
         return "\n".join(pane.text() for pane in self.app.panes if pane.display)
 
+    def page(self) -> str:
+        """All that stands on the screen shown beside the floor."""
+        page = self.app.pages.shown
+        return "" if page is None else "\n".join(pane.text() for pane in page.panes if pane.display)
+
     def line(self, name: str) -> str:
         """What stands on the header, notice or keys."""
         found = self.app.screen_stack[0].query_one(f"#{name}")

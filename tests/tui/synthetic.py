@@ -37,14 +37,17 @@ from station.link import (
     PositionRow,
     Positions,
     Price,
+    Query,
     Reply,
+    Scanners,
     Stop,
     Strategies,
     StrategyRow,
     Tip,
 )
 from station.link.asked import refusal
-from tests.tui import synthetic_panes
+from tests.tui import synthetic_pages, synthetic_panes
+from tests.tui.synthetic_pages import question
 
 NOON = 1_763_666_527 * SECOND  # Thursday 2025-11-20, 14:22:07 in New York
 
@@ -188,6 +191,7 @@ class SyntheticEngine:
         self.asked: list[Ask] = []
         self.refusals: dict[str, tuple[str, str]] = {}
         self.closed = False
+        self.documents: dict[str, Reply] = {}
 
     def answer(self, ask: Ask) -> AskedPart | None:
         """As an engine at work; `refusals` by part say a state and its note instead."""
@@ -231,6 +235,8 @@ class SyntheticEngine:
             case Stop():
                 self.stopping.set()
                 return Ack(True, "stopping")
+            case Query() | Scanners():
+                return self.documents.get(question(command)) or synthetic_pages.answer(command)
             case _:
                 return Data("{}")
 

@@ -1,0 +1,199 @@
+"""The frame of the screens beside the floor: turning to them, asking while shown, states, keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from station.link import Ack, Data, Kill, LinkClient, LinkServer, LinkState, Scanners
+from tests.tui import synthetic
+from tests.tui.stage import Stage
+from widgets.actions import SCREENS
+from widgets.columns import Column, Table
+from widgets.dialogs import HelpDialog, KillDialog
+from widgets.ink import TEXT
+from widgets.pages import PAGES
+
+SIZE = (120, 40)
+
+
+async def turned(stage: Stage, pilot: Pilot[str], *keys: str) -> str:
+    """What stands on the screen shown, after these keys."""
+    await stage.settle(pilot)
+    await pilot.press(*keys)
+    await stage.settle(pilot)
+    await stage.settle(pilot)
+    return stage.page()
+
+
+async def lost(stage: Stage, pilot: Pilot[str]) -> None:
+    while stage.app.link.state is not LinkState.LOST:
+        await pilot.pause()
+
+
+def test_every_screen_of_the_table_exists() -> None:
+    assert [entry.name for entry in SCREENS] == list(PAGES)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_a_key_turns_to_a_screen_and_escape_back(size: tuple[int, int]) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=size) as pilot:
+        assert "SPX_V3_CALL" in await turned(stage, pilot, "f5")
+        assert "day" in stage.line("header") and "KILL" in stage.line("keys")
+        assert stage.app.link.view.asks == (), "the floor behind it asks for nothing"
+        await turned(stage, pilot, "escape")
+        assert stage.app.pages.shown is None and stage.app.focused_pane is stage.app.positions
+        await turned(stage, pilot, "f5", "f2")
+        assert stage.app.pages.shown is None
+
+
+async def test_a_pane_called_by_its_letter_brings_the_floor_back() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await turned(stage, pilot, "f5", "h")
+        assert stage.app.pages.shown is None
+        assert stage.app.focused_pane is not None and stage.app.focused_pane.id == "chart"
+
+
+async def test_the_screens_go_round_with_the_floor_among_them() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await stage.settle(pilot)
+        for entry in SCREENS:
+            await turned(stage, pilot, "full_stop")
+            assert stage.app.pages.shown is not None and stage.app.pages.shown.id == f"page-{entry.name}"
+        await turned(stage, pilot, "full_stop")
+        assert stage.app.pages.shown is None
+        await turned(stage, pilot, "comma")
+        assert stage.app.pages.shown is not None
+
+
+async def test_the_palette_turns_too() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await stage.settle(pilot)
+        stage.app.action_act("scanners")
+        assert "SPX_V3_CALL" in await turned(stage, pilot)
+
+
+async def test_a_screen_asks_only_while_it_is_shown_and_no_oftener_than_it_says() -> None:
+    stage = Stage(synthetic.calm())
+
+    def asked() -> int:
+        return sum(isinstance(command, Scanners) for command in stage.engine.heard)
+
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await turned(stage, pilot, "f5")
+        assert asked() == 1
+        stage.clock.advance(PAGES["scanners"].EVERY_S - 0.1)
+        await stage.settle(pilot)
+        assert asked() == 1
+        stage.clock.advance(0.2)
+        await stage.settle(pilot)
+        assert asked() == 2
+        await turned(stage, pilot, "escape")
+        stage.clock.advance(60)
+        await stage.settle(pilot)
+        assert asked() == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (
+            Ack(False, "the engine is still starting (warming): try again", "STARTING"),
+            "still starting (warming)",
+        ),
+        (Ack(False, "the config database is locked", "STORAGEUNAVAILABLE"), "the config database is locked"),
+        (Data("no json"), "cannot be read"),
+        (Data('{"v": 1, "scanners": []}'), "the catalogue is empty"),
+    ],
+)
+async def test_a_screen_says_what_is_wrong(reply: Ack | Data, said: str) -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.documents["scanners"] = reply
+    async with stage.app.run_test(size=SIZE) as pilot:
+        text = await turned(stage, pilot, "f5")
+        assert said in " ".join(text.split())
+        assert ("ERROR" in text) == ("locked" in said or "cannot" in said)
+
+
+async def test_what_was_known_stays_when_asking_again_fails() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await turned(stage, pilot, "f5")
+        stage.engine.documents["scanners"] = Ack(False, "the config database is locked", "X")
+        stage.clock.advance(10)
+        text = await turned(stage, pilot)
+        assert "SPX_V3_CALL" in text and "not the newest: the config database is locked" in text
+
+
+async def test_a_lost_engine_leaves_a_dated_memory_on_a_screen_too(tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock))
+    async with stage.app.run_test(size=SIZE) as pilot:
+        server = LinkServer(
+            path, stage.engine.handle, stage.engine.picture, clock=stage.clock, answer=stage.engine.answer
+        )
+        await server.start()
+        while stage.app.link.state is not LinkState.CONNECTED:
+            stage.clock.advance(1)
+            await pilot.pause()
+        server.tick()
+        await pilot.press("f5")
+        while "SPX_V3_CALL" not in stage.page():
+            stage.app.pump()
+            await pilot.pause()
+        await server.stop()
+        await lost(stage, pilot)
+        assert "as of" in await turned(stage, pilot)
+        assert "SPX_V3_CALL" in stage.page()
+
+
+async def test_a_screen_never_answered_says_that_there_is_no_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage = Stage(synthetic.calm(), lambda one: LinkClient(Path("engine.sock"), clock=one.clock))
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await lost(stage, pilot)
+        assert "no engine to look at" in await turned(stage, pilot, "f5")
+
+
+async def test_the_kill_key_works_on_a_screen() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await turned(stage, pilot, "f5", "f12")
+        assert isinstance(stage.app.screen, KillDialog)
+        assert Kill(by="screen") in stage.engine.heard
+        assert "KILL ON" in stage.line("header")
+
+
+async def test_help_begins_with_the_screen_shown() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await turned(stage, pilot, "f5", "question_mark")
+        assert isinstance(stage.app.screen, HelpDialog)
+        assert "In scanners" in str(stage.app.screen.query("Static")[0].render())
+
+
+async def test_no_position_is_closed_from_a_screen_that_does_not_show_it() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await turned(stage, pilot, "f5", "x")
+        assert "press p first" in stage.line("notice")
+
+
+def test_columns_give_way_by_rank() -> None:
+    columns = (Column("name", 6, grows=True), Column("n", 3, ">", rank=1), Column("note", 8, rank=2))
+    cells = [("SPX", TEXT), ("7", TEXT), ("whatever", TEXT)]
+
+    def said(width: int) -> str:
+        return "".join(text for text, _ in Table(columns, width).line(cells)).rstrip()
+
+    assert said(40).split() == ["SPX", "7", "whatever"] and said(40)[-8:] == "whatever"
+    assert said(20).split() == ["SPX", "7"] and said(9).split() == ["SPX"]
+    assert "".join(text for text, _ in Table(columns, 40).heading).split() == ["name", "n", "note"]

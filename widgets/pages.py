@@ -1,0 +1,54 @@
+"""The screens beside the floor, by the names they have in the action table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from textual.containers import Container
+
+from widgets.actions import SCREENS
+from widgets.page import Page
+from widgets.scanners import ScannersPage
+
+PAGES: Final[dict[str, type[Page]]] = {"scanners": ScannersPage}
+
+
+class Pages(Container):
+    """Holds the screens; each is built the first time it is shown. `shown` is None on the floor."""
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        super().__init__(id="pages")
+        self._ascii = ascii_only
+        self.display = False
+        self.shown: Page | None = None
+
+    @property
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        """The keys of the screen shown, for the key line."""
+        return self.shown.HINTS if self.shown is not None else ()
+
+    def hide(self) -> None:
+        """The floor again."""
+        if self.shown is not None:
+            self.shown.display = False
+        self.shown = None
+        self.display = False
+
+    async def turn(self, name: str, key: str) -> None:
+        """Show the screen of that name and give it the keys."""
+        self.hide()
+        self.display = True
+        page = next(iter(self.query(f"#page-{name}").results(Page)), None)
+        if page is None:
+            page = PAGES[name](name, key, ascii_only=self._ascii)
+            await self.mount(page)
+        page.display = True
+        self.shown = page
+        page.settle()
+        self.screen.set_focus(page.front, scroll_visible=False)
+
+    def after(self, step: int) -> str:
+        """The name of the screen before or after the one shown, the floor among them."""
+        names = ["", *(entry.name for entry in SCREENS)]
+        here = (self.shown.id or "").removeprefix("page-") if self.shown is not None else ""
+        return names[(names.index(here) + step) % len(names)]

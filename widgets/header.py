@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from station.link.floor import Header, Price
 from station.link.port import LinkState
@@ -158,6 +159,15 @@ def _link(scene: Scene) -> Line:
     return ((f"{text}{age}", style),)
 
 
+_LAG_STEPS: Final = (5, 10, 20, 50, 100, 200, 500)
+
+
+def _stepped(lag_ms: float) -> str:
+    """The lag as the first step it is under: a quiet loop's few tenths are no news and send nothing."""
+    under = next((step for step in _LAG_STEPS if lag_ms < step), None)
+    return f"{lag_ms:.0f}ms" if under is None else f"<{under}ms"
+
+
 def _latency(header: Header, scene: Scene) -> Line:
     if not scene.live:
         return ()
@@ -165,5 +175,6 @@ def _latency(header: Header, scene: Scene) -> Line:
     if header.latency_ms is not None:
         spans.append((f"  data {header.latency_ms:.0f}ms", ink.WARN if header.latency_ms > 200 else ink.DIM))
     if header.lag_ms is not None:
-        spans.append((f"  loop {header.lag_ms:.1f}ms", ink.WARN if header.lag_ms > 50 else ink.DIM))
+        text = _stepped(header.lag_ms)
+        spans.append((f"  loop {text}", ink.WARN if header.lag_ms > 50 else ink.DIM))
     return tuple(spans)

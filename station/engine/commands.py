@@ -14,6 +14,7 @@ from station.engine.documents import scanner_document
 from station.engine.engine import Engine
 from station.engine.journal_answers import JOURNAL_QUERIES, annotate, journal_answer
 from station.engine.risk_answers import risk_answer
+from station.engine.watching import WATCHING_QUERIES, watching_answer
 from station.journal import Journal
 from station.journal.shapes import decimal_text
 from station.link.messages import (
@@ -122,11 +123,13 @@ class Commander:
             return Data(json.dumps(await journal_answer(self._engine, command.name, command.args)))
         if isinstance(command, Query) and command.name == "risk":
             return Data(json.dumps(risk_answer(self._engine, command.args)))
+        if isinstance(command, Query) and command.name in WATCHING_QUERIES:
+            return Data(json.dumps(await watching_answer(self._engine, self._lag, command.name, command.args)))
         if found is None:
             name = command.name if isinstance(command, Query) else type(command).__name__
             raise BadInput(
                 f"the engine knows no question {name!r}: ask status, trades, story, scanners, risk, "
-                f"{', '.join(JOURNAL_QUERIES)} or lag"
+                f"{', '.join(JOURNAL_QUERIES)}, lag, {', '.join(WATCHING_QUERIES)}"
             )
         return Data(json.dumps(await found()))
 

@@ -17,6 +17,7 @@ from station.engine.commands import Commander
 from station.engine.engine import Engine
 from station.engine.killfile import BEAT_S as KILL_FILE_BEAT_S
 from station.engine.killfile import KillFile
+from station.engine.logs import level_of
 from station.engine.panes import Panes
 from station.engine.view import FloorView
 from station.link import Command, LinkServer, Reply
@@ -137,4 +138,5 @@ class Doors:
     def _write_line(self, item: Recorded) -> None:
         """One line an event; `trade_id` correlates them."""
         at = utc_text(item.at_ns)
-        self._log.info(item.event.type, ts_utc=at, trade_id=item.trade_id, data=str(item.event))
+        write = getattr(self._log, level_of(item.event))
+        write(item.event.type, ts_utc=at, trade_id=item.trade_id, data=str(item.event))

@@ -10,6 +10,30 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from station.domain.clock import Clock, utc_text
+from station.domain.events import (
+    Alerted,
+    Event,
+    HandlerFailed,
+    KillChanged,
+    LinkChanged,
+    Reconciled,
+    TradeFailed,
+)
+
+
+def level_of(event: Event) -> str:
+    """How loud an event's line is: info, warning, error or critical."""
+    match event:
+        case Alerted(severity="critical"):
+            return "critical"
+        case HandlerFailed():
+            return "error"
+        case Alerted(severity="warning") | TradeFailed() | KillChanged(on=True):
+            return "warning"
+        case LinkChanged(up=False) | Reconciled(clean=False):
+            return "warning"
+        case _:
+            return "info"
 
 
 def open_log(runtime: Path, clock: Clock) -> FilteringBoundLogger:

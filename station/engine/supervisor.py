@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import Fatal
@@ -18,7 +18,7 @@ FORGIVEN_AFTER_S: Final = 300.0
 
 @dataclass(slots=True)
 class TaskRecord:
-    """What the health screen shows of one task."""
+    """What the health screen shows of one task; `beat_ns` is when it last had the loop."""
 
     name: str
     critical: bool
@@ -27,12 +27,41 @@ class TaskRecord:
     last_error: str = ""
     last_failure_ns: int = 0
     started_ns: int = 0
+    beat_ns: int = 0
     running: bool = False
 
     @property
     def chronic(self) -> bool:
         """It keeps failing, however slowly."""
         return self.restarts >= CHRONIC_EVERY
+
+
+class _Beating:
+    """Awaits what it is given and stamps the record whenever the loop comes back to it."""
+
+    def __init__(self, body: Awaitable[None], record: TaskRecord, clock: Clock) -> None:
+        self._body = body
+        self._record = record
+        self._clock = clock
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        steps = self._body.__await__()
+        step: Callable[[], Any] = steps.__next__
+        while True:
+            self._record.beat_ns = self._clock.now()
+            try:
+                waited = step()
+            except StopIteration:
+                return
+            try:
+                yield waited
+                step = steps.__next__
+            except BaseException as fault:  # noqa: BLE001 - what is thrown in is the body's to answer
+                step = _thrown(steps, fault)
+
+
+def _thrown(steps: Generator[Any, Any, None], fault: BaseException) -> Callable[[], Any]:
+    return lambda: steps.throw(fault)
 
 
 class Supervisor:
@@ -74,7 +103,7 @@ class Supervisor:
             record.started_ns = self._clock.now()
             record.running = True
             try:
-                await body()
+                await _Beating(body(), record, self._clock)
                 record.running = False
                 return
             except asyncio.CancelledError:

@@ -21,7 +21,7 @@ from station.domain.events import (
 )
 from station.domain.instruments import INSTRUMENTS, Timeframe
 from station.domain.signals import Firing, Gate
-from station.domain.trade import Trade, TradeState
+from station.domain.trade import Cause, Trade, TradeState
 from station.engine.engine import Engine
 from station.engine.standing_orders import (
     exit_rows,
@@ -50,6 +50,7 @@ from station.strategy import Block, Pass, Verdict
 
 FEED_ROWS: Final = 200
 ALERT_ROWS: Final = 200
+_STOPPED: Final = frozenset({Cause.STOP.value, Cause.SHIELD.value, Cause.EMERGENCY.value})
 _SEVERITY: Final = {"info": "info", "warning": "warn", "critical": "critical"}
 
 
@@ -110,7 +111,8 @@ class FloorView:
         if told is not None:
             self._alerts.appendleft(AlertRow(item.at_ns, *told))
 
-    def _told(self, item: Recorded) -> tuple[str, str] | None:
+    def _told(self, item: Recorded) -> tuple[str, ...] | None:
+        """Severity and text, and the kind of what may ring."""
         event = item.event
         trade = self._engine.rooms.ledger.trades.get(item.trade_id)
         label = trade.contract.label if trade is not None and trade.contract is not None else item.trade_id
@@ -119,21 +121,21 @@ class FloorView:
                 return _SEVERITY.get(event.severity, "info"), event.text
             case ExecutionBooked():
                 side = "SELL" if event.purpose.is_exit else "BUY"
-                return "good", f"FILL {side} {label} {event.qty} @ {event.price} slip {event.slippage}"
+                return "good", f"FILL {side} {label} {event.qty} @ {event.price} slip {event.slippage}", "fill"
             case TradeClosed():
                 return (
                     "good" if event.net_pnl > 0 else "warn",
                     f"CLOSED {label} {event.net_pnl:+} {event.cause}",
+                    "stop" if event.cause in _STOPPED else "",
                 )
             case TradeFailed():
                 symbol = f"{trade.strategy} {trade.symbol} {trade.side.value}" if trade else item.trade_id
                 return "info", f"no entry {symbol}: {event.reason}"
             case GateChanged():
-                return "warn", f"GATE {event.state.lower()}: {event.reason} (by {event.by})"
+                return "warn", f"GATE {event.state.lower()}: {event.reason} (by {event.by})", "gate"
             case KillChanged():
-                return (
-                    "critical" if event.on else "warn"
-                ), f"KILL {'ON' if event.on else 'released'} by {event.by}"
+                severity = "critical" if event.on else "warn"
+                return severity, f"KILL {'ON' if event.on else 'released'} by {event.by}", "gate"
             case _:
                 return None
 

@@ -170,11 +170,12 @@ class Orders(msgspec.Struct, frozen=True):
 
 
 class AlertRow(msgspec.Struct, frozen=True):
-    """`severity` is info, good, warn or critical."""
+    """`severity` is info, good, warn or critical; `kind` is fill, stop or gate for what rings, else empty."""
 
     at_ns: int
     severity: str
     text: str
+    kind: str = ""
 
 
 class Alerts(msgspec.Struct, frozen=True):

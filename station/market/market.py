@@ -363,6 +363,14 @@ class Market:
             raise BadInput(f"{symbol} {timeframe.value} is not kept: add it to the wanted series")
         return found
 
+    def keeps(self, symbol: str, timeframe: Timeframe) -> bool:
+        """Whether that series is among the kept."""
+        return timeframe in self._feed(symbol).series
+
+    def counts(self, symbol: str) -> dict[str, int]:
+        """Ticks and quotes so far, and what was wrong with them, by name."""
+        return self._feed(symbol).quality.counted()
+
     def forming(self, symbol: str, timeframe: Timeframe) -> Bar | None:
         """The bar under way; None before its first trade."""
         return self._feed(symbol).forming(timeframe)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Final
 
@@ -144,6 +144,10 @@ class Quality:
     def row_faults(self, faults: dict[str, int]) -> None:
         for code, count in faults.items():
             self.history[code] = self.history.get(code, 0) + count
+
+    def counted(self) -> dict[str, int]:
+        """Everything counted so far, by name."""
+        return asdict(self.total.plus(self._recent)) | {"history_faults": sum(self.history.values())}
 
     def penalty(self, at_ns: int) -> int:
         """Points off 100 for the last five to ten minutes: up to 40 for bad and late ticks (a hundredth of them

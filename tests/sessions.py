@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,17 +28,25 @@ ROOT = Path(__file__).resolve().parent.parent
 YEAR = "spy_1m_2024-03_2025-04.parquet"
 DOUBLED = "spy_1m_2021q1_ibhist_2021-01_02.parquet"
 REPLAYS = (
-    (DOUBLED, "2021-02-24"),
-    (YEAR, "2024-04-10"),
-    (YEAR, "2024-05-15"),
-    (YEAR, "2024-06-14"),
-    (YEAR, "2024-07-03"),
-    (YEAR, "2024-08-05"),
-    (YEAR, "2024-11-29"),
-    (YEAR, "2025-03-10"),
+    (DOUBLED, "2021-01-27", "SPY"),
+    (DOUBLED, "2021-02-24", "SPY"),
+    (YEAR, "2024-04-10", "SPY"),
+    (YEAR, "2024-05-15", "SPY"),
+    (YEAR, "2024-06-14", "SPY"),
+    (YEAR, "2024-07-03", "SPY"),
+    (YEAR, "2024-08-05", "SPY"),
+    (YEAR, "2024-11-29", "SPY"),
+    (YEAR, "2024-12-18", "SPY"),
+    (YEAR, "2025-03-10", "SPY"),
+    ("us24_1m_2019-02-11_13.parquet", "2019-02-13", "SPY,QQQ,VIX,AAPL,TSLA"),
+    ("us8_1m_mixedfeed_2025-09_11.parquet", "2025-10-10", "SPY,QQQ,NVDA,XLK,XLF"),
+    ("us9_1m_ibhist_2025-11.parquet", "2025-11-26", "SPY,QQQ,SMH,MU,SMCI"),
 )
-"""Real SPY days: one whose file holds two sessions twice, two half days, a crash day, quiet and trending."""
+"""Real days: ten of SPY (two half days, two crashes, quiet and trending ones; two of a file that holds sessions
+twice), and three of five symbols at once (the VIX among them, one venue's thin tape, a holiday's eve)."""
 
+PATIENCE_S, SEVERAL, MANY = 60, 3, 50
+"""A session's longest run; and of so many sessions four in five must close several trades, all rules act."""
 
 SPREAD = tuple(
     date.fromisoformat(text)
@@ -69,10 +78,11 @@ def paper(
     )  # fmt: skip
 
 
-def replay(runtime: Path, bars: Path, day: str) -> dict[str, Any]:
+def replay(runtime: Path, bars: Path, day: str, symbols: str = "SPY") -> dict[str, Any]:
     return run(
-        runtime, "--broker", "replay", "--bars", str(bars), "--symbol", "SPY", "--date", day, "--speed", "max"
-    )
+        runtime, "--broker", "replay", "--bars", str(bars), "--symbol", symbols, "--date", day,
+        "--speed", "max",
+    )  # fmt: skip
 
 
 def flat_by(runtime: Path, until_ns: int) -> bool:
@@ -98,13 +108,63 @@ def _line(name: str, done: dict[str, Any], wrong: list[str], flat: bool) -> str:
     )
 
 
-def _causes(runtime: Path) -> list[str]:
-    """What took each position out."""
+RULES = ("target", "break-even", "unclosed", "15:30", "end of day", "emergency", "rapid_shield", "day_shield")
+"""The six rules of protection by the cause they write, or the alert they give, and the two shields."""
+
+
+def acted(runtime: Path) -> Counter[str]:
+    """In how many trades each rule acted: sold at the target, moved the sell, alerted, took the trade out."""
     connection = sqlite3.connect(f"file:{runtime / 'lifecycle.db'}?mode=ro", uri=True)
     try:
-        return [row[0] for row in connection.execute("SELECT cause FROM trades WHERE state = 'WEALTH_UPDATED'")]
+        asked = connection.execute(
+            "SELECT DISTINCT e.trade_id, json_extract(e.data, '$.cause'), t.shield FROM trade_events e "
+            "JOIN trades t ON t.id = e.trade_id WHERE e.type IN ('trade.exit_submitted', 'trade.exit_modified')"
+        ).fetchall()
+        sold = connection.execute("SELECT id FROM trades WHERE cause = 'target'").fetchall()
+        told = connection.execute(
+            "SELECT DISTINCT trade_id FROM trade_events WHERE type = 'alert' AND data LIKE '%still open after%'"
+        ).fetchall()
     finally:
         connection.close()
+    found = Counter(shield if cause == "shield" else cause for _, cause, shield in asked if cause != "target")
+    return found + Counter({"target": len(sold), "unclosed": len(told)})
+
+
+@dataclass
+class Tally:
+    """What the sessions came to."""
+
+    sessions: int = 0
+    closed: int = 0
+    several: int = 0
+    bad: int = 0
+    seen: Counter[str] = field(default_factory=Counter[str])
+    times: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, name: str, runtime: Path, done: dict[str, Any], until_ns: int, more: str = "") -> None:
+        wrong, flat = judge(runtime), flat_by(runtime, until_ns)
+        if done["wall_s"] > PATIENCE_S:
+            wrong = [*wrong, f"took {done['wall_s']:.0f} s (limit {PATIENCE_S})"]
+        self.sessions += 1
+        self.closed += done["closed"] > 0
+        self.several += done["closed"] >= SEVERAL
+        self.bad += bool(wrong) or not flat or done["violations"] > 0
+        rules = acted(runtime)
+        self.times += rules
+        self.seen += Counter(rules.keys())
+        print(_line(name, done, wrong, flat) + more, flush=True)
+
+    def report(self) -> int:
+        print(f"{'rule':14} {'sessions':>8} {'trades':>7}")
+        for rule in dict.fromkeys((*RULES, *sorted(self.times))):
+            print(f"{rule:14} {self.seen[rule]:8} {self.times[rule]:7}")
+        print(
+            f"{self.sessions} sessions, {self.closed} closed a trade, {self.several} {SEVERAL} or more, "
+            f"{self.bad} were wrong"
+        )
+        many = self.sessions >= MANY
+        poor = many and (self.several < self.sessions * 4 // 5 or any(not self.seen[rule] for rule in RULES))
+        return 1 if self.bad or poor else 0
 
 
 def main() -> int:
@@ -114,8 +174,7 @@ def main() -> int:
     parser.add_argument("--spread", action="store_true", help="the seeds over ten special dates, not one")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="vigil-sessions-"))
-    bad = closed = several = 0
-    causes: Counter[str] = Counter()
+    tally = Tally()
     calendar = load_calendar(CACHE)
     first, _, last = arguments.seeds.partition("-")
     for seed in range(int(first), int(last or first) + 1) if first else ():
@@ -125,24 +184,13 @@ def main() -> int:
         runtime = folder / f"seed{seed}"
         runtime.mkdir()
         done = paper(runtime, seed, day=day)
-        wrong, flat = judge(runtime), flat_by(runtime, span.close_ns + 60 * SECOND)
-        causes.update(_causes(runtime))
-        several += done["closed"] >= 3
-        bad += bool(wrong) or not flat or done["violations"] > 0
-        closed += done["closed"] > 0
-        print(_line(f"seed {seed} {day}", done, wrong, flat), flush=True)
-    for name, day in REPLAYS if arguments.replay else ():
-        runtime = folder / day
+        tally.add(f"seed {seed} {day}", runtime, done, span.close_ns + 60 * SECOND)
+    for name, day, symbols in REPLAYS if arguments.replay else ():
+        runtime = folder / f"{day}-{symbols}"
         runtime.mkdir()
-        done = replay(runtime, arguments.replay / name, day)
-        wrong, flat = judge(runtime), flat_by(runtime, 2**62)
-        bad += bool(wrong) or not flat or done["violations"] > 0
-        closed += done["closed"] > 0
-        print(_line(day, done, wrong, flat) + f"  dirt {done['dirt']}", flush=True)
-    for cause, count in causes.most_common():
-        print(f"  {cause:14} {count}")
-    print(f"{closed} sessions closed a trade, {several} three or more, {bad} were wrong")
-    return 1 if bad else 0
+        done = replay(runtime, arguments.replay / name, day, symbols)
+        tally.add(f"{day} {symbols}", runtime, done, 2**62, f"  dirt {done['dirt']}")
+    return tally.report()
 
 
 if __name__ == "__main__":

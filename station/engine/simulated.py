@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from config.settings import Settings
 from station.brokers.paper.exchange import PaperExchange
 from station.brokers.paper.generated import GeneratedTape
 from station.brokers.paper.tape import Tape
-from station.brokers.replay import RecordedTape, Recording, SessionTape, read_recording
+from station.brokers.replay import RecordedTape, SessionTape
 from station.calendars import Calendar, SessionSpan, at_et, et_date, load_calendar
 from station.clock import Lockstep, LockstepLoop, VirtualClock, WallClock
 from station.domain.clock import SECOND
@@ -26,29 +25,19 @@ from station.engine.faults import Probe, probe_from_environment
 from station.engine.lease import Lease
 from station.engine.logs import open_log
 from station.engine.options import RunOptions, Say
+from station.engine.recorded import Recorded, read_recorded
 from station.engine.rooms import Outside
 from station.engine.summary import RunFacts, summarise
 from station.link import LocalLink
-from station.series import Bars, read_all_bars
 from station.store import Stores, open_stores, verify
 from station.store.files import prepare_directory
 
 AFTER_CLOSE_S: Final = 60
-RECORDING: Final = ".jsonl"
 
 
 def default_day(calendar: Calendar, now_ns: int) -> date:
     """The latest exchange day that has come."""
     return calendar.last_opened(Hours.REGULAR, now_ns).day
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    """Files read for a replay: bars by symbol, or one recorded session."""
-
-    bars: Mapping[str, Bars]
-    dirt: Mapping[str, int]
-    session: Recording | None = None
 
 
 class SimulatedRun:
@@ -84,7 +73,7 @@ class SimulatedRun:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, LockstepLoop)
         runtime = options.runtime
-        recorded = _read_bars(options, settings)
+        recorded = read_recorded(options, settings)
         prepare_directory(runtime)
         lease = Lease(runtime)
         lease.acquire(settings.paper.account)
@@ -221,36 +210,7 @@ class SimulatedRun:
         return await summarise(self.engine, facts)
 
 
-def _read_bars(options: RunOptions, settings: Settings) -> _Recorded | None:
-    if settings.broker.kind != "replay":
-        if options.bars:
-            raise BadInput("--bars goes with --broker replay: add it, or leave the bars out")
-        return None
-    if not options.bars:
-        raise BadInput("--broker replay needs bars: name at least one file with --bars")
-    for path in options.bars:
-        if path.suffix == RECORDING:
-            if len(options.bars) > 1:
-                raise BadInput(f"{path}: a recorded session is replayed alone, give no other --bars")
-            session = read_recording(path)
-            return _Recorded({}, session.dirt, session)
-    found: dict[str, Bars] = {}
-    dirt: dict[str, int] = {}
-    for path in options.bars:
-        for file in read_all_bars(path, options.symbol):
-            if file.symbol not in INSTRUMENTS:
-                continue
-            if file.symbol in found:
-                raise BadInput(f"{path}: {file.symbol} was in an earlier file already: give each symbol once")
-            found[file.symbol] = file.bars
-            for code, count in file.dirt.items():
-                dirt[code] = dirt.get(code, 0) + count
-    if not found:
-        raise BadInput(f"no bars of {', '.join(INSTRUMENTS)} in {', '.join(map(str, options.bars))}")
-    return _Recorded(found, dirt)
-
-
-def _tape(recorded: _Recorded | None, seed: int, day: date, calendar: Calendar, options: RunOptions) -> Tape:
+def _tape(recorded: Recorded | None, seed: int, day: date, calendar: Calendar, options: RunOptions) -> Tape:
     if recorded is not None:
         if recorded.session is not None:
             if day != recorded.session.day:
@@ -267,7 +227,7 @@ async def _newest_instant(stores: Stores) -> int:
     return max([snapshot.last_ns, *(signal.published_ns for signal in signals)])
 
 
-async def _next_day(stores: Stores, calendar: Calendar, recorded: _Recorded | None, last_ns: int) -> date:
+async def _next_day(stores: Stores, calendar: Calendar, recorded: Recorded | None, last_ns: int) -> date:
     """The session to run where none was named: the unfinished one, else the next, else the latest."""
     if recorded is not None and recorded.session is not None:
         return recorded.session.day

@@ -83,8 +83,8 @@ class ControlDesk:
     async def quarantine(self, symbol: str, reason: str) -> None:
         await self._take(lambda held: quarantine(held, symbol, reason), at_once=True)
 
-    async def lift_quarantine(self, symbol: str, reason: str) -> None:
-        await self._take(lambda held: lift_quarantine(held, symbol, reason))
+    async def lift_quarantine(self, symbol: str, word: str, by: str, *, clean: bool) -> None:
+        await self._take(lambda held: lift_quarantine(held, symbol, word, by, reconciled_clean=clean))
 
     async def begin_session(self, session: str, equity: Decimal) -> None:
         await self._take(lambda held: begin_session(held, session, equity))

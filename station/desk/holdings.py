@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
+from statistics import fmean
 from typing import Final
 
 import numpy as np
@@ -24,6 +26,8 @@ from station.pricing import expiry_instant, greeks, implied_vol, year_fraction
 from station.risk import Held, risk_to_stop
 
 RAPID_SHIELD: Final = "rapid_shield"
+VOLUME_SESSIONS: Final = 14
+"""The kept series begins somewhere inside its first day, which is left out."""
 TEN: Final = 10
 """One unit of the S&P 500 is ten shares of SPY, near enough."""
 
@@ -47,6 +51,7 @@ class HoldingsView:
         self._rapid_shield_pct = rapid_shield_pct
         self._specs = specs
         self._expiries: dict[str, int] = {}
+        self._volumes: dict[str, tuple[date, float | None]] = {}
 
     def held(self) -> tuple[Held, ...]:
         """Our positions and working entries, then what is in the account beside them (FAULTS 36)."""
@@ -83,6 +88,32 @@ class HoldingsView:
             closes[et_date(int(start_ns)).isoformat()] = float(close)
         ordered = np.array([closes[day] for day in sorted(closes)])
         return ordered[1:] / ordered[:-1] - 1 if len(ordered) > 1 else np.empty(0)
+
+    def average_volume(self, contract: Contract) -> float | None:
+        """Contracts or shares a day that an order is measured against: of a share or future its mean over the
+        last 14 sessions, of an option its open interest or today's volume, whichever is more, since most of
+        them live too short for an average. None where it is not known."""
+        if contract.is_option:
+            quote = self._market.quote(contract)
+            return None if quote is None else float(max(quote.volume, quote.open_interest)) or None
+        today = et_date(self._clock.now())
+        known = self._volumes.get(contract.symbol)
+        if known is None or known[0] != today:
+            known = self._volumes[contract.symbol] = today, self._mean_volume(contract.symbol, today)
+        return known[1]
+
+    def _mean_volume(self, symbol: str, today: date) -> float | None:
+        try:
+            bars = self._market.series(symbol, Timeframe.M5).bars
+        except BadInput:
+            return None
+        sums: dict[date, float] = {}
+        for start_ns, volume in zip(bars.start_ns.tolist(), bars.volume.tolist(), strict=True):
+            day = et_date(start_ns)
+            if day < today:
+                sums[day] = sums.get(day, 0.0) + volume
+        whole = sorted(sums)[1:][-VOLUME_SESSIONS:]
+        return fmean(sums[day] for day in whole) or None if whole else None
 
     def _ours(self, trade: Trade) -> Held | None:
         if trade.contract is None:

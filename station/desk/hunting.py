@@ -7,6 +7,7 @@ from datetime import date
 
 from station.desk.ledger import Ledger
 from station.desk.opposite import OppositeExit
+from station.desk.passed_over import PassedOver
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import Clock, Ids
 from station.domain.instruments import Timeframe
@@ -109,6 +110,7 @@ class Hunt:
         self._begin = begin
         self._session = session
         self._day_start = day_start
+        self._passed_over = PassedOver()
         self.last: tuple[Verdict, ...] = ()
         self.hunts = 0
         self.stopped = False
@@ -128,6 +130,9 @@ class Hunt:
         for verdict in self.last:
             if isinstance(verdict, Pass):
                 await self._begin(verdict)
+        said = self._passed_over.news(self.last)
+        if said:
+            await self._store.commit(Changes(decisions=said))
 
     def used(self) -> set[tuple[str, str]]:
         """(strategy, firings) of every trade in memory: a stop-out never re-enters on its own firing."""

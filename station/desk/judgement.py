@@ -164,6 +164,7 @@ class Judgement:
             index_level=self._holdings.index_level(), spot=self._holdings.spot(contract.symbol),
             expiry_ns=self._holdings.expiry_ns(contract), day_trades=self._day_trades(now),
             settled_cash=self._settled_cash(), events=self._coming(now),
+            avg_volume=self._holdings.average_volume(contract),
             strategy_pnl=self._money.day_pnl_of(strategy) if strategy else Decimal(0),
         )  # fmt: skip
 

@@ -76,7 +76,8 @@ class Gate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One stage's verdict in a trade's decision trace. `value` and `limit` as text with their units."""
+    """One stage's verdict in a trade's decision trace. `value` and `limit` as text with their units. Of a case
+    that never became a trade, `trade_id` is the signal's id and the stage `passed_over`."""
 
     trade_id: str
     stage: str
@@ -85,3 +86,14 @@ class Decision:
     at_ns: int
     value: str = ""
     limit: str = ""
+
+
+def passed_over(strategy: str, stage: str) -> str:
+    """The stage of a verdict kept with a signal: where which strategy left it."""
+    return f"{stage}@{strategy}"
+
+
+def stage_of(text: str) -> tuple[str, str]:
+    """Stage and strategy (empty in a trade's own trace) of a stored stage."""
+    stage, _, strategy = text.partition("@")
+    return stage, strategy

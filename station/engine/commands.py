@@ -28,6 +28,7 @@ from station.link.messages import (
     Gate,
     Kill,
     KillRelease,
+    LiftQuarantine,
     NoteTrade,
     Query,
     Reconcile,
@@ -92,6 +93,8 @@ class Commander:
                 return Ack(True, f"flattening {count} positions, gate CLOSED")
             case Gate():
                 return await self._gate(command)
+            case LiftQuarantine():
+                return await self._lift(command)
             case CloseTrade():
                 self._may_close(command)
                 await rooms.desk.close_trade(command.trade_id, Cause.MANUAL, f"closed by {command.by}")
@@ -151,6 +154,18 @@ class Commander:
             await rooms.reconciler.reconcile("before the kill switch is released")
         await rooms.controls.release(command.word, command.by or "operator", clean=rooms.reconciler.clean)
         return Ack(True, "kill released; the gate stays where it was")
+
+    async def _lift(self, command: LiftQuarantine) -> Ack:
+        rooms, symbol = self._engine.rooms, command.symbol.upper()
+        reason = rooms.controls.controls.quarantine_of(symbol)
+        if reason is None:
+            locked = ", ".join(name for name, _ in rooms.controls.controls.quarantined) or "none"
+            raise BadInput(f"{symbol} is not quarantined (locked: {locked}): nothing to lift")
+        if command.word == RELEASE_WORD:
+            await rooms.reconciler.reconcile(f"before the quarantine of {symbol} is lifted")
+        clean = rooms.reconciler.clean and rooms.reconciler.ready
+        await rooms.controls.lift_quarantine(symbol, command.word, command.by or "operator", clean=clean)
+        return Ack(True, f"{symbol} may be traded again; it was locked for: {reason}")
 
     def _may_close(self, command: CloseTrade) -> None:
         rooms = self._engine.rooms

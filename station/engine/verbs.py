@@ -22,6 +22,7 @@ from station.link import (
     Gate,
     Kill,
     KillRelease,
+    LiftQuarantine,
     LinkDown,
     Query,
     Scanners,
@@ -94,6 +95,12 @@ def flatten(arguments: argparse.Namespace) -> Outcome:
 
 
 def gate(arguments: argparse.Namespace) -> Outcome:
+    if (arguments.state is None) == (arguments.lift is None):
+        raise BadInput("gate needs a state (open, closed, reducing) or --lift SYMBOL, one of the two")
+    if arguments.lift is not None:
+        if arguments.confirm is None:
+            raise BadInput("gate --lift needs its confirmation typed: add --confirm RELEASE")
+        return _command(arguments, LiftQuarantine(symbol=arguments.lift, word=arguments.confirm, by=BY))
     return _command(arguments, Gate(state=arguments.state, by=BY))
 
 

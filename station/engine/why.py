@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from station.calendars import at_et, et_date, et_text
 from station.domain.clock import MINUTE, from_datetime, utc_text
-from station.domain.signals import Decision, Signal
+from station.domain.signals import Decision, Signal, stage_of
 from station.domain.trade import Trade, TradeState
 from station.engine.stopped import lifecycle_of
 from station.store import LifecycleReader
@@ -41,6 +41,8 @@ async def why_document(runtime: Path, symbol: str | None, at: str | None) -> Jso
             taken = {signal_id for trade in trades for signal_id in _ids(signals, trade)}
             signals = tuple(s for s in signals if s.firing.instrument == symbol or s.id in taken)
         traces = {trade.id: await reader.decisions(trade.id) for trade in trades}
+        untaken = [signal for signal in signals if not signal.trade_id]
+        left = {signal.id: await reader.decisions(signal.id) for signal in untaken}
     return {
         "v": 1,
         "symbol": symbol,
@@ -49,7 +51,7 @@ async def why_document(runtime: Path, symbol: str | None, at: str | None) -> Jso
         "to_utc": utc_text(until) if newest else None,
         "fired": [_fired(signal) for signal in signals],
         "matched": [_matched(trade, traces[trade.id]) for trade in trades],
-        "blocked": [*_blocked(trades, traces), *_untaken(signals)],
+        "blocked": [*_blocked(trades, traces), *_untaken(untaken, left)],
     }
 
 
@@ -132,18 +134,32 @@ def _blocked(trades: Iterable[Trade], traces: Mapping[str, Sequence[Decision]]) 
     return rows
 
 
-def _untaken(signals: Iterable[Signal]) -> list[Json]:
-    """Signals that no strategy made a trade of."""
-    return [
-        {
-            "ts_utc": utc_text(signal.published_ns), "trade": None, "strategy": None,
-            "symbol": signal.firing.instrument, "stage": "match",
-            "reason": f"no strategy traded {signal.firing.scanner} ({signal.state.value.lower()})",
-            "value": None, "limit": None,
-        }
-        for signal in signals
-        if not signal.trade_id
-    ]  # fmt: skip
+def _untaken(signals: Iterable[Signal], left: Mapping[str, Sequence[Decision]]) -> list[Json]:
+    """Signals that no strategy made a trade of: where each strategy that they would have suited left them last,
+    or that they suited none."""
+    rows: list[Json] = []
+    for signal in signals:
+        newest = {stage_of(decision.stage)[1]: decision for decision in left[signal.id]}
+        rows += [_left(signal, strategy, decision) for strategy, decision in newest.items()]
+        if not newest:
+            rows.append(
+                {
+                    "ts_utc": utc_text(signal.published_ns), "trade": None, "strategy": None,
+                    "symbol": signal.firing.instrument, "stage": "match",
+                    "reason": f"no strategy trades {signal.firing.scanner} ({signal.state.value.lower()})",
+                    "value": None, "limit": None,
+                }
+            )  # fmt: skip
+    return rows
+
+
+def _left(signal: Signal, strategy: str, decision: Decision) -> Json:
+    return {
+        "ts_utc": utc_text(decision.at_ns), "trade": None, "strategy": strategy,
+        "symbol": signal.firing.instrument, "stage": stage_of(decision.stage)[0],
+        "reason": f"{strategy} left {signal.firing.scanner}: {decision.reason}",
+        "value": decision.value or None, "limit": decision.limit or None,
+    }  # fmt: skip
 
 
 def why_text(document: Mapping[str, Any]) -> str:

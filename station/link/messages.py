@@ -51,6 +51,14 @@ class Gate(Wire, frozen=True):
     by: str = ""
 
 
+class LiftQuarantine(Wire, frozen=True):
+    """Free a quarantined symbol for entries; `word` is what the operator typed, the engine judges it."""
+
+    symbol: str
+    word: str
+    by: str = ""
+
+
 class Stop(Wire, frozen=True):
     """Stop the engine in order."""
 
@@ -215,7 +223,7 @@ class Attach(Wire, frozen=True):
 Command = (
     Kill | KillRelease | Flatten | Gate | Stop | Takeover | Status | Trades | Story | Scanners
     | CloseTrade | CancelOrder | PreviewOrder | PlaceOrder | ModifyOrder | ClosePart | ReverseTrade
-    | CancelAll | Reconcile | NoteTrade | TagTrade | Query | Attach
+    | CancelAll | Reconcile | LiftQuarantine | NoteTrade | TagTrade | Query | Attach
 )  # fmt: skip
 CoreCommand = Kill | Flatten | Stop
 

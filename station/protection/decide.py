@@ -163,6 +163,8 @@ def _remembered(
     kept = memory.raised
     if not is_stale(holding, now_ns, settings):
         kept = kept - {f"stale:{holding.trade.id}"}
+    if out is Cause.EMERGENCY and memory.out is None:
+        kept = kept | {_emergency(holding.trade)}
     return replace(counted, out=out, out_reason=reason, lowered=lowered, high_bid=high, raised=kept)
 
 
@@ -177,6 +179,11 @@ def _left_at_market(cause: Cause, exits: Sequence[Order], settings: ProtectionSe
     if cause is Cause.BREAK_EVEN:
         return any(order.ticket.kind is OrderKind.MARKET for order in exits)
     return cause in _MARKET_CAUSES
+
+
+def _emergency(trade: Trade) -> str:
+    """The alert's key: told when it is decided, not again by a start that finds it under way."""
+    return f"emergency:{trade.id}"
 
 
 def _counted(
@@ -204,6 +211,11 @@ def _judged(view: View) -> tuple[Memory, tuple[RaiseAlert, ...]]:
                 memory = replace(memory, raised=memory.raised | {alert.key})
             case _:
                 pass
+    key = _emergency(view.trade)
+    if memory.out is Cause.EMERGENCY and key not in memory.raised:
+        text = f"price-feed emergency: {view.trade.id} is sold at market, {memory.out_reason}"
+        alerts.append(RaiseAlert("critical", text, key))
+        memory = replace(memory, raised=memory.raised | {key})
     return memory, tuple(alerts)
 
 

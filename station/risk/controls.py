@@ -135,11 +135,22 @@ def quarantine(controls: Controls, symbol: str, reason: str) -> Step:
     return replace(controls, quarantined=locked), events
 
 
-def lift_quarantine(controls: Controls, symbol: str, reason: str) -> Step:
+def lift_quarantine(
+    controls: Controls, symbol: str, word: str, by: str, *, reconciled_clean: bool
+) -> Step:  # fmt: skip
+    """Free a symbol for entries again. Raises Refused unless `word` is typed right and the books have just been
+    reconciled clean."""
     if controls.quarantine_of(symbol) is None:
         return controls, ()
+    if word != RELEASE_WORD:
+        raise Refused("LIFT_CONFIRM", f"lift {symbol}: {word!r} was typed, {RELEASE_WORD} is asked: type it")
+    if not reconciled_clean:
+        raise Refused(
+            "LIFT_UNRECONCILED", f"lift {symbol}: the books are not reconciled clean: reconcile first"
+        )
     left = tuple(each for each in controls.quarantined if each[0] != symbol)
-    return replace(controls, quarantined=left), (Quarantined(symbol, False, reason),)
+    told = Alerted("warning", f"{symbol} may be traded again, lifted by {by}")
+    return replace(controls, quarantined=left), (Quarantined(symbol, False, f"lifted by {by}"), told)
 
 
 def begin_session(controls: Controls, session: str, equity: Decimal) -> Step:

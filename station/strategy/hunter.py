@@ -66,13 +66,15 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A strategy stopped at `stage`; `side` is None where none was settled."""
+    """A strategy stopped at `stage`; `side` is None where none was settled. `signals` are those that it would
+    have traded on."""
 
     spec: StrategySpec
     side: Side | None
     stage: str
     reason: str
     decisions: tuple[Decision, ...]
+    signals: tuple[Signal, ...] = ()
 
 
 Verdict = Pass | Block
@@ -145,6 +147,7 @@ class _Case:
         self._spent = spent
         self._bars_of = bars_of
         self._trace: list[Decision] = []
+        self._concerned: tuple[Signal, ...] = ()
 
     def verdict(self, counts: Counts, caps: Caps) -> Verdict:
         try:
@@ -156,7 +159,7 @@ class _Case:
             signals = self._gate(side, signals)
             self._caps(side, counts, caps)
         except _Stopped as stop:
-            return Block(self._spec, stop.side, stop.stage, stop.reason, tuple(self._trace))
+            return Block(self._spec, stop.side, stop.stage, stop.reason, tuple(self._trace), self._concerned)
         return Pass(self._spec, side, signals, match.key_of(signals), tuple(self._trace))
 
     def _note(
@@ -177,6 +180,7 @@ class _Case:
             reason = "the schedule names this minute" if due else "the schedule does not name this minute"
         except BadInput as bad:
             due, reason = False, str(bad)
+        self._concerned = self._fitting()
         self._note("schedule", due, reason, f"{et_text(self._now_ns)} ET", expression)
 
     def _pool(self) -> None:
@@ -189,6 +193,7 @@ class _Case:
         limit = " ".join((*self._spec.call_patterns, *self._spec.put_patterns))
         seen = {side: self._matched(side, self._snapshot) for side in _SIDES}
         fresh = {side: self._matched(side, self._unspent(seen[side])) for side in _SIDES}
+        self._concerned = _both(fresh)
         if any(fresh.values()):
             self._note("match", True, "signals match", _names(_both(fresh)), limit)
         elif any(seen.values()):
@@ -196,8 +201,27 @@ class _Case:
                 "match", False, "these firings were traded or rejected before", _names(_both(seen)), limit
             )
         else:
+            self._unsure()
             self._note("match", False, "no signal matches the patterns", "none", limit)
         return fresh
+
+    def _unsure(self) -> None:
+        """Stops where signals would match, were they surer."""
+        self._concerned = self._fitting()
+        if self._concerned:
+            value = ", ".join(f"{each.firing.scanner} {each.confidence}" for each in self._concerned)
+            limit = f"confidence {self._spec.min_confidence}"
+            self._note("match", False, "the matching signals are not sure enough", value, limit)
+
+    def _fitting(self) -> tuple[Signal, ...]:
+        """What meets the patterns, however sure it is."""
+        alive = tuple(each for each in self._snapshot if match.alive(each))
+        by_side = (tuple(each for each in alive if each.firing.side is side) for side in _SIDES)
+        return tuple(
+            signal
+            for side, signals in zip(_SIDES, by_side, strict=True)
+            for signal in match.matched(self._patterns(side), signals)
+        )
 
     def _window(self, fresh: dict[Side, tuple[Signal, ...]]) -> tuple[Side, tuple[Signal, ...]]:
         """The side whose new case holds inside the confirmation window. The newest firing decides between

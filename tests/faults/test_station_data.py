@@ -89,6 +89,7 @@ def test_fault_40_no_mid_is_computed_and_a_lasting_absence_takes_the_position_ou
             (sell,) = lab.exits(lab.first())
             assert sell.ticket.kind is OrderKind.MARKET
             assert lab.position(trade) == trade.qty
+            assert lab.alerts().count("price-feed emergency") == 1
             await lab.until("09:42:30")
             assert lab.position(trade) == 0
 
@@ -139,8 +140,9 @@ def test_fault_45_bar_gap_is_backfilled_before_anything_fires(tmp_path: Path) ->
             assert mine[-1].start_ns == lab.at("09:40") - 5 * MINUTE
             np.testing.assert_array_equal([bar.close for bar in mine], [bar.close for bar in truth])
             np.testing.assert_array_equal([bar.volume for bar in mine], [bar.volume for bar in truth])
-            assert lab.first().contract is not None
-            assert "SPY 20261118 686P" in str(lab.first().contract.label)
+            contract = lab.first().contract
+            assert contract is not None
+            assert "SPY 20261118 686P" in str(contract.label)
 
     play(work)
     assert_sound(tmp_path)

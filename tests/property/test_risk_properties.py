@@ -83,7 +83,7 @@ def walk(steps: list[tuple[str, object]]) -> Controls:
             case ("lock", str() as symbol):
                 now, _ = quarantine(now, symbol, "x")
             case ("free", str() as symbol):
-                now, _ = lift_quarantine(now, symbol, "x")
+                now, _ = lift_quarantine(now, symbol, "RELEASE", "x", reconciled_clean=True)
             case ("result", Decimal() as net):
                 now, _ = note_result(now, net, NOON + n, LIMITS)
             case ("equity", Decimal() as equity):

@@ -1,5 +1,7 @@
 """Risk as a user meets it: preflight, why, the KILL file, gates against hands, limits that outlive restarts."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import json
@@ -146,6 +148,19 @@ def test_why_tells_what_fired_matched_and_was_blocked(lived: Path) -> None:
     assert {row["trade"] for row in found["fired"] if row["trade"]} == {
         row["trade"] for row in found["matched"]
     }
+
+
+def test_why_says_where_each_strategy_left_a_signal_that_did_not_trade(lived: Path) -> None:
+    found = document("why", "--runtime", str(lived))
+    untraded = {row["scanner"] for row in found["fired"] if row["trade"] is None}
+    left = [row for row in found["blocked"] if row["trade"] is None and row["strategy"]]
+    assert left, "seed 3 leaves signals to veera, windows or caps before 10:01"
+    for row in left:
+        assert any(scanner in row["reason"] for scanner in untraded), row
+        assert row["stage"] in ("schedule", "match", "window", "veera", "hunter", "caps")
+        assert row["limit"]
+    nobodys = [row for row in found["blocked"] if row["trade"] is None and row["strategy"] is None]
+    assert all("no strategy trades" in row["reason"] for row in nobodys)
 
 
 def test_why_can_be_asked_of_a_symbol_and_a_minute(lived: Path) -> None:

@@ -304,7 +304,11 @@ def absent_for(checks: int, **more: Any) -> tuple[Any, ...]:
 @pytest.mark.parametrize(("checks", "out"), [(7, False), (8, True)])
 def test_eight_checks_without_a_price_leave_at_market(checks: int, out: bool) -> None:
     asked = absent_for(checks)
-    assert [d.cause for d in asked] == ([Cause.EMERGENCY] if out else [])
+    orders = [d for d in asked if not isinstance(d, RaiseAlert)]
+    assert [d.cause for d in orders] == ([Cause.EMERGENCY] if out else [])
+    told = [d for d in asked if isinstance(d, RaiseAlert)]
+    assert [alert.severity for alert in told] == (["critical"] if out else [])
+    assert all("price-feed emergency" in alert.text for alert in told)
 
 
 def test_a_contract_never_quoted_counts_as_absent() -> None:
@@ -405,7 +409,8 @@ def test_after_a_restart_the_break_even_sell_stays_lowered() -> None:
 
 def test_an_unknown_exit_is_asked_about_and_never_doubled() -> None:
     unknown = working(state=OrderState.UNKNOWN)
-    for more in ({}, {"kill_flatten": True}):
+    reasons: tuple[dict[str, Any], ...] = ({}, {"kill_flatten": True})
+    for more in reasons:
         asked = looked(holding(exits=(unknown,), **more))
         assert [type(d) for d in asked] == [RequestReconcile]
 

@@ -150,9 +150,13 @@ def test_quarantine_keeps_its_first_reason_and_lifts_once() -> None:
     assert quarantine(locked, "SPX", "other") == (locked, ())
     both, _ = quarantine(locked, "ES", "unknown order")
     assert [symbol for symbol, _ in both.quarantined] == ["ES", "SPX"]
-    free, events = lift_quarantine(locked, "SPX", "reviewed")
-    assert (free, len(events)) == (Controls(), 1)
-    assert lift_quarantine(free, "SPX", "again") == (free, ())
+    for word, clean, code in (("release", True, "LIFT_CONFIRM"), ("RELEASE", False, "LIFT_UNRECONCILED")):
+        with pytest.raises(Refused) as refused:
+            lift_quarantine(locked, "SPX", word, "hand", reconciled_clean=clean)
+        assert refused.value.code == code
+    free, events = lift_quarantine(locked, "SPX", "RELEASE", "hand", reconciled_clean=True)
+    assert (free, len(events)) == (Controls(), 2)
+    assert lift_quarantine(free, "SPX", "", "hand", reconciled_clean=False) == (free, ())
 
 
 def test_the_peak_only_rises() -> None:
@@ -251,8 +255,9 @@ def test_pauses_outlive_sessions_and_the_database() -> None:
 
 def test_a_loss_streak_counts_losses_only_and_says_how_long_it_cools() -> None:
     held = begun()
-    for _ in range(3):
-        held, events = note_result(held, Decimal(-1), NOON, LIMITS)
+    for _ in range(2):
+        held, _ = note_result(held, Decimal(-1), NOON, LIMITS)
+    held, events = note_result(held, Decimal(-1), NOON, LIMITS)
     assert held.day.losses == 3
     assert events[1] == Alerted("warning", "cooling off for 30 minutes: 3 losses in a row")
     longer = replace(LIMITS, cooling_s=3540)

@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 
+from station.desk.passed_over import PassedOver
 from station.domain.clock import SECOND
-from station.domain.instruments import Side
-from station.domain.signals import Signal, SignalState
+from station.domain.instruments import Side, Timeframe
+from station.domain.signals import Signal, SignalState, stage_of
 from station.domain.specs import StrategySpec
 from station.strategy import Block, Caps, Counts, Hunter, Pass, Pool, Verdict, hunt, key_of
 from tests.unit.strategy_cases import T0, signal, strategy
+
+
+def no_bars(_symbol: str, _timeframe: Timeframe) -> None:
+    """A market without history."""
+
 
 STAGES = ["pool", "match", "window", "veera", "hunter", "caps"]
 
@@ -26,7 +32,7 @@ def judged(
     now_ns: int = T0 + SECOND,
 ) -> tuple[Verdict, ...]:
     snapshot = tuple(sorted(signals, key=lambda each: each.firing.scanner))
-    return hunt(now_ns, specs, snapshot, used, counts or Counts(), lambda *_: None, caps or Caps())
+    return hunt(now_ns, specs, snapshot, used, counts or Counts(), no_bars, caps or Caps())
 
 
 def one(signals: Sequence[Signal], spec: StrategySpec | None = None, **more: Any) -> Verdict:
@@ -58,7 +64,7 @@ def test_a_match_passes_every_stage_and_each_leaves_its_decision() -> None:
         ([signal("ES_CALL_V3")], "match", "no signal matches"),
         ([signal("SPX_V3_CALL", Side.PUT)], "match", "no signal matches"),
         ([signal("spx_v3_call")], "match", "no signal matches"),
-        ([signal("SPX_V3_CALL", score=49)], "match", "no signal matches"),
+        ([signal("SPX_V3_CALL", score=49)], "match", "not sure enough"),
         ([signal("SPX_V3_CALL").moved(SignalState.REJECTED)], "match", "traded or rejected before"),
         ([signal("SPX_V3_CALL", at_ns=T0 - 300 * SECOND)], "window", "older than the confirmation window"),
     ],
@@ -77,7 +83,9 @@ def test_the_confirmation_window_holds_to_the_second(age_s: int, passes: bool) -
 
 def test_confidence_fifty_is_enough_and_a_row_may_ask_more() -> None:
     assert isinstance(one([signal("SPX_V3_CALL", score=50)]), Pass)
-    assert "no signal" in blocked(one([signal("SPX_V3_CALL", score=79)], strategy(min_confidence=80)), "match")
+    verdict = one([signal("SPX_V3_CALL", score=79)], strategy(min_confidence=80))
+    assert "not sure enough" in blocked(verdict, "match")
+    assert (verdict.decisions[-1].value, verdict.decisions[-1].limit) == ("SPX_V3_CALL 79", "confidence 80")
 
 
 def test_entries_are_alternatives_and_plus_asks_for_confirmation() -> None:
@@ -212,7 +220,7 @@ def test_a_pass_counts_against_the_caps_of_those_after_it() -> None:
 def test_the_hunter_reads_the_pool_as_far_back_as_its_widest_window() -> None:
     pool = Pool()
     pool.publish(signal("SPX_V3_CALL"))
-    hunter = Hunter(pool, lambda *_: None)
+    hunter = Hunter(pool, no_bars)
     wide, narrow = strategy(window_s=600), strategy(strategy_id="Z")
     verdicts = hunter.hunt(T0 + 400 * SECOND, (wide, narrow), (), Counts())
     assert [type(each) for each in verdicts] == [Pass, Block]
@@ -237,3 +245,20 @@ def test_a_schedule_in_new_york_time_says_when_a_strategy_may_hunt(schedule: str
 def test_a_schedule_that_is_no_schedule_blocks_and_says_so() -> None:
     verdict = one([signal("SPX_V3_CALL")], strategy(schedule="often"))
     assert "'often' cannot be read" in blocked(verdict, "schedule")
+
+
+def test_a_block_names_the_signals_it_left_and_a_reason_is_told_once() -> None:
+    left, other = signal("SPX_V3_CALL"), signal("ES_CALL_V3")
+    full = Counts(runs=100)
+    block = judged([left, other], strategy(), counts=full)[0]
+    assert isinstance(block, Block)
+    assert (block.stage, block.signals) == ("caps", (left,))
+    passed_over = PassedOver()
+    (said,) = passed_over.news([block])
+    assert (said.trade_id, stage_of(said.stage)) == (left.id, ("caps", "TREND"))
+    assert "used up" in said.reason
+    assert passed_over.news([block]) == ()
+    veera = judged([left], strategy(veera=("macd_10m",)))[0]
+    (said,) = passed_over.news([veera])
+    assert (said.verdict, stage_of(said.stage)[0]) == ("block", "veera")
+    assert passed_over.news([one([other])]) == (), "a signal that suits no pattern is nobody's"

@@ -32,8 +32,8 @@ LIVE = {
 }
 """Captured while the market was open: what a volatility of 1 reads as, minutes by which quotes lag.
 
-The free feed's two chains are no measure near the expiry: it reckons today's with about a whole day, and its two
-sides are not of one instant."""
+The free feed's two chains are no measure near the expiry: it reckons today's with about a whole day, and its
+two sides are not of one instant."""
 TERMS = (("0DTE", 0, 0), ("to a week", 1, 7), ("to 45 days", 8, 45))
 _SPREAD = 0.25
 _REACH = 2.0

@@ -63,7 +63,8 @@ def _natural(text: str) -> int:
 
 def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--broker", choices=("paper", "replay", "ibkr"), default=None)
-    parser.add_argument("--runtime", type=Path, default=ROOT / "runtime", metavar="DIR")
+    _runtime_option(parser)
+    _profile_option(parser)
     parser.add_argument("--seed", type=_natural, default=None, metavar="N")
     parser.add_argument("--speed", type=_speed, default=1.0, metavar="X|max", help="simulated seconds a second")
     parser.add_argument("--date", type=_day, default=None, metavar="YYYY-MM-DD")
@@ -83,6 +84,12 @@ def _session_options(parser: argparse.ArgumentParser) -> None:
 
 def _runtime_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", type=Path, default=ROOT / "runtime", metavar="DIR")
+
+
+def _profile_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile", default="", metavar="NAME", help="a paper account of its own, see `profiles`"
+    )
 
 
 def _json_option(parser: argparse.ArgumentParser) -> None:
@@ -139,6 +146,18 @@ def _parser() -> _Parser:
     bench.add_argument("--trials", type=_natural, default=200, metavar="N")
     _simple(verbs, "doctor", "is everything ready before the open")
 
+    _profiles(verbs)
+    _emulated(verbs)
+    return parser
+
+
+def _profiles(verbs: Any) -> None:
+    profiles = _simple(verbs, "profiles", "paper accounts side by side; --reset begins one anew")
+    profiles.add_argument("--reset", default=None, metavar="NAME", help="set its books aside, never deleted")
+    profiles.add_argument("--confirm", default=None, metavar="WORD", help="the word a reset asks for")
+
+
+def _emulated(verbs: Any) -> None:
     emulator = verbs.add_parser("emulator", help="the TWS wire emulator on a loopback port")
     _runtime_option(emulator)
     emulator.add_argument("--port", type=_natural, required=True, metavar="N")
@@ -146,12 +165,12 @@ def _parser() -> _Parser:
     emulator.add_argument("--speed", type=_speed, default=1.0, metavar="X")
     emulator.add_argument("--date", type=_day, default=None, metavar="YYYY-MM-DD")
     emulator.add_argument("--fault", action="append", default=[], metavar="NAME[@HH:MM:SS]")
-    return parser
 
 
 def _simple(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=text, description=text)
     _runtime_option(verb)
+    _profile_option(verb)
     _json_option(verb)
     return verb
 
@@ -164,6 +183,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     verb = arguments.verb or "floor"
     try:
+        if getattr(arguments, "profile", ""):
+            from station.engine.profiles import runtime_of
+
+            arguments.runtime = runtime_of(arguments.runtime, arguments.profile)
         return _dispatch(verb)(arguments)
     except (BadInput, ConfigError) as error:
         print(f"vigil: {error}", file=sys.stderr)

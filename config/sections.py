@@ -65,13 +65,15 @@ class BrokerSection(Section):
 
 
 class PaperSection(Section):
-    """The embedded exchange. `speed` 0 is as fast as it goes; else simulated seconds a second."""
+    """The embedded exchange. `speed` 0 is as fast as it goes; else simulated seconds a second. `rare_halts_pct`
+    is the chance that a share stops for five minutes some time in a session, by the seed."""
 
     account: Annotated[str, Field(pattern=r"^DU\d{5,9}$")] = "DU1000001"
     start_cash_usd: Usd = Decimal(35_000)
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 7
     speed: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
     history_sessions: Annotated[int, Field(ge=0, le=5_000)] = 1_000
+    rare_halts_pct: Annotated[Decimal, Field(ge=0, le=100)] = Decimal(0)
 
 
 class MarketSection(Section):

@@ -1,13 +1,15 @@
 """One model of everything that can be set, and the layers it comes from.
 
 Strongest first: command line, environment (`VIGIL_RISK__DAILY_LOSS_PCT=1.5`, then a 0600 `.env`), database, the
-file's `[environments.paper]` or `[environments.live]` tables, the file, the built-in defaults.
+file's `[profiles.NAME]` tables where a profile is named, its `[environments.paper]` or `[environments.live]`
+tables, the file itself, the built-in defaults.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping
 from decimal import Decimal
@@ -41,6 +43,7 @@ from config.sections import (
 
 PREFIX: Final = "VIGIL_"
 STATION_FILE: Final = CONFIG_DIR / "station.toml"
+PROFILE_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,23}")
 ENV_FILE: Final = ROOT / ".env"
 
 
@@ -109,6 +112,7 @@ def load_settings(
     file: Path = STATION_FILE,
     env_file: Path = ENV_FILE,
     environ: Mapping[str, str] | None = None,
+    profile: str = "",
 ) -> Settings:
     """The settings, layered and checked.
 
@@ -122,7 +126,7 @@ def load_settings(
         (str(env_file), _from_environment(_env_file(env_file), str(env_file))),
         ("the database", _nested(database or {})),
     ]
-    layers += _file_layers(file, layers)
+    layers += _file_layers(file, layers, profile)
     _refuse_misplaced_secrets(layers)
     merged: dict[str, Any] = {}
     for _, layer in reversed(layers):
@@ -136,8 +140,33 @@ def load_settings(
 Layer = tuple[str, dict[str, Any]]
 
 
-def _file_layers(file: Path, stronger: list[Layer]) -> list[Layer]:
+def profile_tables(file: Path = STATION_FILE) -> dict[str, dict[str, Any]]:
+    """What each profile of the file sets, by name and then as nested tables. Raises ConfigError."""
+    return _profiles(read_toml(file), file)
+
+
+def _profiles(content: dict[str, Any], file: Path) -> dict[str, dict[str, Any]]:
+    found: Any = content.pop("profiles", {})
+    if not isinstance(found, dict):
+        raise ConfigError(
+            f"{file}: profiles is no table: write [profiles.NAME.paper] and the settings under it"
+        )
+    tables = cast("dict[str, Any]", found)
+    for name, table in tables.items():
+        if not PROFILE_NAME.fullmatch(name):
+            raise ConfigError(f"{file}: profile {name!r}: use 1 to 24 of a-z, 0-9, - and _, a letter first")
+        if not isinstance(table, dict) or "environment" in _at(cast("dict[str, Any]", table), ("station",), {}):
+            raise ConfigError(
+                f"{file}: profile {name} must hold tables of settings, and no station.environment"
+            )
+    return tables
+
+
+def _file_layers(file: Path, stronger: list[Layer], profile: str = "") -> list[Layer]:
     content = read_toml(file)
+    profiles = _profiles(content, file)
+    if profile and profile not in profiles:
+        raise ConfigError(f"no profile {profile!r}: {file} has {', '.join(profiles) or 'none'}")
     tables = content.pop("environments", {})
     if not isinstance(tables, dict) or not set(cast("dict[str, Any]", tables)) <= set(PORTS):
         raise ConfigError(f"{file}: environments has tables for {' and '.join(PORTS)} only: remove the others")
@@ -145,7 +174,8 @@ def _file_layers(file: Path, stronger: list[Layer]) -> list[Layer]:
     for _, layer in reversed([*stronger, (str(file), content)]):
         chosen = _at(layer, ("station", "environment"), chosen)
     of_environment = cast("dict[str, Any]", tables).get(str(chosen), {})
-    return [(str(file), of_environment), (str(file), content)]
+    of_profile: list[Layer] = [(f"profile {profile} of {file}", profiles[profile])] if profile else []
+    return [*of_profile, (str(file), of_environment), (str(file), content)]
 
 
 def _env_file(path: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from station.domain.errors import VigilError
 from station.domain.instruments import Hours
 from station.engine.desired import shipped, shipped_rows, validate
 from station.engine.lease import is_held, read_holder
+from station.engine.profiles import profile_of
 from station.scanners import warmup_bars
 from station.store.files import ARCHIVE, CONFIG, LIFECYCLE, WEALTH
 
@@ -55,8 +56,8 @@ def _packages(_: Path) -> str:
     return ", ".join(f"{name} {metadata.version(_DISTRIBUTION.get(name, name))}" for name in PACKAGES)
 
 
-def _configuration(_: Path) -> str:
-    settings = load_settings()
+def _configuration(runtime: Path) -> str:
+    settings = load_settings(profile=profile_of(runtime))
     for kind, key, body in shipped_rows():
         validate(kind, key, body)
     return (

@@ -22,6 +22,7 @@ from station.domain.errors import BadInput, Fatal
 from station.engine.instruments import enlist_configured
 from station.engine.lease import is_held
 from station.engine.options import RunOptions, Say
+from station.engine.profiles import profile_of
 from station.link import Link, pointer_file
 
 START_LIMIT_S: Final = 20.0
@@ -39,7 +40,8 @@ def settings_for(options: RunOptions) -> Settings:
                 "broker.client_id": options.client_id,
                 "broker.host": options.host if options.host != "127.0.0.1" else None,
                 "paper.seed": options.seed,
-            }
+            },
+            profile=profile_of(options.runtime),
         )
     except ConfigError as error:
         raise BadInput(str(error)) from None

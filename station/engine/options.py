@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from station.brokers.paper.faults import Fault
 
 
+PROFILES: Final = "profiles"
+"""The folder of a runtime directory that holds its profiles' directories."""
 Say = Callable[[str], None]
 """Where the engine's own lines go: a terminal, or nowhere."""
 
@@ -41,5 +43,6 @@ class RunOptions:
 
     @property
     def cache(self) -> Path:
-        """Where what can be made again is kept."""
-        return self.cache_dir or self.runtime / "cache"
+        """Where what can be made again is kept; profiles share their station's."""
+        home = self.runtime.parent.parent if self.runtime.parent.name == PROFILES else self.runtime
+        return self.cache_dir or home / "cache"

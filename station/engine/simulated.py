@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from config.settings import Settings
 from station.brokers.paper.exchange import PaperExchange
+from station.brokers.paper.faults import Fault, rare_halts
 from station.brokers.paper.generated import GeneratedTape
 from station.brokers.paper.tape import Tape
 from station.brokers.replay import RecordedTape, SessionTape
@@ -17,7 +18,7 @@ from station.calendars import Calendar, SessionSpan, at_et, et_date, load_calend
 from station.clock import Lockstep, LockstepLoop, VirtualClock, WallClock
 from station.domain.clock import SECOND
 from station.domain.errors import BadInput, Fatal
-from station.domain.instruments import INSTRUMENTS, Hours
+from station.domain.instruments import INSTRUMENTS, Hours, SecType
 from station.engine.desired import validate
 from station.engine.doors import Doors
 from station.engine.engine import Engine
@@ -94,7 +95,7 @@ class SimulatedRun:
             exchange = PaperExchange(
                 tape, runtime / "paper.db", clock=clock, activity=loop.activity, calendar=calendar,
                 account=settings.paper.account, start_cash=settings.paper.start_cash_usd, probe=probe,
-                resume_at_least_ns=start_ns, faults=options.faults,
+                resume_at_least_ns=start_ns, faults=(*options.faults, *_halts(recorded, settings, day)),
             )  # fmt: skip
             await exchange.open(options.away_s if last_ns else 0)
             clock.move_to(max(clock.now(), exchange.instant_ns))
@@ -218,6 +219,15 @@ def _tape(recorded: Recorded | None, seed: int, day: date, calendar: Calendar, o
             return SessionTape(recorded.session, calendar)
         return RecordedTape(recorded.bars, day, calendar)
     return GeneratedTape(seed, day, calendar, options.cache)
+
+
+def _halts(recorded: Recorded | None, settings: Settings, day: date) -> tuple[Fault, ...]:
+    """The seeded market's own; a recorded day had the halts it had."""
+    chance = float(settings.paper.rare_halts_pct) / 100
+    if recorded is not None or not chance:
+        return ()
+    shares = [one.symbol for one in INSTRUMENTS.values() if one.sec_type is SecType.STOCK]
+    return rare_halts(settings.paper.seed, day, shares, chance)
 
 
 async def _newest_instant(stores: Stores) -> int:

@@ -247,6 +247,17 @@ def why(arguments: argparse.Namespace) -> Outcome:
     return Outcome(document, why_text(document))
 
 
+def profiles(arguments: argparse.Namespace) -> Outcome:
+    from station.engine.profiles import profiles_document, profiles_text, reset
+
+    if arguments.reset is not None:
+        kept = reset(arguments.runtime, arguments.reset, arguments.confirm)
+        document = {"v": 1, "ok": True, "profile": arguments.reset, "kept": str(kept)}
+        return Outcome(document, f"{arguments.reset} begins anew; its books are kept in {kept}")
+    document = profiles_document(arguments.runtime)
+    return Outcome(document, profiles_text(document))
+
+
 def bench(arguments: argparse.Namespace) -> Outcome:
     from station.engine.bench import run_bench
 
@@ -277,5 +288,5 @@ VERBS: Final[dict[str, Callable[[argparse.Namespace], Outcome]]] = {
     "status": status, "kill": kill, "flatten": flatten, "gate": gate, "stop": stop, "takeover": takeover,
     "trades": trades, "story": story, "scanners": scanners, "verify": verify, "replay-log": replay_log,
     "scan": scan, "stats": stats, "report": report, "bench": bench, "doctor": doctor,
-    "preflight": preflight, "why": why,
+    "preflight": preflight, "why": why, "profiles": profiles,
 }  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from station.brokers.paper import FAULTS, GeneratedTape, rare_halts
-from station.brokers.paper.profiles import reset, side_by_side
+from station.brokers.paper.profiles import side_by_side
 from station.calendars import load_calendar
 from station.domain.broker import Account
 from station.domain.errors import BadInput
@@ -71,7 +71,7 @@ def test_a_short_sale_sets_its_proceeds_and_thirty_percent_aside_until_it_is_bou
     assert (flat.maintenance, flat.buying_power) == (0, flat.cash.quantize(Decimal("0.01")))
 
 
-def test_accounts_stand_side_by_side_and_one_without_a_station_begins_anew(tmp_path: Path) -> None:
+def test_accounts_stand_side_by_side(tmp_path: Path) -> None:
     small, large = tmp_path / "small", tmp_path / "large"
     alone(small, [(2.0, place("A", Action.BUY, 1))], 10.0, tape=TAPE, start_cash=Decimal(10_000))
     alone(large, [], 10.0, tape=TAPE, start_cash=Decimal(250_000))
@@ -79,12 +79,8 @@ def test_accounts_stand_side_by_side_and_one_without_a_station_begins_anew(tmp_p
     assert [(row.name, row.start_cash, row.executions, row.open_contracts) for row in rows] == [
         ("large", 250_000, 0, 0), ("small", 10_000, 1, 1)
     ]  # fmt: skip
-    reset(small)
     with pytest.raises(BadInput, match="no paper book"):
-        side_by_side({"small": small})
-    (large / "lifecycle.db").touch()
-    with pytest.raises(BadInput, match="choose another --runtime"):
-        reset(large)
+        side_by_side({"none": tmp_path})
 
 
 def test_halts_that_come_by_themselves_are_rare_and_the_seed_s() -> None:

@@ -40,18 +40,6 @@ def side_by_side(runtimes: Mapping[str, Path]) -> tuple[Standing, ...]:
     return tuple(sorted(found, key=lambda row: (-row.result, row.name)))
 
 
-def reset(runtime: Path) -> None:
-    """Forget a paper account: the next run begins with its start capital. The station's own books are not
-    touched, so give the profile a new directory where they exist. Raises BadInput where they do."""
-    if (runtime / "lifecycle.db").exists():
-        raise BadInput(
-            f"{runtime} holds the station's own books: a paper account cannot be reset under them, "
-            "choose another --runtime"
-        )
-    for suffix in ("", "-wal", "-shm"):
-        (runtime / f"{BOOK}{suffix}").unlink(missing_ok=True)
-
-
 def _read(name: str, book: Path) -> Standing:
     if not book.is_file():
         raise BadInput(f"profile {name}: no paper book at {book}, run it once with --runtime {book.parent}")

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from station.desk.ledger import Ledger
-from station.desk.way import Identity
+from station.desk.preparation import Identity
 from station.domain.broker import Broker, OpenOrder
 from station.domain.clock import Ids
 from station.domain.errors import BrokerUnavailable, Refused

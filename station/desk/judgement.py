@@ -15,7 +15,7 @@ from station.desk.ledger import Ledger
 from station.desk.money import MoneyDesk
 from station.domain.clock import MINUTE, Clock
 from station.domain.errors import Refused
-from station.domain.instruments import INSTRUMENTS, Contract, Hours, SecType, TickRule
+from station.domain.instruments import INSTRUMENTS, Contract, Hours, TickRule
 from station.domain.market import FeedHealth, FeedMode, Greeks, Quote
 from station.domain.orders import Action
 from station.domain.signals import Decision
@@ -43,7 +43,6 @@ from station.risk import (
 VIX_AGE_S: Final = 60.0
 DAY_SHIELD: Final = "day_shield"
 PDT_SESSIONS: Final = 5
-FUTURES: Final = (SecType.FUTURE, SecType.FUTURE_OPTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,16 +206,14 @@ class Judgement:
         return self._options.greeks(contract, now_ns) if watched else None
 
     def _day_trades(self, now_ns: int) -> int:
-        """Trades bought and sold on one day within five sessions, this one included; what was bought today
-        and is still held will be one, since everything is closed by the end of its day."""
+        """Trades bought and sold on one day within five sessions, this one included."""
         today = et_date(now_ns)
         if self._sessions is None or self._sessions[0] != today:
             days = [today]
             while len(days) < PDT_SESSIONS:
                 days.append(self._calendar.previous(Hours.REGULAR, days[-1]).day)
             self._sessions = today, frozenset(days)
-        within = self._sessions[1]
-        return sum(_is_day_trade(trade, today, within) for trade in self._ledger.trades.values())
+        return self._money.book.day_trades(today, self._sessions[1])
 
     def _settled_cash(self) -> Decimal | None:
         """Cash less what was sold since the trade date began (T+1); None unless it is a cash account."""
@@ -256,11 +253,3 @@ def terms_of(spec: StrategySpec) -> StrategyTerms:
     return StrategyTerms(
         spec.version, spec.position_size_pct or None, spec.day_loss_pct or None, spec.drawdown_pct or None
     )
-
-
-def _is_day_trade(trade: Trade, today: date, within: frozenset[date]) -> bool:
-    if not trade.filled_ns or trade.contract is None or trade.contract.sec_type in FUTURES:
-        return False
-    bought = et_date(trade.filled_ns)
-    sold = et_date(trade.closed_ns) if trade.closed_ns else today
-    return bought in within and bought == sold

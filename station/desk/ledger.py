@@ -8,6 +8,7 @@ urgent is then synced to the spool instead, and the next commit that works carri
 from __future__ import annotations
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -24,7 +25,7 @@ from station.domain.events import (
 )
 from station.domain.instruments import Contract
 from station.domain.orders import ZERO, Execution, Order
-from station.domain.ports import Changes, LifecycleStore, Snapshot
+from station.domain.ports import Changes, Committed, LifecycleStore, Snapshot
 from station.domain.projection import order_ref_of, project_order
 from station.domain.trade import Trade, TradeState, evolve
 from station.execution import OrderBook
@@ -51,6 +52,8 @@ class Ledger:
         self.book = book
         self.trades: dict[str, Trade] = {}
         self._live: dict[str, None] = {}
+        self.turned: list[str] = []
+        """Trades in the order in which they ended, or went on after an end."""
         self.commits = 0
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -132,6 +135,56 @@ class Ledger:
         last = events[-1][0] if events else ""
         return self.trades.get(last)
 
+    async def record_each(
+        self, trade_id: str, steps: Sequence[tuple[Sequence[TradeEvent], Changes]]
+    ) -> Trade | None:
+        """Several transitions of one trade that speak of no order, each a durable commit of its own and in this
+        order, in one hand-over to the database.
+
+        Returns the trade after them. Where one of them fails, those before it stand and its error is raised.
+        """
+        async with self._line:
+            at_ns = self._clock.now()
+            taken = [tuple(Recorded(event, at_ns, trade_id) for event in events) for events, _ in steps]
+            error = await self._take_each(taken, [extra for _, extra in steps])
+        for item in (each for recorded in taken for each in recorded):
+            for listener in self.listeners:
+                listener(item)
+        if error is not None:
+            raise error
+        return self.trades.get(trade_id)
+
+    async def _take_each(
+        self, taken: list[tuple[Recorded, ...]], extras: Sequence[Changes]
+    ) -> Exception | None:
+        """Drops from `taken` what was not committed; returns why."""
+        after: dict[str, Trade] = {}
+        images: list[dict[str, Trade]] = []
+        for recorded in taken:
+            images.append(self._evolved(recorded, after))
+            after |= images[-1]
+        steps = [
+            Changes(events=recorded, trades=tuple(image.values())) + extra
+            for recorded, image, extra in zip(taken, images, extras, strict=True)
+        ]
+        count, error = await self._persist_each(steps)
+        for image in images[:count]:
+            self._adopt(image.values(), (), ())
+        del taken[count:]
+        return error
+
+    async def _persist_each(self, steps: Sequence[Changes]) -> Committed:
+        if not self.degraded:
+            done = await self._store.commit_each(steps)
+            self.commits += done.done
+            return done
+        for count, changes in enumerate(steps):
+            try:
+                await self._commit(changes)
+            except StorageUnavailable as error:
+                return Committed(count, error)
+        return Committed(len(steps))
+
     async def _take(
         self, recorded: tuple[Recorded, ...], extra: Changes | None, *, urgent: bool
     ) -> tuple[Recorded, ...]:
@@ -184,12 +237,15 @@ class Ledger:
         spool.append(Batch(changes.events, Rows.of(changes)))
         self._backlog = self._backlog + changes
 
-    def _evolved(self, recorded: Iterable[Recorded]) -> dict[str, Trade]:
+    def _evolved(
+        self, recorded: Iterable[Recorded], planned: dict[str, Trade] | None = None
+    ) -> dict[str, Trade]:
+        known = ChainMap(planned, self.trades) if planned else self.trades
         after: dict[str, Trade] = {}
         for item in recorded:
             if not item.trade_id or not isinstance(item.event, _TRADE_EVENTS):
                 continue
-            before = after.get(item.trade_id, self.trades.get(item.trade_id))
+            before = after.get(item.trade_id, known.get(item.trade_id))
             event = cast("TradeEvent", item.event)
             after[item.trade_id] = evolve(before, item.trade_id, event, item.at_ns)
         return after
@@ -214,7 +270,10 @@ class Ledger:
             self._remember(trade)
 
     def _remember(self, trade: Trade) -> None:
+        before = self.trades.get(trade.id)
         self.trades[trade.id] = trade
+        if trade.state.is_terminal or (before is not None and before.state.is_terminal):
+            self.turned.append(trade.id)
         if trade.state.is_terminal or trade.state is TradeState.FAILED:
             self._live.pop(trade.id, None)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
+from station.desk.daybook import DayBook, ended_ns
 from station.desk.ledger import Ledger
 from station.domain.broker import Account, Broker
 from station.domain.clock import Clock
@@ -36,6 +37,7 @@ class MoneyDesk:
         self._day_start = day_start
         self._on_money = on_money
         self.account: Account | None = None
+        self.book = DayBook(ledger)
         self._marks: dict[Contract, Decimal] = {}
 
     async def run(self) -> None:
@@ -63,21 +65,25 @@ class MoneyDesk:
 
     def day_pnl(self) -> Decimal:
         """Dollars since the session began: realised, fees, and what is open at its mark."""
-        return sum((self.pnl_of(trade) for trade in self._today()), ZERO)
+        held = (self.pnl_of(trade) for trade in self._unended())
+        return self.book.ended(self._day_start()) + sum(held, ZERO)
 
     def day_pnl_of(self, strategy: str) -> Decimal:
         """Dollars of one strategy's trades since the session began."""
-        return sum((self.pnl_of(trade) for trade in self._today() if trade.strategy == strategy), ZERO)
+        held = (self.pnl_of(trade) for trade in self._unended() if trade.strategy == strategy)
+        return self.book.ended(self._day_start(), strategy) + sum(held, ZERO)
 
     def realised_today(self) -> Decimal:
-        return sum((trade.net_pnl or ZERO for trade in self._today()), ZERO)
+        """Dollars of the trades that are over: a late fee of yesterday's trade is not today's loss."""
+        start = self._day_start()
+        known = (t for t in self._ledger.trades.values() if t.filled_ns and ended_ns(t) >= start)
+        return sum((trade.net_pnl or ZERO for trade in known), ZERO)
 
-    def _today(self) -> tuple[Trade, ...]:
-        """What the session answers for: held now, or ended in it. A late fee of yesterday's trade is not
-        today's loss."""
+    def _unended(self) -> tuple[Trade, ...]:
+        """Trades that are not over and that the session answers for: held now, or sold in it."""
         start = self._day_start()
         return tuple(
-            t for t in self._ledger.trades.values() if t.filled_ns and (t.open_qty != 0 or _ended(t) >= start)
+            t for t in self._ledger.live() if t.filled_ns and (t.open_qty != 0 or ended_ns(t) >= start)
         )
 
     def pnl_of(self, trade: Trade) -> Decimal:
@@ -108,8 +114,3 @@ class MoneyDesk:
 
     def _quote(self, trade: Trade) -> Quote | None:
         return self._market.quote(trade.contract) if trade.contract is not None else None
-
-
-def _ended(trade: Trade) -> int:
-    """When a trade's position ended: its close, or its last movement while the close is on its way."""
-    return trade.closed_ns or trade.updated_ns

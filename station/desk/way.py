@@ -7,44 +7,28 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date
 from typing import Final
 
 from station.desk.entries import EntryDesk, is_unfilled
-from station.desk.judgement import DAY_SHIELD, Judgement
+from station.desk.judgement import Judgement
 from station.desk.ledger import Ledger
+from station.desk.preparation import Plan, Preparation, is_stale, trace
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
-from station.domain.clock import SECOND, Clock, Ids
+from station.domain.clock import SECOND, Clock
 from station.domain.errors import Fatal, IllegalTransition, StorageUnavailable
-from station.domain.events import (
-    OptionSelected,
-    SignalAccepted,
-    StrategyPassed,
-    TradeFailed,
-    TradeSized,
-)
+from station.domain.events import TradeFailed
 from station.domain.ports import Changes
 from station.domain.signals import Decision, Signal, SignalState
-from station.domain.specs import Desired, StrategySpec
-from station.domain.trade import Origin, Step, Trade, TradeState, closing, due
+from station.domain.specs import StrategySpec
+from station.domain.trade import Step, Trade, TradeState, closing, due
 from station.execution import InstrumentLocks
 from station.execution.policy import entry_terms
-from station.options import NoPick, OptionDesk
 from station.strategy import Pass, Pool
-from station.wealth import WealthBook, size
+from station.wealth import WealthBook
 
 FEE_GRACE_S: Final = 5
 STORAGE_RETRY_S: Final = 5
 STUCK_RETRY_S: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whose trades these are."""
-
-    account: str
-    environment: str
 
 
 class TradeWay:
@@ -52,9 +36,8 @@ class TradeWay:
 
     def __init__(
         self, *, clock: Clock, ledger: Ledger,
-        locks: InstrumentLocks, entries: EntryDesk, options: OptionDesk, wealth: WealthBook,
-        judgement: Judgement, pool: Pool, ids: Ids, identity: Callable[[], Identity],
-        desired: Callable[[], Desired], session: Callable[[], date],
+        locks: InstrumentLocks, entries: EntryDesk, preparation: Preparation, wealth: WealthBook,
+        judgement: Judgement, pool: Pool, specs: Callable[[], Mapping[str, StrategySpec]],
         protect: Callable[[str], None],
         alert: Callable[[str, str, str], Awaitable[None]], stopwatch: Stopwatch,
         on_fault: Callable[[str, BaseException], Awaitable[None]],
@@ -65,14 +48,11 @@ class TradeWay:
         self._ledger = ledger
         self._locks = locks
         self._entries = entries
-        self._options = options
+        self._preparation = preparation
         self._wealth = wealth
         self._judgement = judgement
         self._pool = pool
-        self._ids = ids
-        self._identity = identity
-        self._desired = desired
-        self._session = session
+        self.specs = specs
         self._protect = protect
         self._alert = alert
         self._on_fault = on_fault
@@ -85,35 +65,11 @@ class TradeWay:
     # --- beginnings ---------------------------------------------------------------------------------
 
     async def begin(self, case: Pass) -> None:
-        """Mint a trade for a strategy's case: SCANNER_SIGNAL and STRATEGY_PASS in one commit."""
-        spec = case.spec
-        trade_id = self._ids.trade_id(self._session())
+        """Mint a trade for a strategy's case and lead it on."""
+        plan = await self._preparation.of_case(case)
         newest = max(case.signals, key=lambda s: s.firing.bar_close_ns)
-        accepted = SignalAccepted(
-            tuple(s.firing.scanner for s in case.signals), tuple(s.id for s in case.signals), case.key,
-            newest.firing.bar_close_ns, newest.firing.price,
-        )  # fmt: skip
-        whose = self._identity()
-        passed = StrategyPassed(
-            whose.account, whose.environment, spec.strategy_id, spec.version, Origin.STRATEGY.value,
-            spec.symbol, case.side, spec.target_pct, spec.shield, spec.wealth_plan, spec.ladder,
-        )  # fmt: skip
-        signals = tuple(s.moved(SignalState.VALIDATED, trade_id) for s in case.signals)
-        decisions = tuple(replace(d, trade_id=trade_id) for d in case.decisions)
-        await self._ledger.record(
-            trade_id, accepted, passed, extra=Changes(signals=signals, decisions=decisions)
-        )
-        self._stopwatch.move(SIGNAL_TO_WIRE, newest.id, trade_id)
-        self._signals[trade_id] = signals
-        for signal in signals:
-            self._pool.update(signal)
-        if self._judgement.day_shield_hit(spec.strategy_id, spec.shield):
-            await self._fail(self._ledger.trades[trade_id], DAY_SHIELD, "the day shield is hit: observing only")
-            return
-        if spec.autonomy != "auto":
-            await self._fail(self._ledger.trades[trade_id], spec.autonomy, f"autonomy is {spec.autonomy}")
-            return
-        await self.advance(trade_id)
+        self._stopwatch.move(SIGNAL_TO_WIRE, newest.id, plan.trade_id)
+        await self.advance(plan.trade_id, plan)
 
     def adopt_signals(self, signals: tuple[Signal, ...]) -> None:
         """Give trades their signals back after a restart."""
@@ -123,20 +79,27 @@ class TradeWay:
 
     # --- the loop -----------------------------------------------------------------------------------
 
-    async def advance(self, trade_id: str) -> None:
-        """Perform owed steps until the trade waits for the market, the broker or the clock."""
+    async def advance(self, trade_id: str, plan: Plan | None = None) -> None:
+        """Perform owed steps, first what is planned, until the trade waits for the market, the broker or the
+        clock."""
         if trade_id in self._busy:
             self._again.add(trade_id)
             return
         self._busy.add(trade_id)
         try:
+            if plan is not None:
+                await self._commit(plan)
             while await self._step(trade_id) or trade_id in self._again:
                 self._again.discard(trade_id)
         except StorageUnavailable as error:
+            if trade_id not in self._ledger.trades:
+                raise
             await self._storage_down(trade_id, error)
         except Fatal:
             raise
-        except Exception as error:  # noqa: BLE001 - one bad trade must not stop the others
+        except Exception as error:
+            if trade_id not in self._ledger.trades:
+                raise
             await self._stuck(trade_id, error)
         finally:
             self._busy.discard(trade_id)
@@ -165,10 +128,8 @@ class TradeWay:
         """One step; True when the state moved on and the next may be due."""
         trade = self._ledger.trades[trade_id]
         match due(trade):
-            case Step.SELECT:
-                await self._select(trade)
-            case Step.SIZE:
-                await self._size(trade)
+            case Step.SELECT | Step.SIZE:
+                await self._commit(await self._preparation.of_trade(trade, self._signals.get(trade_id, ())))
             case Step.JUDGE:
                 await self._judge(trade)
             case Step.AWAIT_ENTRY:
@@ -185,46 +146,20 @@ class TradeWay:
 
     # --- steps --------------------------------------------------------------------------------------
 
-    async def _select(self, trade: Trade) -> None:
-        spec = self._spec(trade)
-        if spec is None:
-            await self._fail(trade, "strategy gone", f"strategy {trade.strategy} is no longer configured")
-            return
-        if self._is_stale(trade, spec):
-            await self._fail(trade, "stale", f"the firing is older than {spec.window_s} s")
-            return
-        delta = spec.delta_call if trade.side.value == "CALL" else spec.delta_put
-        found = self._options.pick(trade.symbol, trade.side, delta, spec.expiry, self._clock.now())
-        if isinstance(found, NoPick):
-            await self._fail(trade, found.code, found.reason, found.decisions)
-            return
-        quote, greeks = found.quote, found.greeks
-        assert quote.bid is not None
-        assert quote.ask is not None
-        selected = OptionSelected(
-            found.contract, quote.bid, quote.ask, greeks.delta, greeks.iv, greeks.underlying,
-            greeks.source.value,
-        )  # fmt: skip
-        self._judgement.learn_rule(found.contract, found.tick_rule)
-        await self._ledger.record(trade.id, selected, extra=_trace(trade, found.decisions))
-
-    def _is_stale(self, trade: Trade, spec: StrategySpec) -> bool:
-        return self._clock.now() - trade.fired_ns > max(spec.window_s, spec.entry_timeout_s) * SECOND
-
-    async def _size(self, trade: Trade) -> None:
-        plan = self._wealth.plan_of(trade)
-        if plan is None:
-            await self._fail(trade, "wealth plan", self._no_plan(trade))
-            return
-        sized = size(plan, await self._wealth.state(plan), self._clock.now(), trade.id)
-        event = TradeSized(sized.qty, sized.plan, sized.week, sized.level, sized.capital)
-        await self._ledger.record(trade.id, event, extra=_trace(trade, sized.decisions))
+    async def _commit(self, plan: Plan) -> None:
+        """What was planned, each transition durable before the next is written."""
+        trade = await self._ledger.record_each(plan.trade_id, plan.moves)
+        self._signals[plan.trade_id] = plan.signals
+        for signal in plan.signals:
+            self._pool.update(signal)
+        if trade is not None and trade.state is TradeState.FAILED:
+            self._stopwatch.drop(SIGNAL_TO_WIRE, trade.id)
 
     async def _judge(self, trade: Trade) -> None:
         """Judge the sized proposal, and if it stands commit the intent and send it, under the lock."""
         spec = self._spec(trade)
         assert trade.contract is not None
-        if spec is None or self._is_stale(trade, spec):
+        if spec is None or is_stale(trade, spec, self._clock.now()):
             await self._fail(trade, "stale", "the firing grew old before the entry")
             return
         async with self._locks.hold(trade.symbol):
@@ -245,7 +180,7 @@ class TradeWay:
                 await self._fail(trade, denied.code, denied.reason, decisions)
                 return
             signals = self._moved_signals(trade, SignalState.EXECUTING)
-            extra = _trace(trade, decisions) + Changes(signals=signals)
+            extra = trace(trade.id, decisions) + Changes(signals=signals)
             await self._entries.submit(trade, spec, ticket, terms, extra)
             self._stopwatch.stop(SIGNAL_TO_WIRE, trade.id)
 
@@ -279,16 +214,12 @@ class TradeWay:
         plan = self._wealth.plan_of(trade)
         if plan is None:
             self._entries.nudge_at(trade.id, self._clock.now() + STUCK_RETRY_S * SECOND)
-            await self._tell_once(trade.id, f"the result of {trade.id} waits: {self._no_plan(trade)}")
+            await self._tell_once(
+                trade.id, f"the result of {trade.id} waits: {self._preparation.no_plan(trade)}"
+            )
             return
         recorded = await self._wealth.record(plan, trade)
         await self._ledger.record(trade.id, recorded)
-
-    def _no_plan(self, trade: Trade) -> str:
-        known = ", ".join(sorted(self._wealth.plans))
-        return (
-            f"wealth plan {trade.wealth_plan!r} is not loaded ({known} are): put its file back and start again"
-        )
 
     async def _tell_once(self, trade_id: str, text: str) -> None:
         if (trade_id, text) not in self._told:
@@ -300,7 +231,7 @@ class TradeWay:
         if trade.state is TradeState.BUY_SUBMITTED and self._ledger.book.orders[trade.entry_ref].filled:
             raise IllegalTransition(f"trade {trade.id} has fills and cannot fail")
         await self._ledger.record(
-            trade.id, TradeFailed(cause, reason), extra=_trace(trade, decisions) + Changes(signals=signals)
+            trade.id, TradeFailed(cause, reason), extra=trace(trade.id, decisions) + Changes(signals=signals)
         )
         self._stopwatch.drop(SIGNAL_TO_WIRE, trade.id)
 
@@ -315,13 +246,5 @@ class TradeWay:
     def _spec(self, trade: Trade) -> StrategySpec | None:
         return self.specs().get(trade.strategy)
 
-    def specs(self) -> Mapping[str, StrategySpec]:
-        return {spec.strategy_id: spec for spec in self._desired().strategies}
-
     def _confidence(self, trade: Trade) -> int:
         return max((signal.confidence for signal in self._signals.get(trade.id, ())), default=0)
-
-
-def _trace(trade: Trade, decisions: tuple[Decision, ...]) -> Changes:
-    ours = (d if d.trade_id == trade.id else replace(d, trade_id=trade.id) for d in decisions)
-    return Changes(decisions=tuple(ours))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from station.domain.events import Recorded
 from station.domain.orders import Execution, Order
@@ -83,11 +83,23 @@ class DailyMetrics:
     at_ns: int
 
 
+class Committed(NamedTuple):
+    """How many of several commits are durable, in the order given, and what stopped the next one."""
+
+    done: int
+    error: Exception | None = None
+
+
 class LifecycleStore(Protocol):
     """The database of record. A commit that returns is durable (synchronous=FULL)."""
 
     async def commit(self, changes: Changes) -> None:
         """Append and upsert atomically. Raises StorageUnavailable (locked after bounded retry, disk full)."""
+        ...
+
+    async def commit_each(self, steps: Sequence[Changes]) -> Committed:
+        """Each of `steps` as an atomic, durable commit of its own, one after the other, in one hand-over to the
+        database. The first that fails is where it ends."""
         ...
 
     async def load(self, since_ns: int) -> Snapshot:

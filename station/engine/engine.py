@@ -10,7 +10,7 @@ from typing import Final
 
 from station.brokers.replay import Recorder
 from station.calendars import SessionSpan
-from station.desk.way import Identity
+from station.desk.preparation import Identity
 from station.domain.broker import LinkReport, Session, Sink
 from station.domain.clock import DAY, SECOND
 from station.domain.errors import BrokerUnavailable, Fatal, Refused, StorageUnavailable, VigilError

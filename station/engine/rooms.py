@@ -25,15 +25,16 @@ from station.desk.judgement import Judgement
 from station.desk.ledger import Ledger
 from station.desk.money import MoneyDesk
 from station.desk.opposite import OppositeExit
+from station.desk.preparation import Identity, Preparation
 from station.desk.reconciler import Reconciler
 from station.desk.settlement import Settlement
 from station.desk.spool import ExitSpool
 from station.desk.stopwatch import Stopwatch
-from station.desk.way import Identity, TradeWay
+from station.desk.way import TradeWay
 from station.domain.broker import Broker, LinkReport
 from station.domain.clock import Clock
 from station.domain.instruments import INSTRUMENTS, Timeframe
-from station.domain.specs import Desired, ScannerSpec
+from station.domain.specs import Desired, ScannerSpec, StrategySpec
 from station.engine import mapping
 from station.engine.sources import market_limits, market_sources
 from station.execution import InstrumentLocks, OrderBook, Submitter
@@ -163,9 +164,13 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     limits = mapping.limits(outside.settings)
     money = MoneyDesk(clock, broker, ledger, market, hooks.day_start, late.on_money)
     events = mapping.known_events(outside.settings)
+
+    def specs() -> dict[str, StrategySpec]:
+        return {spec.strategy_id: spec for spec in hooks.desired().strategies}
+
     holdings = HoldingsView(
         clock=clock, calendar=calendar, market=market, ledger=ledger, money=money, options=options,
-        foreign=lambda: late.reconciler.foreign, specs=lambda: late.way.specs(),
+        foreign=lambda: late.reconciler.foreign, specs=specs,
         rapid_shield_pct=outside.settings.protection.rapid_shield_pct,
     )  # fmt: skip
     judgement = Judgement(
@@ -180,12 +185,15 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     entries = EntryDesk(
         clock=clock, ledger=ledger, inbox=inbox, submitter=submitter, broker=broker, locks=locks,
         hands=hands, judgement=judgement, buying_power=lambda: money.buying_power,
-        spec=lambda trade: late.way.specs().get(trade.strategy), ask_reconcile=reconciler.ask, terms=execution,
+        spec=lambda trade: specs().get(trade.strategy), ask_reconcile=reconciler.ask, terms=execution,
+    )  # fmt: skip
+    preparation = Preparation(
+        clock=clock, ids=outside.stores.ids, identity=hooks.identity, session=hooks.session, options=options,
+        wealth=wealth, judgement=judgement, specs=specs,
     )  # fmt: skip
     way = late.way = TradeWay(
-        clock=clock, ledger=ledger, locks=locks, entries=entries, options=options, wealth=wealth,
-        judgement=judgement, pool=pool, ids=outside.stores.ids, identity=hooks.identity,
-        desired=hooks.desired, session=hooks.session,
+        clock=clock, ledger=ledger, locks=locks, entries=entries, preparation=preparation, wealth=wealth,
+        judgement=judgement, pool=pool, specs=specs,
         protect=lambda trade_id: late.protection.notify(trade_id), alert=late.alert, stopwatch=stopwatch,
         on_fault=hooks.on_fault, quarantine=lambda symbol, why: late.desk.quarantine(symbol, why),
     )  # fmt: skip

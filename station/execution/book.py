@@ -78,6 +78,7 @@ class OrderBook:
 
     def __init__(self, provisional_fee: Decimal) -> None:
         self.orders: dict[str, Order] = {}
+        self._working: dict[str, Order] = {}
         self.ignored: Counter[str] = Counter()
         self._provisional_fee = provisional_fee
         self._refs_of: dict[str, list[str]] = {}
@@ -105,6 +106,10 @@ class OrderBook:
         elif held.ticket != order.ticket:
             self._note_change(held, order)
         self.orders[order.ref] = order
+        if order.state.is_working:
+            self._working[order.ref] = order
+        else:
+            self._working.pop(order.ref, None)
 
     def _note_change(self, held: Order, order: Order) -> None:
         if order.ref in self._undone:
@@ -160,7 +165,7 @@ class OrderBook:
         )
 
     def working(self) -> tuple[Order, ...]:
-        return tuple(order for order in self.orders.values() if order.state.is_working)
+        return tuple(self._working.values())
 
     def executions_of(self, order_ref: str) -> tuple[Execution, ...]:
         return latest_revisions(tuple(self._executions.get(order_ref, {}).values()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
@@ -18,6 +18,7 @@ import aiosqlite
 from station.clock import Activity
 from station.domain.clock import SECOND, Clock, Timer
 from station.domain.errors import Fatal, StorageUnavailable, VigilError
+from station.domain.ports import Committed
 from station.store.files import CorruptDatabase, prepare_file
 
 T = TypeVar("T")
@@ -129,16 +130,25 @@ class Database:
         Cancelling the caller does not cancel the commit. Commits keep the order in which they were asked for,
         also through retries.
         """
-        self._unfolded += 1
-        if self._unfolded >= FOLD_AFTER and self._fold is None:
-            self._fold_soon()
+        self._count(1)
         return await asyncio.shield(self._started(self._commit(work, label)))
+
+    async def commit_each(self, steps: Sequence[tuple[Work[None], str]]) -> Committed:
+        """Several transactions of their own, one after the other, in one hop to the thread and back; each is as
+        durable as `commit` makes it before the next begins. Cancelling the caller cancels none of them."""
+        self._count(len(steps))
+        return await asyncio.shield(self._started(self._commit_each(steps)))
 
     def _started(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
         return task
+
+    def _count(self, commits: int) -> None:
+        self._unfolded += commits
+        if self._unfolded >= FOLD_AFTER and self._fold is None:
+            self._fold_soon()
 
     def _fold_soon(self) -> None:
         """Fold the WAL when nobody waits: inside a commit it would cost an order several times its sync."""
@@ -180,6 +190,24 @@ class Database:
 
         async with self._line:
             return await self._tried(once)
+
+    async def _commit_each(self, steps: Sequence[tuple[Work[None], str]]) -> Committed:
+        done = 0
+
+        def rest(connection: sqlite3.Connection) -> None:
+            nonlocal done
+            for work, label in steps[done:]:
+                self._probe(f"commit.before:{label}")
+                _transact(connection, work)
+                done += 1
+                self._probe(f"commit.after:{label}")
+
+        async with self._line:
+            try:
+                await self._tried(lambda: self._connection.inquire(rest))
+            except (VigilError, sqlite3.Error) as error:
+                return Committed(done, error)
+        return Committed(done)
 
     async def _tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
         for pause_s in RETRY_PAUSES_S:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from station.domain.errors import BadInput
 from station.domain.events import ExecutionBooked
 from station.domain.orders import OrderState, trade_of
-from station.domain.ports import Changes, DailyMetrics, Snapshot
+from station.domain.ports import Changes, Committed, DailyMetrics, Snapshot
 from station.domain.signals import SIGNAL_STEPS
 from station.domain.trade import TradeState
 from station.store.chain import Entry, append
@@ -58,14 +59,35 @@ class LifecycleRepository(LifecycleReader):
 
         Raises StorageUnavailable (nothing was written), Fatal for a broken file, BadInput for a NaN.
         """
+        work = self._work(changes)
+        if work is not None:
+            await self._database.commit(*work)
+
+    async def commit_each(self, steps: Sequence[Changes]) -> Committed:
+        """As `commit` for each of them, in one hop; nothing is written of the first that fails, and what came
+        before it is durable."""
+        works: list[tuple[Callable[[sqlite3.Connection], None], str]] = []
+        refused: BadInput | None = None
+        for changes in steps:
+            try:
+                work = self._work(changes)
+            except BadInput as error:
+                refused = error
+                break
+            works.append(work or (_nothing, "other"))
+        result = await self._database.commit_each(works)
+        return Committed(result.done, result.error or refused)
+
+    def _work(self, changes: Changes) -> tuple[Callable[[sqlite3.Connection], None], str] | None:
+        """The transaction and its label; None for empty `changes`. Raises BadInput for a NaN."""
         entries = tuple(
             Entry(r.at_ns, r.trade_id, r.event.type, r.event.v, canonical(r.event)) for r in changes.events
         )
         upserts = _upserts(changes, self._owner)
         if not entries and not upserts:
-            return
+            return None
         label = entries[0].type if entries else "other"
-        await self._database.commit(partial(_write, self._owner, entries, upserts), label)
+        return partial(_write, self._owner, entries, upserts), label
 
     async def load(self, since_ns: int) -> Snapshot:
         """All that is not terminal and everything updated at or after `since_ns`, with every order and fill
@@ -80,6 +102,10 @@ class LifecycleRepository(LifecycleReader):
             str(day.commissions), str(day.max_drawdown), str(day.equity_start), str(day.equity_end), day.at_ns,
         )  # fmt: skip
         await self._database.commit(lambda c: c.execute(_DAY, row) and None, "day")
+
+
+def _nothing(_: sqlite3.Connection) -> None:
+    return None
 
 
 _Upsert = tuple[str, list[tuple[Any, ...]]]

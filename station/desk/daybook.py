@@ -1,0 +1,88 @@
+"""What trades that are over add up to, kept as each of them ends: the more trades a day has, the more often it
+is asked, and an order waits for the answer."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+
+from station.calendars import et_date
+from station.desk.ledger import Ledger
+from station.domain.instruments import SecType
+from station.domain.orders import ZERO
+from station.domain.trade import Trade
+
+FUTURES = (SecType.FUTURE, SecType.FUTURE_OPTION)
+
+
+class DayBook:
+    """Dollars by strategy of the trades that ended since the session began, and round trips by day."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._since_ns = -1
+        self._read = 0
+        self._dollars: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        self._trips: Counter[date] = Counter()
+        self._parts: dict[str, Trade] = {}
+
+    def ended(self, since_ns: int, strategy: str | None = None) -> Decimal:
+        """What trades that are over made since the session began at `since_ns`, in dollars after fees."""
+        self._catch_up(since_ns)
+        if strategy is not None:
+            return self._dollars.get(strategy, ZERO)
+        return sum(self._dollars.values(), ZERO)
+
+    def day_trades(self, today: date, within: Iterable[date]) -> int:
+        """Trades bought and sold on one of these days; what was bought today and is still held will be one,
+        since everything is closed by the end of its day."""
+        self._catch_up(self._since_ns)
+        days = frozenset(within)
+        over = sum(self._trips[day] for day in days)
+        return over + sum(trip_of(trade, today) in days for trade in self._ledger.live())
+
+    def _catch_up(self, since_ns: int) -> None:
+        if since_ns != self._since_ns:
+            self._since_ns, self._read = since_ns, 0
+            self._dollars.clear()
+            self._trips.clear()
+            self._parts.clear()
+        turned = self._ledger.turned
+        for trade_id in turned[self._read :]:
+            self._weigh(trade_id)
+        self._read = len(turned)
+
+    def _weigh(self, trade_id: str) -> None:
+        before = self._parts.pop(trade_id, None)
+        if before is not None:
+            self._count(before, -1)
+        trade = self._ledger.trades[trade_id]
+        if trade.state.is_terminal:
+            self._parts[trade_id] = trade
+            self._count(trade, 1)
+
+    def _count(self, trade: Trade, sign: int) -> None:
+        if not trade.filled_ns:
+            return
+        if ended_ns(trade) >= self._since_ns:
+            self._dollars[trade.strategy] += sign * trade.realised
+        day = trip_of(trade, None)
+        if day is not None:
+            self._trips[day] += sign
+
+
+def ended_ns(trade: Trade) -> int:
+    """When a trade's position ended: its close, or its last movement while the close is on its way."""
+    return trade.closed_ns or trade.updated_ns
+
+
+def trip_of(trade: Trade, today: date | None) -> date | None:
+    """The day on which a trade was bought and sold, `today` standing in for a sale that is to come; None where
+    there is none. Futures make no day trades."""
+    if not trade.filled_ns or trade.contract is None or trade.contract.sec_type in FUTURES:
+        return None
+    bought = et_date(trade.filled_ns)
+    sold = et_date(trade.closed_ns) if trade.closed_ns else today
+    return bought if bought == sold else None

@@ -1,0 +1,177 @@
+"""From a strategy's case to a sized trade: the steps that touch nothing outside.
+
+They are planned together and committed one by one, each transition durable before the next is written, in a
+single hand-over to the database: a hand-over costs as much as a commit, and between these steps nothing waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+from station.desk.judgement import DAY_SHIELD, Judgement
+from station.domain.clock import SECOND, Clock, Ids
+from station.domain.events import (
+    OptionSelected,
+    SignalAccepted,
+    StrategyPassed,
+    TradeEvent,
+    TradeFailed,
+    TradeSized,
+)
+from station.domain.ports import Changes
+from station.domain.signals import Decision, Signal, SignalState
+from station.domain.specs import StrategySpec
+from station.domain.trade import Origin, Step, Trade, due, evolve
+from station.options import NoPick, OptionDesk
+from station.strategy import Pass
+from station.wealth import WealthBook, size
+
+AUTO: Final = "auto"
+PREPARED: Final = (Step.SELECT, Step.SIZE)
+Move = tuple[tuple[TradeEvent, ...], Changes]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose trades these are."""
+
+    account: str
+    environment: str
+
+
+class Plan:
+    """Transitions that a trade owes, not yet committed, and how it and its signals stand after them."""
+
+    def __init__(self, trade_id: str, trade: Trade | None, signals: tuple[Signal, ...], at_ns: int) -> None:
+        self.trade_id = trade_id
+        self.signals = signals
+        self.moves: list[Move] = []
+        self._trade = trade
+        self._at_ns = at_ns
+
+    @property
+    def trade(self) -> Trade:
+        assert self._trade is not None
+        return self._trade
+
+    def add(self, *events: TradeEvent, extra: Changes) -> None:
+        """Raises IllegalTransition."""
+        for event in events:
+            self._trade = evolve(self._trade, self.trade_id, event, self._at_ns)
+        self.moves.append((events, extra))
+
+    def fail(self, cause: str, reason: str, decisions: tuple[Decision, ...] = ()) -> None:
+        """The trade ends here, and its signals with it."""
+        before = self.signals
+        self.signals = tuple(signal.moved(SignalState.REJECTED, self.trade_id) for signal in before)
+        moved = tuple(new for old, new in zip(before, self.signals, strict=True) if new is not old)
+        self.add(TradeFailed(cause, reason), extra=trace(self.trade_id, decisions) + Changes(signals=moved))
+
+
+class Preparation:
+    """Plans what a trade owes until it is sized, from memory alone."""
+
+    def __init__(
+        self, *, clock: Clock, ids: Ids, identity: Callable[[], Identity], session: Callable[[], date],
+        options: OptionDesk, wealth: WealthBook, judgement: Judgement,
+        specs: Callable[[], Mapping[str, StrategySpec]],
+    ) -> None:  # fmt: skip
+        self._clock = clock
+        self._ids = ids
+        self._identity = identity
+        self._session = session
+        self._options = options
+        self._wealth = wealth
+        self._judgement = judgement
+        self._specs = specs
+
+    async def of_case(self, case: Pass) -> Plan:
+        """A new trade for a strategy's case: SCANNER_SIGNAL and STRATEGY_PASS in one commit, then the rest."""
+        spec, newest = case.spec, max(case.signals, key=lambda s: s.firing.bar_close_ns)
+        trade_id = self._ids.trade_id(self._session())
+        signals = tuple(s.moved(SignalState.VALIDATED, trade_id) for s in case.signals)
+        plan = Plan(trade_id, None, signals, self._clock.now())
+        accepted = SignalAccepted(
+            tuple(s.firing.scanner for s in case.signals), tuple(s.id for s in case.signals), case.key,
+            newest.firing.bar_close_ns, newest.firing.price,
+        )  # fmt: skip
+        whose = self._identity()
+        passed = StrategyPassed(
+            whose.account, whose.environment, spec.strategy_id, spec.version, Origin.STRATEGY.value,
+            spec.symbol, case.side, spec.target_pct, spec.shield, spec.wealth_plan, spec.ladder,
+        )  # fmt: skip
+        plan.add(accepted, passed, extra=trace(trade_id, case.decisions) + Changes(signals=signals))
+        if self._judgement.day_shield_hit(spec.strategy_id, spec.shield):
+            plan.fail(DAY_SHIELD, "the day shield is hit: observing only")
+        elif spec.autonomy != AUTO:
+            plan.fail(spec.autonomy, f"autonomy is {spec.autonomy}")
+        return await self._led_on(plan)
+
+    async def of_trade(self, trade: Trade, signals: tuple[Signal, ...]) -> Plan:
+        """What a trade owes that was begun before, by a process that ended."""
+        return await self._led_on(Plan(trade.id, trade, signals, self._clock.now()))
+
+    async def _led_on(self, plan: Plan) -> Plan:
+        """A step that breaks is left out where others come before it: those are committed, and the step breaks
+        again alone."""
+        try:
+            while (step := due(plan.trade)) in PREPARED:
+                await (self._select(plan) if step is Step.SELECT else self._size(plan))
+        except Exception:
+            if not plan.moves:
+                raise
+        return plan
+
+    async def _select(self, plan: Plan) -> None:
+        trade = plan.trade
+        spec = self._specs().get(trade.strategy)
+        if spec is None:
+            plan.fail("strategy gone", f"strategy {trade.strategy} is no longer configured")
+            return
+        if is_stale(trade, spec, self._clock.now()):
+            plan.fail("stale", f"the firing is older than {spec.window_s} s")
+            return
+        delta = spec.delta_call if trade.side.value == "CALL" else spec.delta_put
+        found = self._options.pick(trade.symbol, trade.side, delta, spec.expiry, self._clock.now())
+        if isinstance(found, NoPick):
+            plan.fail(found.code, found.reason, found.decisions)
+            return
+        quote, greeks = found.quote, found.greeks
+        assert quote.bid is not None
+        assert quote.ask is not None
+        selected = OptionSelected(
+            found.contract, quote.bid, quote.ask, greeks.delta, greeks.iv, greeks.underlying,
+            greeks.source.value,
+        )  # fmt: skip
+        self._judgement.learn_rule(found.contract, found.tick_rule)
+        plan.add(selected, extra=trace(trade.id, found.decisions))
+
+    async def _size(self, plan: Plan) -> None:
+        trade = plan.trade
+        ladder = self._wealth.plan_of(trade)
+        if ladder is None:
+            plan.fail("wealth plan", self.no_plan(trade))
+            return
+        sized = size(ladder, await self._wealth.state(ladder), self._clock.now(), trade.id)
+        event = TradeSized(sized.qty, sized.plan, sized.week, sized.level, sized.capital)
+        plan.add(event, extra=trace(trade.id, sized.decisions))
+
+    def no_plan(self, trade: Trade) -> str:
+        known = ", ".join(sorted(self._wealth.plans))
+        return (
+            f"wealth plan {trade.wealth_plan!r} is not loaded ({known} are): put its file back and start again"
+        )
+
+
+def is_stale(trade: Trade, spec: StrategySpec, now_ns: int) -> bool:
+    """Whether the firing is too old to enter on."""
+    return now_ns - trade.fired_ns > max(spec.window_s, spec.entry_timeout_s) * SECOND
+
+
+def trace(trade_id: str, decisions: tuple[Decision, ...]) -> Changes:
+    """The decisions, as this trade's."""
+    ours = (d if d.trade_id == trade_id else replace(d, trade_id=trade_id) for d in decisions)
+    return Changes(decisions=tuple(ours))

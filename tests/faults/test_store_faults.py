@@ -19,7 +19,7 @@ import pytest
 
 from station.clock import VirtualClock
 from station.domain.errors import BadInput, Fatal, Refused, StorageUnavailable
-from station.domain.events import Alerted, Recorded
+from station.domain.events import Alerted, Recorded, SignalAccepted
 from station.domain.ports import Changes
 from station.store import LogLine, Stores, replay_log, verify
 from station.store.connection import RETRY_PAUSES_S
@@ -92,6 +92,48 @@ async def test_fault_54_commits_wait_out_a_short_lock_in_the_order_they_were_ask
         await asyncio.gather(*(stores.lifecycle.commit(alert(text)) for text in ("one", "two", "three")))
     assert await texts(stores) == ["one", "two", "three"]
     assert len(clock.pauses) == 2
+
+
+async def test_fault_54_of_several_commits_those_before_a_lock_stand(tmp_path: Path) -> None:
+    """Each is its own commit: the first is durable, the second refused for good, the third never tried."""
+    clock, passed = ImpatientClock(), list[str]()
+    other = list[sqlite3.Connection]()
+
+    def lock_after_one(point: str) -> None:
+        passed.append(point)
+        if point.startswith("commit.after") and not other:
+            other.append(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+            other[0].execute("BEGIN EXCLUSIVE")
+
+    path = tmp_path / "runtime" / "lifecycle.db"
+    stores = await opened(tmp_path / "runtime", clock, probe=lock_after_one)
+    done, error = await stores.lifecycle.commit_each([alert("one"), alert("two"), alert("three")])
+    assert (done, type(error)) == (1, StorageUnavailable)
+    other[0].execute("ROLLBACK")
+    assert await texts(stores) == ["one"]
+    assert await stores.lifecycle.commit_each([alert("two"), alert("three")]) == (2, None)
+    assert await texts(stores) == ["one", "two", "three"]
+    assert passed[-4:] == ["commit.before:alert", "commit.after:alert"] * 2
+    other[0].close()
+    await stores.close()
+
+
+async def test_fault_54_several_commits_go_on_where_a_short_lock_stopped_them(
+    stores: Stores, clock: ImpatientClock, tmp_path: Path
+) -> None:
+    with locked(tmp_path / "runtime" / "lifecycle.db") as other:
+        clock.meanwhile = lambda count: count == 2 and other.execute("ROLLBACK") and None
+        assert await stores.lifecycle.commit_each([alert(text) for text in ("one", "two")]) == (2, None)
+    assert await texts(stores) == ["one", "two"]
+    assert len(clock.pauses) == 2
+
+
+async def test_what_cannot_be_written_ends_several_commits_at_its_place(stores: Stores) -> None:
+    event = SignalAccepted(("S",), ("S1",), "k", OPEN_NS, float("nan"))
+    bad = Changes(events=(Recorded(event, OPEN_NS, "T1"),))
+    done, error = await stores.lifecycle.commit_each([alert("one"), bad, alert("three")])
+    assert (done, type(error)) == (1, BadInput)
+    assert await texts(stores) == ["one"]
 
 
 async def test_fault_54_a_database_locked_at_the_start_is_one_line(tmp_path: Path) -> None:

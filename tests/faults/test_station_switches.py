@@ -97,10 +97,11 @@ def test_a_late_fee_of_an_earlier_session_is_not_todays_loss(tmp_path: Path) -> 
             done = next(t for t in lab.trades() if t.net_pnl is not None)
             before = money.day_pnl()
             old = replace(done, closed_ns=lab.at("00:00") - 20 * 3600 * 10**9)
-            ledger.trades[done.id] = old
+            ledger._remember(old)
             assert done.net_pnl is not None
             assert money.day_pnl() == before - done.net_pnl
-            ledger.trades[done.id] = done
+            ledger._remember(done)
+            assert money.day_pnl() == before
 
     play(work)
 

@@ -125,6 +125,13 @@ class ScreenEntry:
 
 SCREENS: Final = (
     ScreenEntry("scanners", "f5", "scanners", "Scanners: every rule, its gates and its last firing."),
+    ScreenEntry("journal", "f8,J", "journal", "Journal: every trade, its story and its film; notes and tags."),
+    ScreenEntry(
+        "performance", "f9,P", "performance", "Performance: the equity curve, and the figures by group."
+    ),
+    ScreenEntry("health", "f10,H", "data health", "Data health: each feed's mode, age, gaps and quality."),
+    ScreenEntry("log", "f11,L", "log", "Log: by level, component and words."),
+    ScreenEntry("jobs", "T", "jobs and tasks", "Jobs and tasks: heartbeats, restarts, schedules."),
 )
 """In the order of the cycle."""
 

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar, Final
 
 from textual.app import App, ComposeResult
@@ -79,6 +80,7 @@ class FloorApp(App[str], inherit_bindings=False):
     def __init__(
         self, link_factory: Callable[[], Link], *, clock: Clock, hz: float = 4.0, read_only: bool = False,
         can_detach: bool = True, ascii_only: bool | None = None, keys: Mapping[str, str] | None = None,
+        exports: Path | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(driver_class=driver_class)
@@ -87,6 +89,7 @@ class FloorApp(App[str], inherit_bindings=False):
         self.hand = Hand(self)
         self.read_only = read_only
         self.can_detach = can_detach
+        self.exports = exports
         self._clock = clock
         self._hz = hz
         self._colourless = (Colourless(),)
@@ -141,7 +144,7 @@ class FloorApp(App[str], inherit_bindings=False):
         await self.link.open()
         self._arrange(self.size)
         self.positions.focus()
-        self.set_interval(1 / self._hz, self.pump)
+        self.set_interval(1 / self._hz, self._beat)
         self.call_after_refresh(self.pump)
 
     async def on_unmount(self) -> None:
@@ -194,6 +197,11 @@ class FloorApp(App[str], inherit_bindings=False):
             link.view.floor, link.state, link.detail, silence_s, self.read_only, self.hand.kill_pending,
             self._sight, colours=not self.no_color,
         )  # fmt: skip
+
+    def _beat(self) -> None:
+        """The timer's own pump; a screen that is being taken down has nothing to paint on."""
+        if self.screen_stack and self.screen_stack[0].query(Pages):
+            self.pump()
 
     def pump(self) -> None:
         """Paint what changed since the last time; nothing when nothing did, or while the terminal lags."""

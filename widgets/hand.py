@@ -160,6 +160,10 @@ class Hand:
 
         self._app.push_screen(dialog, answered)
 
+    def send(self, command: Command, doing: str, then: Callable[[], object] = lambda: None) -> None:
+        """Send what a screen asks for; `then` follows where the engine did it."""
+        self._send(command, doing, then)
+
     def _send(self, command: Command, doing: str, then: Callable[[], object] = lambda: None) -> None:
         self._app.tell(f"{doing} …", "info")
 

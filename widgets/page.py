@@ -15,7 +15,7 @@ from textual.layout import Layout
 from textual.widget import Widget
 
 from station.domain.clock import SECOND
-from station.link import Ack, Data, LinkDown, LinkState, Query, Reply, Scanners
+from station.link import Ack, Data, LinkDown, LinkState, Query, Reply, Scanners, Story
 from station.link.floor import ERROR, LOADING, READY
 from widgets import ink
 from widgets.floorplan import Column, GridLayout, Plans, chosen
@@ -33,7 +33,7 @@ Shape = TypeVar("Shape")
 class Question:
     """What a page asks the engine, and the message its JSON is read as."""
 
-    query: Query | Scanners
+    query: Query | Scanners | Story
     shape: type[Any] = dict
 
 
@@ -89,12 +89,12 @@ class Page(Container):
 
     def pane(
         self, name: str, title: str, slot: str, draw: Callable[[Scene, int], Content], *,
-        on_pick: Callable[[str], None] = unheard,
+        on_pick: Callable[[str], None] = unheard, kind: type[PagePane] | None = None,
     ) -> PagePane:  # fmt: skip
-        """A pane that draws the answer in `slot`."""
+        """A pane that draws the answer in `slot`; of a `kind` where the usual rows are not enough."""
         key = "" if self._fronts else self.key
         self._fronts = (*self._fronts, name)
-        return PagePane(key, title, self, slot, draw, id=f"{self.id}-{name}", on_pick=on_pick)
+        return (kind or PagePane)(key, title, self, slot, draw, id=f"{self.id}-{name}", on_pick=on_pick)
 
     def document(self, slot: str, shape: type[Shape]) -> Shape | None:
         """What was answered, None while nothing was."""

@@ -7,10 +7,18 @@ from typing import Final
 from textual.containers import Container
 
 from widgets.actions import SCREENS
+from widgets.health import HealthPage
+from widgets.jobs import JobsPage
+from widgets.journal import JournalPage
+from widgets.logbook import LogPage
 from widgets.page import Page
+from widgets.performance import PerformancePage
 from widgets.scanners import ScannersPage
 
-PAGES: Final[dict[str, type[Page]]] = {"scanners": ScannersPage}
+PAGES: Final[dict[str, type[Page]]] = {
+    "scanners": ScannersPage, "journal": JournalPage, "performance": PerformancePage, "health": HealthPage,
+    "log": LogPage, "jobs": JobsPage,
+}  # fmt: skip
 
 
 class Pages(Container):

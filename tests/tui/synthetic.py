@@ -34,6 +34,7 @@ from station.link import (
     Kill,
     KillRelease,
     LinkServer,
+    NoteTrade,
     PositionRow,
     Positions,
     Price,
@@ -41,8 +42,10 @@ from station.link import (
     Reply,
     Scanners,
     Stop,
+    Story,
     Strategies,
     StrategyRow,
+    TagTrade,
     Tip,
 )
 from station.link.asked import refusal
@@ -235,8 +238,15 @@ class SyntheticEngine:
             case Stop():
                 self.stopping.set()
                 return Ack(True, "stopping")
-            case Query() | Scanners():
-                return self.documents.get(question(command)) or synthetic_pages.answer(command)
+            case Query() | Scanners() | Story():
+                known = self.documents.get(question(command))
+                return known or synthetic_pages.answer(
+                    command, busy=len(self.floor.positions.rows) > 2 if self.floor.positions else False
+                )
+            case NoteTrade(trade_id=trade_id):
+                return Ack(True, f"noted on {trade_id}")
+            case TagTrade(trade_id=trade_id, tag=tag, on=on):
+                return Ack(True, f"tag {tag} {'on' if on else 'off'} {trade_id}")
             case _:
                 return Data("{}")
 

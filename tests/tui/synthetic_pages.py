@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from station.link import Ack, Data, Query, Reply, Scanners
+from station.link import Ack, Data, Query, Reply, Scanners, Story
+from tests.tui import synthetic_journal
 
 RULES = (
     ("SPX_V3_CALL", "v3", "5m", "CALL", 300, 1000, True), ("SPX_V3_PUT", "v3", "5m", "PUT", 300, 1000, True),
@@ -16,9 +17,9 @@ RULES = (
 )  # fmt: skip
 
 
-def question(command: Query | Scanners) -> str:
+def question(command: Query | Scanners | Story) -> str:
     """The name by which a test replaces an answer."""
-    return command.name if isinstance(command, Query) else "scanners"
+    return command.name if isinstance(command, Query) else type(command).__name__.lower()
 
 
 def scanners() -> Reply:
@@ -30,6 +31,11 @@ def scanners() -> Reply:
 ANSWERS: dict[str, Callable[[], Reply]] = {"scanners": scanners}
 
 
-def answer(command: Query | Scanners) -> Reply:
-    known = ANSWERS.get(question(command))
-    return known() if known is not None else Ack(False, f"no question {question(command)!r}", "BADINPUT")
+def answer(command: Query | Scanners | Story, *, busy: bool = False) -> Reply:
+    name = question(command)
+    known = ANSWERS.get(name)
+    if known is not None:
+        return known()
+    args = command.args if isinstance(command, Query) else {"trade_id": getattr(command, "trade_id", "")}
+    document = synthetic_journal.answer(name, args, busy=busy)
+    return Ack(False, f"no question {name!r}", "BADINPUT") if document is None else Data(json.dumps(document))

@@ -1,0 +1,200 @@
+"""The journal, performance, data health, log and jobs: what they show, and what keys do there."""
+
+from __future__ import annotations
+
+import csv
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from station.link import Ack, NoteTrade, Query, TagTrade
+from tests.tui import synthetic
+from tests.tui.stage import Stage
+from widgets.film import FilmPane
+from widgets.journal import csv_of
+from widgets.told import TradeTold
+
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
+LARGE = (200, 50)
+PAGES = {"journal": "J", "performance": "P", "health": "H", "log": "L", "jobs": "T"}
+Compare = Callable[..., bool]
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> str:
+    """Press these one by one, everything answered between; what stands on the screen shown."""
+    await stage.settle(pilot)
+    for key in keys:
+        await pilot.press(key)
+        await stage.settle(pilot)
+        await stage.settle(pilot)
+    return stage.page()
+
+
+async def typed(stage: Stage, pilot: Pilot[str], line: str) -> str:
+    """A line into the dialog that is open, and enter."""
+    stage.clock.advance(0.4)
+    keys = {" ": "space", "#": "number_sign", ":": "colon", "-": "minus", ".": "full_stop", "_": "underscore"}
+    await pilot.press("ctrl+u", *(keys.get(letter, letter) for letter in line), "enter")
+    return await press(stage, pilot)
+
+
+def asked(stage: Stage, name: str) -> list[dict[str, str]]:
+    return [one.args for one in stage.engine.heard if isinstance(one, Query) and one.name == name]
+
+
+# --- pictures ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("mood", "size"), [*(("calm", size) for size in SIZES), ("busy", "120x40")])
+def test_a_screen_as_a_picture(snap_compare: Compare, page: str, size: str, mood: str) -> None:
+    stage = Stage(getattr(synthetic, mood)())
+
+    async def turn(pilot: Pilot[str]) -> None:
+        await press(stage, pilot, PAGES[page])
+        if mood == "busy" and page == "journal":
+            await press(stage, pilot, "down", "tab", "end")
+
+    assert snap_compare(stage.app, terminal_size=SIZES[size], run_before=turn)
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_screen_says_what_is_wrong(page: str) -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.documents[page] = Ack(False, "the lifecycle database is locked", "STORAGEUNAVAILABLE")
+    async with stage.app.run_test(size=SIZES["120x40"]) as pilot:
+        text = await press(stage, pilot, PAGES[page])
+        assert "the lifecycle database is locked" in " ".join(text.split()) and "ERROR" in text
+
+
+# --- the journal ---------------------------------------------------------------------------------------
+
+
+async def test_the_trade_under_the_cursor_is_told_and_filmed() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        text = await press(stage, pilot, "J", "down")
+        assert "Story  T0003" in text and "held through the pullback, as planned" in text
+        assert "31 rules pass" in text and "#breakout #late" in text
+        assert asked(stage, "film")[-1] == {"trade": "T0003"}
+
+
+async def test_the_film_goes_bar_by_bar_and_shows_nothing_that_came_after() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        text = await press(stage, pilot, "J", "down", "enter")
+        assert "bar 31 of 64" in text and "◆ signal" in text and "▲ entry" not in text
+        text = await press(stage, pilot, "left")
+        assert "bar 30 of 64" in text and "◆ signal" not in text
+        text = await press(stage, pilot, "shift+right", "right")
+        assert "bar 32 of 64" in text and "▲ entry" in text and "target 4.80" in text and "stop 3.05" in text
+        text = await press(stage, pilot, "end")
+        assert "bar 64 of 64" in text and "▼ exit" in text and "closed: target 176.00" in text
+        text = await press(stage, pilot, "home", "space")
+        assert "playing" in text
+        stage.app.pump()
+        stage.app.pump()
+        assert stage.app.pages.shown is not None
+        film = stage.app.pages.shown.query_one(FilmPane)
+        assert film.playing and "bar 1 of" not in film.text()
+
+
+async def test_filters_are_a_line_of_words_and_a_wrong_one_is_told() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "J", "slash")
+        text = await typed(stage, pilot, "spy loss #revenge")
+        assert asked(stage, "journal")[-1] == {"symbol": "spy", "result": "loss", "tag": "revenge"}
+        await press(stage, pilot, "slash")
+        await typed(stage, pilot, "size:3")
+        assert "no filter 'size'" in str(stage.app.screen.query_one("#wrong").render())  # pyright: ignore[reportAttributeAccessIssue]
+        text = await typed(stage, pilot, "result:win")
+        assert "only  result:win" in text.replace("only r", "only  r") and "2 of 4" in text
+        assert "4 of 4" in await press(stage, pilot, "backspace")
+
+
+async def test_a_note_and_a_tag_reach_the_engine() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "J", "down", "n")
+        await typed(stage, pilot, "chased it")
+        assert NoteTrade("T0003", "chased it", "screen") in stage.engine.heard
+        assert "noted on T0003" in stage.line("notice")
+        await press(stage, pilot, "number_sign")
+        await typed(stage, pilot, "#Late")
+        assert TagTrade("T0003", "late", False, "screen") in stage.engine.heard, "it was on, so it comes off"
+        await press(stage, pilot, "number_sign")
+        await typed(stage, pilot, "fomo")
+        assert TagTrade("T0003", "fomo", True, "screen") in stage.engine.heard
+
+
+async def test_the_list_is_exported_and_the_film_pictured(tmp_path: Path) -> None:
+    stage = Stage(synthetic.calm(), exports=tmp_path / "exports")
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "J", "down", "E")
+        rows = list(csv.DictReader((tmp_path / "exports" / "journal.csv").open()))
+        assert [row["id"] for row in rows] == ["T0004", "T0003", "T0002", "T0001"]
+        assert rows[1]["net_pnl"] == "176.00" and rows[1]["tags"] == "breakout late"
+        assert (tmp_path / "exports" / "journal.csv").stat().st_mode & 0o777 == 0o600
+        await press(stage, pilot, "V")
+        assert "film-T0003.svg" in stage.line("notice")
+        picture = ET.parse(tmp_path / "exports" / "film-T0003.svg").getroot()
+        assert "SPX_V3_CALL" in "".join(picture.itertext())
+        assert "◆ signal" in (tmp_path / "exports" / "film-T0003.txt").read_text(encoding="utf-8")
+
+
+async def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
+    (tmp_path / "exports").write_text("in the way")
+    stage = Stage(synthetic.calm(), exports=tmp_path / "exports")
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "J", "E")
+        assert "cannot be written" in stage.line("notice")
+
+
+def test_a_csv_cell_never_begins_a_formula() -> None:
+    trade = TradeTold("T1", "SPX", "=HYPERLINK()", "CLOSED", net_pnl="-12.50", cause="@x", tags=("a",))
+    text = csv_of((trade,))
+    assert "'=HYPERLINK()" in text and "'@x" in text and ",-12.50," in text
+
+
+# --- the station's own ---------------------------------------------------------------------------------
+
+
+async def test_the_log_is_filtered_by_level_and_words_and_held() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZES["120x40"]) as pilot:
+        assert "7 lines" in await press(stage, pilot, "L")
+        text = await press(stage, pilot, "plus")
+        assert "3 lines" in text and "level:warning" in text
+        await press(stage, pilot, "slash")
+        text = await typed(stage, pilot, "trade t0004")
+        assert asked(stage, "log")[-1] == {"component": "trade", "text": "t0004"} and "2 lines" in text
+        assert "HELD" in await press(stage, pilot, "space")
+        before = len(asked(stage, "log"))
+        stage.clock.advance(30)
+        await press(stage, pilot)
+        assert len(asked(stage, "log")) == before
+        assert "following" in await press(stage, pilot, "space")
+
+
+async def test_health_shows_the_feed_under_the_cursor() -> None:
+    stage = Stage(synthetic.busy())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        text = await press(stage, pilot, "H", "down")
+        assert "Series of SPY" in text and "2 of 4 not well" in text and "THROTTLED" in text
+        assert "market data is 312 ms late" in text
+
+
+async def test_jobs_name_the_task_that_keeps_failing() -> None:
+    stage = Stage(synthetic.busy())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        text = await press(stage, pilot, "T")
+        assert "market not well" in text and "FAILING" in text and "failed: the source does not answer" in text

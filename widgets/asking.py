@@ -1,0 +1,48 @@
+"""One line of words asked for: a filter, a note, a tag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.widgets import Input, Static
+
+from widgets.dialogs import Dialog
+
+_RED = "#ff7b72"
+_DIM = "#76838f"
+
+
+class LineDialog(Dialog[str]):
+    """`check` says what is wrong with a line, empty where nothing is; `more` are lines of help."""
+
+    def __init__(
+        self, perf: Callable[[], int], title: str, said: str, *, value: str = "", more: tuple[str, ...] = (),
+        check: Callable[[str], str] = lambda _line: "",
+    ) -> None:  # fmt: skip
+        super().__init__(perf)
+        self._title, self._said, self._value, self._more = title, said, value, more
+        self._check = check
+
+    def compose(self) -> ComposeResult:
+        yield from super().compose()
+
+    def inside(self) -> ComposeResult:
+        yield Static(self._said)
+        yield Input(value=self._value, id="word")
+        yield Static("", id="wrong")
+        for line in self._more:
+            yield Static(Text(line, style=_DIM))
+
+    def on_mount(self) -> None:
+        self.query_one("#box").border_title = self._title
+        self.query_one("#word", Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        wrong = self._check(event.value)
+        if wrong:
+            self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
+        else:
+            self.dismiss(event.value)

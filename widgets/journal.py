@@ -1,0 +1,336 @@
+"""The journal: what was traded, why, and how it went; notes, tags, search, film and export."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import ClassVar, Final
+
+from textual.binding import Binding, BindingType
+
+from station.link import NoteTrade, Query, Story, TagTrade
+from widgets import filters, ink, story, words
+from widgets.asking import LineDialog
+from widgets.columns import Column, Table
+from widgets.film import FilmPane
+from widgets.floorplan import Column as Side
+from widgets.floorplan import Slot
+from widgets.keeping import keep
+from widgets.page import Page, PagePane, Question
+from widgets.pane import Block, Content
+from widgets.picture import svg_of
+from widgets.scene import Scene
+from widgets.told import RESULTS, FilmTold, JournalTold, StoryTold, TradeTold, instant
+
+KEYS: Final = ("date", "from", "to", "symbol", "strategy", "result", "tag")
+COLUMNS: Final = (
+    Column("opened", 12), Column("contract", 16, grows=True), Column("result", 11, ">"),
+    Column("held", 6, ">", rank=1), Column("cause", 10, rank=2), Column("strategy", 14, rank=3, grows=True),
+    Column("tags", 12, rank=4, grows=True),
+)  # fmt: skip
+CSV_FIELDS: Final = (
+    "id", "opened_utc", "closed_utc", "symbol", "label", "side", "strategy", "qty", "entry", "exit", "net_pnl",
+    "commission", "hold_s", "result", "cause", "reason",
+)  # fmt: skip
+FILM_SIZE: Final = (120, 36)
+
+
+class JournalPage(Page):
+    """A list on the left; the trade under the cursor on the right."""
+
+    TITLE = "Journal"
+    EVERY_S = 10.0
+    HELP = (
+        ("/", "Filter: date: from: to: symbol: strategy: result: tag: and words to look for."),
+        ("backspace", "No filter."),
+        ("n", "Write a note."),
+        ("#", "Put a tag on, or take it off."),
+        ("left right", "In the film: a bar back or forward; with shift to the event before or after."),
+        ("space", "In the film: play, stop."),
+        ("E", "Export the list as CSV."),
+        ("V", "Save the film's frame as SVG and text."),
+    )
+    HINTS = (("/", "filter"), ("n", "note"), ("#", "tag"), ("tab", "film"), ("E", "csv"), ("V", "picture"))
+    PLANS = (
+        ((150, 38), (
+            Side(66, (Slot(("list",)),)),
+            Side(0, (Slot(("film",), share=5), Slot(("story", "events"), share=4))),
+        )),
+        ((110, 30), (
+            Side(48, (Slot(("list",)),)),
+            Side(0, (Slot(("film",), share=5), Slot(("story", "events"), share=4))),
+        )),
+    )  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "filter", show=False),
+        Binding("backspace", "clear", "no filter", show=False),
+        Binding("n", "note", "note", show=False),
+        Binding("number_sign", "tag", "tag", show=False),
+        Binding("E", "export", "export", show=False),
+        Binding("V", "picture", "picture", show=False),
+        Binding("enter", "open", "open", show=False),
+    ]
+
+    _args: Mapping[str, str] = {}
+    _picked = ""
+
+    # --- what is asked ------------------------------------------------------------------------------
+
+    def questions(self) -> Mapping[str, Question]:
+        wanted = {"list": Question(Query("journal", dict(self._args)), JournalTold)}
+        picked = self._trade_id()
+        if picked:
+            wanted["story"] = Question(Story(picked), StoryTold)
+            wanted["film"] = Question(Query("film", {"trade": picked}), FilmTold)
+        return wanted
+
+    def make(self) -> list[PagePane]:
+        return [
+            self.pane("list", "Journal", "list", self._list, on_pick=self._pick),
+            self.pane("film", "Game film", "film", self._nothing, kind=FilmPane),
+            self.pane("story", "Story", "story", self._story),
+            self.pane("events", "Events", "story", self._events),
+        ]
+
+    def _pick(self, trade_id: str) -> None:
+        self._picked = trade_id
+        self.floor.pump()
+
+    def _trade_id(self) -> str:
+        """The trade under the cursor, the newest until one is picked."""
+        known = self.document("list", JournalTold)
+        trades = known.trades if known is not None else ()
+        if any(trade.id == self._picked for trade in trades):
+            return self._picked
+        return trades[0].id if trades else ""
+
+    def answered(self, slot: str) -> None:
+        if slot == "list":
+            self.call_next(self.floor.pump)
+
+    def beat(self) -> None:
+        super().beat()
+        self.query_one(FilmPane).beat()
+
+    @property
+    def trade(self) -> TradeTold | None:
+        known, picked = self.document("list", JournalTold), self._trade_id()
+        trades = known.trades if known is not None else ()
+        return next((trade for trade in trades if trade.id == picked), None)
+
+    # --- what is seen -------------------------------------------------------------------------------
+
+    def _list(self, _scene: Scene, width: int) -> Content:
+        known = self.document("list", JournalTold) or JournalTold()
+        table = Table(COLUMNS, width)
+        closed = [Decimal(trade.net_pnl) for trade in known.trades if trade.net_pnl is not None]
+        net = words.signed_money(sum(closed, Decimal(0)))
+        only = filters.written(self._args)
+        head = (table.heading,) if known.trades else ()
+        if only:
+            head = (ink.clipped(((" only ", ink.FAINT), (only, ink.KEY)), width), *head)
+        empty = (
+            "no trade matches the filter: backspace clears it"
+            if only
+            else "no trade yet: the first will stand here"
+        )
+        return Content(
+            note=f"{known.found} of {known.total}  {net}", head=head,
+            blocks=tuple(_row(trade, table) for trade in known.trades), empty=empty, picked=self._trade_id(),
+        )  # fmt: skip
+
+    def _story(self, _scene: Scene, width: int) -> Content:
+        told = self.document("story", StoryTold)
+        if told is None:
+            return Content(empty="pick a trade in the list")
+        return Content(
+            title=f"Story  {told.trade.id}",
+            note=told.trade.state,
+            blocks=story.telling(self._whole(told), width),
+        )
+
+    def _events(self, _scene: Scene, width: int) -> Content:
+        told = self.document("story", StoryTold)
+        if told is None:
+            return Content(empty="pick a trade in the list")
+        return Content(
+            title=f"Events  {told.trade.id}", note=f"{len(told.events)}", blocks=story.timeline(told, width)
+        )
+
+    def _nothing(self, _scene: Scene, _width: int) -> Content:
+        return Content()
+
+    def _whole(self, told: StoryTold) -> StoryTold:
+        """The story with what only the list knows of its trade."""
+        listed = self.trade
+        return told if listed is None or listed.id != told.trade.id else StoryTold(
+            listed, told.transitions, told.events, told.decision, told.notes, told.tags
+        )  # fmt: skip
+
+    # --- what keys do -------------------------------------------------------------------------------
+
+    def action_open(self) -> None:
+        self.look_at("film")
+
+    def action_clear(self) -> None:
+        self._args = {}
+        self.floor.pump()
+
+    def action_filter(self) -> None:
+        known = self.document("list", JournalTold) or JournalTold()
+        more = [f"results  {' '.join(RESULTS)}", f"symbols  {' '.join(known.symbols)}"]
+        if known.strategies:
+            more.append(f"strategies  {' '.join(known.strategies)}")
+        if known.tags:
+            more.append(f"tags  {' '.join(f'#{tag}' for tag in known.tags)}")
+        dialog = LineDialog(
+            self.floor.perf, "JOURNAL FILTER",
+            "date:2025-11-20 from: to: symbol: strategy: result: #tag, or words to look for. Empty shows all.",
+            value=filters.written(self._args), more=tuple(more), check=self._wrong,
+        )  # fmt: skip
+        self.app.push_screen(dialog, self._filtered)
+
+    def _parsed(self, line: str) -> dict[str, str]:
+        known = self.document("list", JournalTold) or JournalTold()
+
+        def shorthand(word: str) -> str:
+            if word.startswith("#"):
+                return "tag"
+            if word.upper() in known.symbols:
+                return "symbol"
+            if word in known.strategies:
+                return "strategy"
+            return "result" if word in RESULTS else ""
+
+        return filters.parsed(line, KEYS, shorthand)
+
+    def _wrong(self, line: str) -> str:
+        try:
+            self._parsed(line)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _filtered(self, line: str | None) -> None:
+        if line is not None:
+            self._args = self._parsed(line)
+            self.floor.pump()
+
+    def action_note(self) -> None:
+        trade = self.trade
+        if trade is None:
+            self.floor.tell("no trade to write a note on", "warn")
+            return
+
+        def noted(text: str | None) -> None:
+            if text:
+                self.floor.hand.send(NoteTrade(trade.id, text, "screen"), f"a note on {trade.id}", self.again)
+
+        dialog = LineDialog(
+            self.floor.perf, f"NOTE ON {trade.id}",
+            f"{trade.label or trade.symbol} {story.result_text(trade)[0]}",
+            check=lambda line: "" if line.strip() else "an empty note says nothing: type its text",
+        )  # fmt: skip
+        self.app.push_screen(dialog, noted)
+
+    def action_tag(self) -> None:
+        trade = self.trade
+        if trade is None:
+            self.floor.tell("no trade to put a tag on", "warn")
+            return
+        known = self.document("list", JournalTold) or JournalTold()
+
+        def tagged(text: str | None) -> None:
+            tag = (text or "").strip().lower().removeprefix("#")
+            if tag:
+                on = tag not in trade.tags
+                self.floor.hand.send(
+                    TagTrade(trade.id, tag, on, "screen"), f"tag {tag} on {trade.id}", self.again
+                )
+
+        here = " ".join(f"#{tag}" for tag in trade.tags) or "none"
+        more = (f"in use  {' '.join(f'#{tag}' for tag in known.tags)}",) if known.tags else ()
+        dialog = LineDialog(
+            self.floor.perf, f"TAG {trade.id}", f"On it: {here}. One of these again takes it off.", more=more
+        )
+        self.app.push_screen(dialog, tagged)
+
+    def action_export(self) -> None:
+        known = self.document("list", JournalTold)
+        if known is None or not known.trades:
+            self.floor.tell("the list is empty: nothing to export", "warn")
+            return
+        self._keep({"journal.csv": csv_of(known.trades)})
+
+    def action_picture(self) -> None:
+        film = self.query_one(FilmPane)
+        lines = film.frame_lines(*FILM_SIZE, colours=True)
+        told = film.film
+        if not lines or told is None:
+            self.floor.tell("there is no film of this trade to take a picture of", "warn")
+            return
+        name = f"film-{told.trade.id}"
+        text = "\n".join("".join(span for span, _ in line).rstrip() for line in lines)
+        self._keep(
+            {
+                f"{name}.svg": svg_of(lines, FILM_SIZE[0], f"{told.trade.id} {told.trade.symbol}"),
+                f"{name}.txt": text,
+            }
+        )
+
+    def _keep(self, files: Mapping[str, str]) -> None:
+        folder = self.floor.exports
+        if folder is None:
+            self.floor.tell("this screen has no directory to write to", "warn")
+            return
+        try:
+            paths = [keep(folder, name, text) for name, text in files.items()]
+        except OSError as error:
+            self.floor.tell(f"{folder} cannot be written: {error.strerror or error}", "bad")
+            return
+        self.floor.tell(f"written: {', '.join(map(str, paths))}", "good")
+
+    def copied(self) -> str:
+        """The story as text, where the list or the story has the keys."""
+        told = self.document("story", StoryTold)
+        return story.as_text(self._whole(told)) if told is not None else ""
+
+
+def _row(trade: TradeTold, table: Table) -> Block:
+    opened = instant(trade.opened_utc)
+    result, tone = story.result_text(trade)
+    style = ink.DIM if trade.result == "refused" else ink.TEXT
+    mark = f" ✓{trade.notes}" if trade.notes else ""
+    line = table.line(
+        [
+            (f"{words.day_text(opened)} {words.minute_text(opened)}" if opened else "--", ink.DIM),
+            (words.contract(trade.label or trade.symbol, opened), style), (result, tone),
+            (story.hold_text(trade.hold_s), ink.DIM), (trade.cause or "", style), (trade.strategy, style),
+            (" ".join(f"#{tag}" for tag in trade.tags) + mark, ink.KEY),
+        ]
+    )  # fmt: skip
+    return Block((line,), trade.id)
+
+
+def csv_of(trades: tuple[TradeTold, ...]) -> str:
+    """The list as CSV: a header, one row a trade, tags joined by spaces. A cell never begins a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow((*CSV_FIELDS, "scanners", "tags", "notes"))
+    for trade in trades:
+        cells = [getattr(trade, name) for name in CSV_FIELDS]
+        cells += [" ".join(trade.scanners), " ".join(trade.tags), trade.notes]
+        writer.writerow([_cell(cell) for cell in cells])
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    is_formula = text[:1] in ("=", "@", "\t") or (text[:1] in ("+", "-") and not _is_number(text))
+    return f"'{text}" if is_formula else text
+
+
+def _is_number(text: str) -> bool:
+    return text[1:].replace(".", "", 1).isdecimal()

@@ -1,0 +1,43 @@
+"""Text that leaves the screen: to the terminal's clipboard, and to a file, since none says it took it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+CLIPBOARD_LIMIT: Final = 74_000
+"""Terminals drop longer OSC 52 texts (xterm's 100,000 base64 characters are the least generous)."""
+COPY_NAME: Final = "copy.txt"
+
+
+def keep(folder: Path, name: str, text: str) -> Path:
+    """Write `text` to `folder/name`, readable by its owner alone. Raises OSError where the disk refuses."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)
+    fresh = path.with_name(f".{path.name}.new")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text if text.endswith("\n") else f"{text}\n")
+    fresh.replace(path)
+    return path
+
+
+def copied(text: str, folder: Path | None, to_clipboard: Callable[[str], None]) -> tuple[str, str]:
+    """Copy by OSC 52 and to a file; what to say of it, and in which tone."""
+    if not text.strip():
+        return "nothing stands here to copy", "warn"
+    lines = len(text.splitlines())
+    fits = len(text.encode()) <= CLIPBOARD_LIMIT
+    if fits:
+        to_clipboard(text)
+    went = [f"{lines} lines to the terminal's clipboard" if fits else "too long for a terminal's clipboard"]
+    if folder is not None:
+        try:
+            went.append(
+                f"also in {keep(folder, COPY_NAME, text)}" if fits else f"see {keep(folder, COPY_NAME, text)}"
+            )
+        except OSError as error:
+            return f"{went[0]}; {folder} cannot be written: {error.strerror or error}", "warn"
+    return "; ".join(went), "good" if fits or folder is not None else "warn"

@@ -1,0 +1,127 @@
+"""The station's log: newest first, by level, component and words, following or held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from textual.binding import Binding, BindingType
+
+from station.link import Query
+from widgets import filters, ink, words
+from widgets.asking import LineDialog
+from widgets.page import Page, PagePane, Question
+from widgets.pane import Block, Content
+from widgets.scene import Scene
+from widgets.told import LogLine, LogTold, instant
+
+LEVELS: Final = ("info", "warning", "error", "critical")
+KEYS: Final = ("level", "component")
+_STYLES: Final = {"info": ink.DIM, "warning": ink.WARN, "error": ink.ALARM, "critical": ink.ALARM}
+
+
+class LogPage(Page):
+    """Follows while nothing is held; space holds what is in sight."""
+
+    TITLE = "Log"
+    EVERY_S = 1.0
+    HELP = (
+        ("/", "Filter: level:warning component:trade, and words to look for in the whole line."),
+        ("+ -", "Only graver lines; milder ones too."),
+        ("space", "Hold what is shown, or follow again; scrolling down holds too."),
+        ("backspace", "No filter."),
+    )
+    HINTS = (("/", "filter"), ("+ -", "level"), ("space", "hold"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "filter", show=False),
+        Binding("backspace", "clear", "no filter", show=False),
+        Binding("plus", "level(1)", "graver", show=False),
+        Binding("minus", "level(-1)", "milder", show=False),
+        Binding("space", "hold", "hold", show=False),
+    ]
+
+    _args: Mapping[str, str] = {}
+    _held = False
+
+    def questions(self) -> Mapping[str, Question]:
+        return {"log": Question(Query("log", dict(self._args)), LogTold)}
+
+    def make(self) -> list[PagePane]:
+        return [self.pane("log", "Log", "log", self._lines)]
+
+    def beat(self) -> None:
+        if not self._held and not (self.front.scrolled and self.document("log", LogTold) is not None):
+            super().beat()
+
+    def _lines(self, _scene: Scene, width: int) -> Content:
+        told = self.document("log", LogTold) or LogTold()
+        only = filters.written(self._args)
+        held = self._held or self.front.scrolled
+        state = "HELD" if held else "following"
+        more = "" if told.whole else "  older lines are in the file"
+        head = (ink.clipped(((" only ", ink.FAINT), (only, ink.KEY)), width),) if only else ()
+        return Content(
+            note=f"{len(told.lines)} lines{more}  {state}", warn=held, head=head,
+            blocks=tuple(Block((_line(one, width),)) for one in told.lines),
+            empty="no line matches the filter: backspace clears it" if only else "the log is empty",
+        )  # fmt: skip
+
+    # --- what keys do -------------------------------------------------------------------------------
+
+    def action_hold(self) -> None:
+        self._held = not self._held
+        self.version += 1
+        self.floor.pump()
+
+    def _ask_for(self, args: Mapping[str, str]) -> None:
+        self._args, self._held = args, False
+        self.version += 1
+        self.floor.pump()
+
+    def action_clear(self) -> None:
+        self._ask_for({})
+
+    def action_level(self, step: int) -> None:
+        here = LEVELS.index(self._args.get("level", "info"))
+        level = LEVELS[min(max(here + step, 0), len(LEVELS) - 1)]
+        rest = {key: value for key, value in self._args.items() if key != "level"}
+        self._ask_for(rest if level == "info" else {"level": level, **rest})
+
+    def action_filter(self) -> None:
+        told = self.document("log", LogTold) or LogTold()
+        dialog = LineDialog(
+            self.floor.perf, "LOG FILTER",
+            "level:warning component:trade, or words to look for (a trade's id finds its whole way).",
+            value=filters.written(self._args),
+            more=(f"levels  {' '.join(LEVELS)}", f"components  {' '.join(told.components)}"),
+            check=lambda line: self._wrong(line, told),
+        )  # fmt: skip
+        self.app.push_screen(dialog, lambda line: None if line is None else self._ask_for(_parsed(line, told)))
+
+    def _wrong(self, line: str, told: LogTold) -> str:
+        try:
+            level = _parsed(line, told).get("level", "info")
+        except ValueError as error:
+            return str(error)
+        return "" if level in LEVELS else f"level {level!r}: use {', '.join(LEVELS)}"
+
+
+def _parsed(line: str, told: LogTold) -> dict[str, str]:
+    def shorthand(word: str) -> str:
+        return "level" if word in LEVELS else "component" if word in told.components else ""
+
+    return filters.parsed(line, KEYS, shorthand)
+
+
+def _line(one: LogLine, width: int) -> ink.Line:
+    at = instant(one.ts_utc) if one.ts_utc else 0
+    style = _STYLES.get(one.level, ink.DIM)
+    when = f"{words.day_text(at)} {words.clock_text(at)}" if at else "--"
+    return ink.clipped(
+        (
+            (f" {when} ", ink.FAINT), (f"{one.level:<8} ", style), (f"{one.event:<22} ", ink.TEXT),
+            (f"{one.trade_id} " if one.trade_id else "", ink.ACCENT),
+            (words.shortened(one.text, at), style if one.level != "info" else ink.TEXT),
+        ),
+        width,
+    )  # fmt: skip

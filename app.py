@@ -127,8 +127,10 @@ def _parser() -> _Parser:
     report.add_argument(
         "--date", type=_day, default=None, metavar="YYYY-MM-DD", help="default: the last day traded"
     )
+    report.add_argument("--period", choices=("day", "week", "month"), default="day", help="up to the date")
     report.add_argument("--csv", action="store_true", help="CSV instead of Markdown")
 
+    _simple(verbs, "wealth", "where the account stands against its wealth plan, week by week")
     scan = _simple(verbs, "scan", "every firing of a scanner over a bar file, ungated")
     scan.add_argument("--bars", type=Path, required=True, metavar="FILE")
     scan.add_argument("--symbol", default=None, metavar="S")

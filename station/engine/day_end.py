@@ -14,16 +14,20 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from station.calendars import at_et
 from station.domain.clock import DAY, SECOND
 from station.domain.errors import VigilError
 from station.domain.events import Alerted, SessionMarked
 from station.domain.ports import Changes, DailyMetrics
 from station.domain.trade import Cause, Trade
 from station.engine.rooms import Rooms
-from station.journal.report import daily_csv, daily_markdown
+from station.journal.periods import periods_ending
+from station.journal.report import period_csv, period_markdown
 from station.journal.shapes import decimal_text
 from station.journal.statistics import closed_trades, of_day, statistics
-from station.store import Stores
+from station.journal.wealth import wealth_line, wealth_markdown, wealth_progress
+from station.store import Stores, TradeFilter
+from station.wealth.progress import Progress
 
 AFTER_CLOSE_S: Final = 30
 KEPT_BACKUPS: Final = 14
@@ -44,12 +48,14 @@ class DayEnd:
     """The checklist of one session. Running it again changes nothing that is right already."""
 
     def __init__(
-        self, rooms: Rooms, stores: Stores, runtime: Path, session: date, now: Callable[[], int]
-    ) -> None:
+        self, rooms: Rooms, stores: Stores, runtime: Path, session: date, next_session: date,
+        now: Callable[[], int],
+    ) -> None:  # fmt: skip
         self._rooms = rooms
         self._stores = stores
         self._runtime = runtime
         self._day = session
+        self._next_session = next_session
         self._session = session.isoformat()
         self._now = now
         self.results: tuple[StepResult, ...] = ()
@@ -117,13 +123,22 @@ class DayEnd:
     async def _report(self) -> str:
         folder = self._runtime / "reports"
         folder.mkdir(mode=0o700, exist_ok=True)
-        trades = tuple(self._rooms.ledger.trades.values())
-        day = self._day
         notes = list(self._rooms.reconciler.unresolved) or ["the books agree with the broker"]
         equity = decimal_text(self._rooms.money.equity)
-        _write(folder / f"{self._session}.md", daily_markdown(trades, day, equity=equity, notes=notes))
-        _write(folder / f"{self._session}.csv", daily_csv(trades, day))
-        return f"reports/{self._session}.md"
+        wealth = wealth_markdown(await self._wealth())
+        periods = periods_ending(self._day, self._next_session)
+        since = at_et(min(period.first for period in periods), "00:00")
+        trades = await self._stores.lifecycle.trades(TradeFilter(since_ns=since))
+        for one in periods:
+            text = period_markdown(
+                trades, one.first, one.last, f"Vigil, {one.title}", equity=equity, notes=notes, wealth=wealth
+            )
+            _write(folder / f"{one.name}.md", text)
+            _write(folder / f"{one.name}.csv", period_csv(trades, one.first, one.last))
+        return ", ".join(f"reports/{one.name}.md" for one in periods)
+
+    async def _wealth(self) -> tuple[Progress, ...]:
+        return await wealth_progress(self._stores.wealth, self._rooms.wealth.plans)
 
     async def _summary(self) -> str:
         found = statistics(closed_trades(self._todays()))
@@ -131,6 +146,7 @@ class DayEnd:
             f"{self._session}: {found.trades} trades, {found.wins} won, net {decimal_text(found.net_pnl)}, "
             f"equity {decimal_text(self._rooms.money.equity)}"
         )
+        text += "".join(f"; {one.plan} {wealth_line(one)}" for one in await self._wealth())
         await self._rooms.ledger.record("", Alerted("info", text))
         return text
 

@@ -215,8 +215,9 @@ class Engine:
         """The checklist after the close (SPEC §20), once a session."""
         await self.outside.clock.sleep_until(due_at(self.session.close_ns))
         clock = self.outside.clock
+        after = self.outside.calendar.next_after(Hours.REGULAR, self.session.close_ns).day
         self.day_end = DayEnd(
-            self.rooms, self.outside.stores, self.outside.runtime, self.session.day, clock.now
+            self.rooms, self.outside.stores, self.outside.runtime, self.session.day, after, clock.now
         )
         for result in await self.day_end.run():
             if not result.ok:

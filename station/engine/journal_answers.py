@@ -17,22 +17,25 @@ from station.journal import Journal
 from station.journal.entries import JournalFilter
 from station.journal.film import MAX_BARS, film_document
 from station.journal.notes import MAX_TAGS, NOTHING, note_text, tag_text
+from station.journal.wealth import wealth_document, wealth_progress
 from station.link import Ack, NoteTrade, TagTrade
 from station.series import Bars, aggregate
 from station.series.aggregate import finished
 
-JOURNAL_QUERIES: Final = ("journal", "film", "performance")
+JOURNAL_QUERIES: Final = ("journal", "film", "performance", "wealth")
 BEFORE: Final = 30
 AFTER: Final = 10
 """Bars of a film before the signal and after the close."""
 
 
 async def journal_answer(engine: Engine, name: str, args: Mapping[str, str]) -> dict[str, Any]:
-    """The document `journal`, `film` or `performance`; arguments as in `JournalFilter.parse`, for a film
-    `trade` and `timeframe` (default 1m). Raises BadInput."""
+    """The document `journal`, `film`, `performance` or `wealth`; arguments as in `JournalFilter.parse`, for a
+    film `trade` and `timeframe` (default 1m), for wealth none. Raises BadInput."""
     journal = Journal(engine.outside.stores.lifecycle)
     if name == "film":
         return await _film(engine, journal, args)
+    if name == "wealth":
+        return wealth_document(await wealth_progress(engine.outside.stores.wealth, engine.rooms.wealth.plans))
     wanted = JournalFilter.parse(args)
     return await (journal.entries(wanted) if name == "journal" else journal.performance(wanted))
 

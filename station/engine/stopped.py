@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from station.domain.errors import BadInput, Fatal
 from station.domain.specs import ConfigRow, Desired
 from station.engine.desired import parse, shipped
 from station.engine.instruments import enlist_configured
-from station.store.files import CONFIG, LIFECYCLE
+from station.store import WealthReader
+from station.store.files import CONFIG, LIFECYCLE, WEALTH
 
+T = TypeVar("T")
 _ROWS = "SELECT kind, key, body, version, origin, changed_ns, changed_by FROM config_rows ORDER BY kind, seq"
 
 
@@ -30,6 +33,34 @@ def desired_of(runtime: Path) -> Desired:
             connection.close()
     except sqlite3.Error as error:
         raise Fatal(f"{path} cannot be read: {error}") from None
+
+
+@contextmanager
+def wealth_of(runtime: Path) -> Generator[WealthReader]:
+    """The wealth database of a directory, read-only. Raises BadInput where there is none, Fatal where it cannot
+    be read."""
+    path = runtime / WEALTH
+    if not path.is_file():
+        raise BadInput(f"{runtime} holds no {WEALTH}: give the --runtime of a run that has started")
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        try:
+            connection.execute("BEGIN")
+            yield WealthReader(Inline(connection))
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Fatal(f"{path} cannot be read: {error}") from None
+
+
+class Inline:
+    """Answers on the calling thread; a verb has no loop to keep free."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    async def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> T:
+        return work(self._connection)
 
 
 @contextmanager

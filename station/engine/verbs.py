@@ -151,16 +151,25 @@ def stats(arguments: argparse.Namespace) -> Outcome:
 
 def report(arguments: argparse.Namespace) -> Outcome:
     from station.calendars import et_date
+    from station.engine.reports import report_of
     from station.journal import open_journal
-    from station.journal.report import daily_csv, daily_markdown
 
     with open_journal(arguments.runtime) as journal:
         trades = asyncio.run(journal.every_trade())
     if not trades and arguments.date is None:
         raise BadInput(f"{arguments.runtime} has no trade to report on: name a --date")
     day = arguments.date or et_date(max(trade.opened_ns for trade in trades))
-    text = daily_csv(trades, day) if arguments.csv else daily_markdown(trades, day)
-    return Outcome({"v": 1, "date": day.isoformat(), "report": text}, text.rstrip())
+    text = report_of(arguments.runtime, trades, day, arguments.period, as_csv=arguments.csv)
+    document = {"v": 1, "date": day.isoformat(), "period": arguments.period, "report": text}
+    return Outcome(document, text.rstrip())
+
+
+def wealth(arguments: argparse.Namespace) -> Outcome:
+    from station.engine.reports import standing_of
+    from station.journal.wealth import wealth_document, wealth_markdown
+
+    found = standing_of(arguments.runtime)
+    return Outcome(wealth_document(found), "\n".join(wealth_markdown(found)) or "no plan has begun here")
 
 
 def scanners(arguments: argparse.Namespace) -> Outcome:
@@ -287,6 +296,6 @@ def _rendered(thing: RenderableType) -> str:
 VERBS: Final[dict[str, Callable[[argparse.Namespace], Outcome]]] = {
     "status": status, "kill": kill, "flatten": flatten, "gate": gate, "stop": stop, "takeover": takeover,
     "trades": trades, "story": story, "scanners": scanners, "verify": verify, "replay-log": replay_log,
-    "scan": scan, "stats": stats, "report": report, "bench": bench, "doctor": doctor,
+    "scan": scan, "stats": stats, "report": report, "wealth": wealth, "bench": bench, "doctor": doctor,
     "preflight": preflight, "why": why, "profiles": profiles,
 }  # fmt: skip

@@ -5,8 +5,7 @@ Read from the signals, trades and decision traces of a runtime directory, whethe
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,7 +14,7 @@ from station.calendars import at_et, et_date, et_text
 from station.domain.clock import MINUTE, from_datetime, utc_text
 from station.domain.signals import Decision, Signal, stage_of
 from station.domain.trade import Trade, TradeState
-from station.engine.stopped import lifecycle_of
+from station.engine.stopped import Inline, lifecycle_of
 from station.store import LifecycleReader
 
 T = TypeVar("T")
@@ -29,7 +28,7 @@ async def why_document(runtime: Path, symbol: str | None, at: str | None) -> Jso
     """`{v, symbol, session, from_utc, to_utc, fired, matched, blocked}` of the newest session in the directory,
     or of the five minutes up to and with the minute `at` (HH:MM ET) of it. Raises BadInput, Fatal."""
     with lifecycle_of(runtime) as connection:
-        reader = LifecycleReader(_Inline(connection))
+        reader = LifecycleReader(Inline(connection))
         signals, trades = await reader.signals(), await reader.trades()
         newest = max([*(s.published_ns for s in signals), *(t.opened_ns for t in trades)], default=0)
         day = et_date(newest)
@@ -53,16 +52,6 @@ async def why_document(runtime: Path, symbol: str | None, at: str | None) -> Jso
         "matched": [_matched(trade, traces[trade.id]) for trade in trades],
         "blocked": [*_blocked(trades, traces), *_untaken(untaken, left)],
     }
-
-
-class _Inline:
-    """Answers on the calling thread; the verb has no loop to keep free."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    async def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> T:
-        return work(self._connection)
 
 
 def _span(day: date, at: str | None) -> tuple[int, int]:

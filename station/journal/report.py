@@ -1,4 +1,4 @@
-"""The daily report: Markdown for people, CSV for programs."""
+"""Reports of a day, a week or a month: Markdown for people, CSV for programs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import date
 from io import StringIO
 
-from station.calendars import et_text
+from station.calendars import et_date, et_text
 from station.domain.trade import Trade, TradeState
 from station.journal.shapes import decimal_text
-from station.journal.statistics import Statistics, closed_trades, grouped, of_day, statistics
+from station.journal.statistics import Statistics, closed_trades, grouped, of_day, of_days, statistics
+from station.journal.tables import markdown_table
 
 COLUMNS = (
     "id", "strategy", "contract", "qty", "opened_et", "closed_et", "entry", "exit", "net_pnl", "commission",
@@ -18,35 +19,52 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def daily_markdown(trades: Sequence[Trade], day: date, *, equity: str = "", notes: Sequence[str] = ()) -> str:
-    """The day in Markdown: the figures, each trade, results by strategy and cause, refusals, notes."""
-    mine = of_day(trades, day)
+def period_markdown(
+    trades: Sequence[Trade], first: date, last: date, title: str, *, equity: str = "",
+    notes: Sequence[str] = (), wealth: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """The trades opened on exchange dates from `first` to `last` in Markdown: the figures, each trade, results
+    by day, strategy and cause, refusals, wealth, notes."""
+    mine = of_days(trades, first, last)
     closed = closed_trades(mine)
-    lines = [f"# Vigil, {day:%A %d %B %Y}", "", *_figures(statistics(closed), equity), ""]
-    lines += ["## Trades", "", *_table(COLUMNS[:11], [_row(trade)[:11] for trade in closed]), ""]
+    lines = [f"# {title}", "", *_figures(statistics(closed), equity), ""]
+    if first != last:
+        rows = [(f"{day:%a %d %b}", *_brief(of_day(closed, day))) for day in _days_of(closed)]
+        lines += ["## By day", "", *markdown_table(("day", "trades", "won", "net"), rows), ""]
+    lines += ["## Trades", "", *markdown_table(COLUMNS[:11], [_row(trade)[:11] for trade in closed]), ""]
     groups = grouped(closed)
     for kind in ("strategy", "cause"):
         rows = [
             (name, str(found.trades), str(found.wins), f"{found.net_pnl:+.2f}")
             for name, found in groups[kind].items()
         ]
-        lines += [f"## By {kind}", "", *_table((kind, "trades", "wins", "net"), rows), ""]
+        lines += [f"## By {kind}", "", *markdown_table((kind, "trades", "wins", "net"), rows), ""]
     refused = [trade for trade in mine if trade.state is TradeState.FAILED]
     if refused:
         rows = [(t.id, t.strategy, t.side.value, t.cause, t.reason) for t in refused]
-        lines += ["## Not entered", "", *_table(("id", "strategy", "side", "code", "reason"), rows), ""]
+        lines += ["## Not entered", "", *markdown_table(("id", "strategy", "side", "code", "reason"), rows), ""]
+    lines += wealth
     if notes:
         lines += ["## Notes", "", *(f"- {note}" for note in notes), ""]
     return "\n".join(lines)
 
 
-def daily_csv(trades: Sequence[Trade], day: date) -> str:
-    """One row a trade of the day, refused ones included; money as decimal text."""
+def period_csv(trades: Sequence[Trade], first: date, last: date) -> str:
+    """One row a trade opened from `first` to `last`, refused ones included; money as decimal text."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_row(trade) for trade in of_day(trades, day))
+    writer.writerows(_row(trade) for trade in of_days(trades, first, last))
     return out.getvalue()
+
+
+def _days_of(trades: Sequence[Trade]) -> list[date]:
+    return sorted({et_date(trade.opened_ns) for trade in trades})
+
+
+def _brief(closed: Sequence[Trade]) -> tuple[str, str, str]:
+    found = statistics(closed)
+    return str(found.trades), str(found.wins), f"{found.net_pnl:+.2f}"
 
 
 def _figures(found: Statistics, equity: str) -> list[str]:
@@ -60,7 +78,7 @@ def _figures(found: Statistics, equity: str) -> list[str]:
     ]  # fmt: skip
     if equity:
         rows.append(("equity", equity))
-    return _table(("figure", "value"), rows)
+    return markdown_table(("figure", "value"), rows)
 
 
 def _row(trade: Trade) -> tuple[str, ...]:
@@ -75,13 +93,3 @@ def _row(trade: Trade) -> tuple[str, ...]:
 
 def _price(price: object) -> str:
     return "" if price is None else f"{price:.2f}"
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table; a bar inside a cell is escaped."""
-    if not rows:
-        return ["none"]
-    head = "| " + " | ".join(names) + " |"
-    rule = "|" + "---|" * len(names)
-    body = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return [head, rule, *body]

@@ -126,6 +126,11 @@ def of_day(trades: Iterable[Trade], day: date) -> list[Trade]:
     return [trade for trade in trades if et_date(trade.opened_ns) == day]
 
 
+def of_days(trades: Iterable[Trade], first: date, last: date) -> list[Trade]:
+    """The trades opened on exchange dates from `first` to `last`, both included."""
+    return [trade for trade in trades if first <= et_date(trade.opened_ns) <= last]
+
+
 def _groups(trades: Sequence[Trade], names: Callable[[Trade], tuple[str, ...]]) -> dict[str, Statistics]:
     members: dict[str, list[Trade]] = {}
     for trade in trades:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -99,3 +100,13 @@ def _brief(value: object) -> str:
         ref = value.get("order_ref")
         return str(ref) if ref else "…"
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def markdown_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table; a bar inside a cell is escaped."""
+    if not rows:
+        return ["none"]
+    head = "| " + " | ".join(names) + " |"
+    rule = "|" + "---|" * len(names)
+    body = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return [head, rule, *body]

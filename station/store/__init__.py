@@ -8,7 +8,7 @@ from station.store.opening import Stores, open_stores
 from station.store.reading import LifecycleReader, Logged, TradeFilter
 from station.store.rebuild import Rebuilt, ReplayReport, rebuild, replay_log
 from station.store.verification import Check, VerifyReport, verify
-from station.store.wealth import WealthRepository, WeekSummary
+from station.store.wealth import WealthReader, WealthRepository, WeekSummary
 
 __all__ = [
     "ArchiveRepository",
@@ -26,6 +26,7 @@ __all__ = [
     "Stores",
     "TradeFilter",
     "VerifyReport",
+    "WealthReader",
     "WealthRepository",
     "WeekSummary",
     "load_snapshot",

@@ -12,6 +12,7 @@ from station.domain.orders import ZERO
 from station.domain.ports import DiaryRow, WealthState
 from station.store.connection import Database
 from station.store.lifecycle import Owner
+from station.store.reading import Run
 from station.store.rows import RowMap
 
 _DIARY: Final = RowMap(DiaryRow, "trade_diary", "trade_id", extra=("plan", "account", "environment"))
@@ -41,11 +42,47 @@ class WeekSummary:
     end_capital: Decimal
 
 
-class WealthRepository:
+class WealthReader:
+    """Questions to a wealth database."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    async def states(self) -> tuple[WealthState, ...]:
+        """Where every plan that has begun stands, by name."""
+        rows = await self._run(lambda c: c.execute(f"{_STATE.select} ORDER BY plan").fetchall())
+        return tuple(map(_STATE.decode, rows))
+
+    async def diary(self, plan: str = "") -> tuple[DiaryRow, ...]:
+        """Every diary row (of one plan where it is given), in order of closing."""
+        rows = await self._run(
+            lambda c: c.execute(
+                f"{_DIARY.select} WHERE ? IN ('', plan) ORDER BY closed_ns, trade_id", (plan,)
+            ).fetchall()
+        )
+        return tuple(map(_DIARY.decode, rows))
+
+    async def weeks(self, plan: str) -> tuple[WeekSummary, ...]:
+        """The plan's weeks so far, oldest first."""
+        rows = await self._run(
+            lambda c: c.execute(
+                "SELECT plan, week, trades, wins, net_pnl, start_capital, end_capital FROM weekly_summary "
+                "WHERE plan = ? ORDER BY week",
+                (plan,),
+            ).fetchall()
+        )
+        return tuple(
+            WeekSummary(plan, week, trades, wins, Decimal(net), Decimal(start), Decimal(end))
+            for plan, week, trades, wins, net, start, end in rows
+        )
+
+
+class WealthRepository(WealthReader):
     """Fulfils `domain.ports.WealthStore`. States are remembered: sizing asks on the way to every order, and
     nobody else writes the file."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
+        super().__init__(database.read)
         self._database = database
         self._owner = owner
         self._states: dict[str, WealthState] = {}
@@ -64,29 +101,6 @@ class WealthRepository:
             lambda c: c.execute(f"{_DIARY.select} WHERE trade_id = ?", (trade_id,)).fetchone()
         )
         return None if row is None else _DIARY.decode(row)
-
-    async def diary(self, plan: str = "") -> tuple[DiaryRow, ...]:
-        """Every diary row (of one plan where it is given), in order of closing."""
-        rows = await self._database.read(
-            lambda c: c.execute(
-                f"{_DIARY.select} WHERE ? IN ('', plan) ORDER BY closed_ns, trade_id", (plan,)
-            ).fetchall()
-        )
-        return tuple(map(_DIARY.decode, rows))
-
-    async def weeks(self, plan: str) -> tuple[WeekSummary, ...]:
-        """The plan's weeks so far, oldest first."""
-        rows = await self._database.read(
-            lambda c: c.execute(
-                "SELECT plan, week, trades, wins, net_pnl, start_capital, end_capital FROM weekly_summary "
-                "WHERE plan = ? ORDER BY week",
-                (plan,),
-            ).fetchall()
-        )
-        return tuple(
-            WeekSummary(plan, week, trades, wins, Decimal(net), Decimal(start), Decimal(end))
-            for plan, week, trades, wins, net, start, end in rows
-        )
 
     async def begin(self, state: WealthState) -> None:
         """Write a plan's first state, only where there is none; its capital is what the plan starts from."""

@@ -76,6 +76,17 @@ def test_a_story_tells_transitions_events_and_the_decision_trace(lived: Path) ->
     assert set(story["decision"][0]) == {"stage", "verdict", "reason", "value", "limit", "ts_utc"}
 
 
+def test_wealth_stands_against_its_plan_and_a_week_has_its_report(lived: Path) -> None:
+    (plan,) = document("wealth", "--runtime", str(lived))["plans"]
+    (week,) = plan["weeks"]
+    assert (plan["plan"], plan["week"], week["trades"], week["met"]) == ("WM235K", 1, 2, False)
+    assert plan["capital"] == week["capital"]
+    assert 0 < plan["share"] < 1
+    report = document("report", "--period", "week", "--runtime", str(lived))["report"]
+    assert report.startswith("# Vigil, week 47 of 2026")
+    assert "## Wealth against plan" in report
+
+
 def test_scanners_lists_the_catalogue_of_a_directory_and_of_none(lived: Path, tmp_path: Path) -> None:
     here = document("scanners", "--runtime", str(lived))["scanners"]
     fresh = document("scanners", "--runtime", str(tmp_path / "none"))["scanners"]

@@ -112,6 +112,11 @@ def test_the_day_ends_in_order_once_and_leaves_report_metrics_and_backup(tmp_pat
     ended = [json.loads(text) for text in _sessions(tmp_path)]
     assert [each["what"] for each in ended].count("day ended") == 1
     assert (tmp_path / "reports" / "2026-11-27.md").read_text().startswith("# Vigil, Friday 27 November 2026")
+    week = (tmp_path / "reports" / "week-2026-W48.md").read_text()
+    assert "## Wealth against plan" in week and "**WM235K**" in week
+    assert (tmp_path / "reports" / "week-2026-W48.csv").is_file()
+    (said,) = [text for text in Lab(tmp_path).events("alert") if "2026-11-27: " in text]
+    assert "of the week's way" in said
     assert (tmp_path / "backup" / "2026-11-27" / "lifecycle.db").stat().st_size > 0
     assert_sound(tmp_path)
 

@@ -98,6 +98,10 @@ async def _performs(lab: Stage) -> None:
     assert found["all"]["trades"] == len(closed) == len(found["curve"])
     assert found["curve"][-1]["total"] == found["all"]["net_pnl"]
     assert set(found["by"]) >= {"strategy", "hour", "scanner"}
+    (plan,) = [one for one in (await asked(lab, "wealth"))["plans"] if one["plan"] == "WM235K"]
+    net = sum(t.net_pnl for t in closed if t.net_pnl is not None)
+    assert plan["pnl_to_date"] == f"{net:.2f}"
+    assert sum(week["trades"] for week in plan["weeks"]) == len(closed)
     assert (await asked(lab, "performance", symbol="QQQ"))["all"]["trades"] == 0
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from station.calendars import at_et
 from station.domain.clock import MINUTE
 from station.domain.trade import Trade, TradeState
-from station.journal.report import COLUMNS, daily_csv, daily_markdown
+from station.journal.periods import Period, day_of, periods_ending, week_of
+from station.journal.report import COLUMNS, period_csv, period_markdown
 from station.journal.statistics import closed_trades, document, drawdown, statistics
 
 DAY = date(2026, 11, 18)
@@ -89,15 +90,41 @@ def test_sums_hold_for_any_results(results: list[Decimal]) -> None:
 def test_the_daily_csv_has_a_row_a_trade_of_the_day() -> None:
     failed = replace(closed(9, "0"), state=TradeState.FAILED, net_pnl=None, cause="GATE_CLOSED", reason="a | b")
     other = closed(5, "7", day=date(2026, 11, 17))
-    rows = list(csv.reader(StringIO(daily_csv([*TRADES, failed, other], DAY))))
+    rows = list(csv.reader(StringIO(period_csv([*TRADES, failed, other], DAY, DAY))))
     assert tuple(rows[0]) == COLUMNS
     assert [row[0] for row in rows[1:]] == ["T1", "T2", "T3", "T4", "T9"]
 
 
 def test_the_daily_markdown_tells_the_figures_and_why_trades_were_not_entered() -> None:
     failed = replace(closed(9, "0"), state=TradeState.FAILED, net_pnl=None, cause="GATE_CLOSED", reason="a | b")
-    text = daily_markdown([*TRADES, failed], DAY, equity="35080.00", notes=["all books agree"])
+    title = f"Vigil, {day_of(DAY).title}"
+    text = period_markdown([*TRADES, failed], DAY, DAY, title, equity="35080.00", notes=["all books agree"])
     assert "# Vigil, Wednesday 18 November 2026" in text
     assert "| net | +80.00 |" in text
     assert "| T9 | A | CALL | GATE_CLOSED | a \\| b |" in text
     assert "- all books agree" in text
+
+
+def test_a_week_is_told_by_day_and_holds_only_its_own_trades() -> None:
+    monday, sunday = date(2026, 11, 16), date(2026, 11, 22)
+    trades = [*TRADES, closed(7, "-10", day=monday), closed(8, "1000", day=date(2026, 11, 13))]
+    week = week_of(sunday)
+    text = period_markdown(trades, week.first, week.last, f"Vigil, {week.title}")
+    assert (week.first, week.name) == (monday, "week-2026-W47")
+    assert "| net | +70.00 |" in text
+    assert "| Mon 16 Nov | 1 | 0 | -10.00 |" in text
+    assert "| Wed 18 Nov | 4 | 2 | +80.00 |" in text
+    assert len(period_csv(trades, week.first, week.last).splitlines()) == 6
+
+
+def test_a_session_ends_its_day_and_the_last_of_a_week_or_month_those_too() -> None:
+    def names(day: date, after: date) -> list[str]:
+        found: tuple[Period, ...] = periods_ending(day, after)
+        assert all(one.last == day for one in found)
+        return [one.name for one in found]
+
+    assert names(date(2026, 11, 18), date(2026, 11, 19)) == ["2026-11-18"]
+    assert names(date(2026, 11, 25), date(2026, 11, 27)) == ["2026-11-25"]
+    assert names(date(2026, 11, 27), date(2026, 11, 30)) == ["2026-11-27", "week-2026-W48"]
+    assert names(date(2026, 12, 31), date(2027, 1, 4)) == ["2026-12-31", "week-2026-W53", "month-2026-12"]
+    assert names(date(2026, 6, 30), date(2026, 7, 1)) == ["2026-06-30", "month-2026-06"]

@@ -1,0 +1,36 @@
+"""Reports and wealth of a runtime directory, whether an engine runs there or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from config.plans import plan_names, plan_path
+from station.domain.trade import Trade
+from station.engine.stopped import wealth_of
+from station.journal.periods import day_of, month_of, week_of
+from station.journal.report import period_csv, period_markdown
+from station.journal.wealth import wealth_markdown, wealth_progress
+from station.store.files import WEALTH
+from station.wealth import read_plan
+from station.wealth.progress import Progress
+
+PERIODS = {"day": day_of, "week": week_of, "month": month_of}
+
+
+def report_of(runtime: Path, trades: Sequence[Trade], day: date, period: str, *, as_csv: bool) -> str:
+    """The report of the day, or of the week or month up to it."""
+    one = PERIODS[period](day)
+    if as_csv:
+        return period_csv(trades, one.first, one.last)
+    wealth = wealth_markdown(standing_of(runtime)) if (runtime / WEALTH).is_file() else ()
+    return period_markdown(trades, one.first, one.last, f"Vigil, {one.title}", wealth=wealth)
+
+
+def standing_of(runtime: Path) -> tuple[Progress, ...]:
+    """Every plan that has begun. Raises BadInput where there is no wealth database."""
+    plans = {name: read_plan(plan_path(name)) for name in plan_names()}
+    with wealth_of(runtime) as reader:
+        return asyncio.run(wealth_progress(reader, plans))

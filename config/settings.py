@@ -137,6 +137,38 @@ def load_settings(
         raise ConfigError(_one_line(failure, layers, file)) from None
 
 
+def with_changes(base: Settings, changes: Mapping[str, Any], origin: str = "the database") -> Settings:
+    """`base` with `section.key` values of `origin` put over it, checked whole. Raises ConfigError."""
+    if not changes:
+        return base
+    layer = _nested(changes)
+    try:
+        return Settings(**_merge(base.model_dump(), layer))
+    except ValidationError as failure:
+        raise ConfigError(_one_line(failure, [(origin, layer)], STATION_FILE)) from None
+
+
+def origins(
+    *, file: Path = STATION_FILE, env_file: Path = ENV_FILE, environ: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Where each setting that is written down comes from, by `section.key`: `the environment` (the `.env` file
+    too), which goes before the database, or `the file`."""
+    named = _from_environment(os.environ if environ is None else environ, "the environment")
+    outside = _merge(_from_environment(_env_file(env_file), str(env_file)), named)
+    layers: list[Layer] = [("the environment", outside)]
+    layers += [("the file", layer) for _, layer in _file_layers(file, layers)]
+    return {key: name for name, layer in reversed(layers) for key in _flat(layer)}
+
+
+def _flat(layer: Mapping[str, Any], prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for name, value in layer.items():
+        key = f"{prefix}{name}"
+        inside = _flat(cast("Mapping[str, Any]", value), f"{key}.") if isinstance(value, Mapping) else []
+        found += [key, *inside]
+    return found
+
+
 Layer = tuple[str, dict[str, Any]]
 
 

@@ -60,6 +60,10 @@ class EntryDesk:
         self._cancelled_ns: dict[str, int] = {}
         ledger.listeners.append(self._noted)
 
+    def configure(self, terms: ExecutionTerms) -> None:
+        """New terms, in force with the next order."""
+        self._terms = terms
+
     def nudge_at(self, trade_id: str, at_ns: int) -> None:
         """Look at a trade again at `at_ns`; asked twice for one instant, once."""
         if (trade_id, at_ns) in self._nudges:

@@ -72,6 +72,10 @@ class ExitHands:
         self._terms = terms
         self._limits: dict[Contract, Decimal] = {}
 
+    def configure(self, terms: ExecutionTerms) -> None:
+        """New terms, in force with the next order."""
+        self._terms = terms
+
     def limit(self, held: Mapping[Contract, Decimal]) -> None:
         """The contracts of which the broker holds less than our trades: no exit may be for more than that."""
         self._limits = dict(held)

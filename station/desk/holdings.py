@@ -66,6 +66,10 @@ class HoldingsView:
                 return level * factor
         return None
 
+    def configure(self, rapid_shield_pct: Decimal) -> None:
+        """How far under its entry a rapid shield stands from now on, percent."""
+        self._rapid_shield_pct = rapid_shield_pct
+
     def spot(self, symbol: str) -> float | None:
         return self._market.last_price(symbol) if symbol in self._market.symbols else None
 

@@ -88,6 +88,10 @@ class Judgement:
         self._sessions: tuple[date, frozenset[date]] | None = None
         self._rules: dict[Contract, TickRule] = {}
 
+    def configure(self, day_shield_usd: Decimal) -> None:
+        """Where the day shield stands from now on, dollars of loss."""
+        self._day_shield_usd = day_shield_usd
+
     async def judge(self, trade: Trade, spec: StrategySpec, confidence: int) -> Judged:
         """Size down to what fits, then every rule; the trace names each with its value and limit."""
         assert trade.contract is not None

@@ -11,9 +11,11 @@ from station.domain.errors import BadInput, Refused
 from station.domain.trade import Cause
 from station.engine import killfile
 from station.engine.documents import scanner_document
+from station.engine.editing import edit_config
 from station.engine.engine import Engine
 from station.engine.journal_answers import JOURNAL_QUERIES, annotate, journal_answer
 from station.engine.risk_answers import risk_answer
+from station.engine.screen_answers import SCREEN_QUERIES, screen_answer
 from station.engine.watching import WATCHING_QUERIES, watching_answer
 from station.journal import Journal
 from station.journal.shapes import decimal_text
@@ -23,7 +25,9 @@ from station.link.messages import (
     CancelOrder,
     CloseTrade,
     Command,
+    CopyStrategy,
     Data,
+    EditConfig,
     Flatten,
     Gate,
     Kill,
@@ -33,6 +37,7 @@ from station.link.messages import (
     Query,
     Reconcile,
     Reply,
+    RevertConfig,
     Scanners,
     Status,
     Stop,
@@ -109,6 +114,8 @@ class Commander:
                 return Ack(
                     clean, "the books agree" if clean else f"breaks: {'; '.join(rooms.reconciler.unresolved)}"
                 )
+            case EditConfig() | CopyStrategy() | RevertConfig():
+                return await edit_config(self._engine, command)
             case NoteTrade() | TagTrade():
                 return await annotate(self._engine, command)
             case _:
@@ -124,6 +131,8 @@ class Commander:
         found = documents.get(type(command))
         if isinstance(command, Query) and command.name in JOURNAL_QUERIES:
             return Data(json.dumps(await journal_answer(self._engine, command.name, command.args)))
+        if isinstance(command, Query) and command.name in SCREEN_QUERIES:
+            return Data(await screen_answer(self._engine, command.name, command.args))
         if isinstance(command, Query) and command.name == "risk":
             return Data(json.dumps(risk_answer(self._engine, command.args)))
         if isinstance(command, Query) and command.name in WATCHING_QUERIES:
@@ -132,7 +141,8 @@ class Commander:
             name = command.name if isinstance(command, Query) else type(command).__name__
             raise BadInput(
                 f"the engine knows no question {name!r}: ask status, trades, story, scanners, risk, "
-                f"{', '.join(JOURNAL_QUERIES)}, lag, {', '.join(WATCHING_QUERIES)}"
+                f"{', '.join(JOURNAL_QUERIES)}, lag, "
+                f"{', '.join((*WATCHING_QUERIES, *SCREEN_QUERIES))}"
             )
         return Data(json.dumps(await found()))
 

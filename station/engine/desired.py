@@ -13,6 +13,7 @@ from config.plans import plan_path
 from station.domain.errors import BadInput, VigilError
 from station.domain.specs import ConfigRow, Desired, ScannerSpec, StrategySpec, Switches
 from station.domain.specs_parse import parse_scanner, parse_strategy
+from station.engine.tuning import SETTING, check_setting
 from station.scanners import check
 from station.store import ConfigRepository
 from station.strategy.schedule import allows
@@ -49,6 +50,8 @@ def validate(kind: str, key: str, body: str) -> None:
         check(parse_scanner(row))
     elif kind == STRATEGY:
         _check_strategy(parse_strategy(row))
+    elif kind == SETTING:
+        check_setting(key, row)
     elif kind == SWITCH and (key not in Switches.__dataclass_fields__ or not isinstance(row.get("on"), bool)):
         raise BadInput(f'switch {key}: {body} is not {{"on": true}} or {{"on": false}} of a known switch')
 
@@ -114,6 +117,12 @@ class DesiredCache:
         except VigilError:
             self._on_change(self.value)
             raise
+        await self.refresh()
+        return row
+
+    async def revert(self, kind: str, key: str, version: int, by: str) -> ConfigRow:
+        """The shipped default again, in force on return. Raises Refused; the old value stays."""
+        row = await self._repository.revert(kind, key, version=version, by=by)
         await self.refresh()
         return row
 

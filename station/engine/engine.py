@@ -26,6 +26,7 @@ from station.engine.killfile import KillFile
 from station.engine.rooms import Hooks, Outside, Rooms, build_rooms
 from station.engine.snapshots import SnapshotKeeper
 from station.engine.supervisor import Supervisor, TaskRecord
+from station.engine.tuning import SettingsDesk
 from station.market import MarketWatch
 
 WARM_BEAT_S: Final = 5.0
@@ -66,6 +67,10 @@ class Engine:
         self.link: Session | None = None
         self.recorder: Recorder | None = None
         self.desired = DesiredCache(outside.stores.config, self._reconfigured, self._plans)
+        self.settings = SettingsDesk(
+            outside.stores.config, outside.base or outside.settings, outside.settings, outside.pinned,
+            lambda settings: self.rooms.tuned.take(settings),
+        )  # fmt: skip
         self.jobs: JobRunner | None = None
         self.day_end: DayEnd | None = None
         self.rooms: Rooms

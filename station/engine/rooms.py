@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -37,6 +37,7 @@ from station.domain.instruments import INSTRUMENTS, Timeframe
 from station.domain.specs import Desired, ScannerSpec, StrategySpec
 from station.engine import mapping
 from station.engine.sources import market_limits, market_sources
+from station.engine.tuning import Tuned
 from station.execution import InstrumentLocks, OrderBook, Submitter
 from station.market import Market
 from station.options import OptionDesk
@@ -64,6 +65,10 @@ class Outside:
     probe: Callable[[str], None] | None
     symbols: tuple[str, ...]
     activity: Activity = field(default_factory=lambda: Activity(ordered=False))
+    base: Settings | None = None
+    """The settings without the database's, where it has any."""
+    pinned: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Settings that something stronger than the database gives, and what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,7 @@ class Rooms:
     hunt: Hunt
     stopwatch: Stopwatch
     spool: ExitSpool
+    tuned: Tuned
 
 
 class _Late:
@@ -161,9 +167,8 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         market.quote,
         execution,
     )
-    limits = mapping.limits(outside.settings)
+    tuned = Tuned(outside.settings)
     money = MoneyDesk(clock, broker, ledger, market, hooks.day_start, late.on_money)
-    events = mapping.known_events(outside.settings)
 
     def specs() -> dict[str, StrategySpec]:
         return {spec.strategy_id: spec for spec in hooks.desired().strategies}
@@ -175,10 +180,10 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     )  # fmt: skip
     judgement = Judgement(
         clock=clock, calendar=calendar, market=market, ledger=ledger, money=money,
-        controls=lambda: late.controls.controls, limits=lambda: limits, options=options,
+        controls=lambda: late.controls.controls, limits=lambda: tuned.limits, options=options,
         day_shield_usd=outside.settings.protection.day_shield_loss_usd,
-        enabled=lambda symbol: symbol not in outside.settings.risk.disabled_instruments,
-        holdings=holdings, events=lambda: events,
+        enabled=tuned.enabled,
+        holdings=holdings, events=lambda: tuned.events,
         reconciled=lambda: late.reconciler.ready, link_up=lambda: broker.connected, day_start=hooks.day_start,
     )  # fmt: skip
     reconciler = late.reconciler = Reconciler(ledger, inbox, broker, clock, late.alert, submitter)
@@ -198,7 +203,7 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         on_fault=hooks.on_fault, quarantine=lambda symbol, why: late.desk.quarantine(symbol, why),
     )  # fmt: skip
     controls = late.controls = ControlDesk(
-        ledger, hands, clock, lambda: limits, lambda: late.protection.notify_all(),
+        ledger, hands, clock, lambda: tuned.limits, lambda: late.protection.notify_all(),
         lambda trade_id, cause, reason: late.desk.close_trade(trade_id, cause, reason),
     )  # fmt: skip
     breaks = BreakDesk(
@@ -228,9 +233,22 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         clock, hunter, ledger, outside.stores.lifecycle, hooks.desired, way.begin, hooks.session,
         hooks.day_start, opposite,
     )  # fmt: skip
+
+    def retuned(settings: Settings) -> None:
+        terms = mapping.execution(settings)
+        hands.configure(terms)
+        entries.configure(terms)
+        holdings.configure(settings.protection.rapid_shield_pct)
+        judgement.configure(settings.protection.day_shield_loss_usd)
+        hunter.caps = mapping.caps(settings)
+        options.configure(mapping.pick_limits(settings))
+        submitter.configure(mapping.send_caps(settings))
+        protection.configure(mapping.protection(settings))
+
+    tuned.listeners.append(retuned)
     return Rooms(
         market, scanners, pool, hunter, options, wealth, ledger, inbox, submitter, money, judgement,
-        controls, reconciler, way, desk, protection, bars, hunt, stopwatch, spool,
+        controls, reconciler, way, desk, protection, bars, hunt, stopwatch, spool, tuned,
     )  # fmt: skip
 
 

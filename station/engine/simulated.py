@@ -29,6 +29,7 @@ from station.engine.options import RunOptions, Say
 from station.engine.recorded import Recorded, read_recorded
 from station.engine.rooms import Outside
 from station.engine.summary import RunFacts, summarise
+from station.engine.tuning import pinned, with_stored
 from station.link import LocalLink
 from station.store import Stores, open_stores, verify
 from station.store.files import prepare_directory
@@ -85,7 +86,9 @@ class SimulatedRun:
             runtime, clock=clock, activity=loop.activity, probe=probe, account=settings.paper.account,
             environment=settings.station.environment, validate=validate,
         )  # fmt: skip
+        base, held = settings, pinned({"paper.seed": options.seed})
         try:
+            settings = await with_stored(stores.config, base, held)
             last_ns = await _newest_instant(stores)
             day = options.day or await _next_day(stores, calendar, recorded, last_ns)
             seed = settings.paper.seed
@@ -106,6 +109,7 @@ class SimulatedRun:
         outside = Outside(
             settings, runtime, clock, calendar, stores, exchange, probe,
             tuple(symbol for symbol in INSTRUMENTS if symbol in tape.symbols), loop.activity,
+            base, held,
         )  # fmt: skip
         log = open_log(runtime, clock)
         engine = Engine(outside, SessionSpan(day, tape.open_ns, tape.close_ns, _is_early(calendar, day)), say)

@@ -96,7 +96,7 @@ class StandingDesk:
 
     def _loss_limit(self) -> Decimal | None:
         """The day's loss that closes the gate, dollars, positive: the nearer of percent and amount."""
-        risk = self._engine.outside.settings.risk
+        risk = self._engine.rooms.tuned.settings.risk
         baseline = self._engine.rooms.controls.controls.day.baseline
         if baseline is None:
             return None

@@ -245,7 +245,7 @@ class FloorView:
             return "entry", trade.entry_valid_until_ns
         if not trade.filled_ns:
             return "", 0
-        grace = trade.filled_ns + self._engine.outside.settings.protection.grace_s * SECOND
+        grace = trade.filled_ns + self._engine.rooms.tuned.settings.protection.grace_s * SECOND
         return ("grace", grace) if grace > self._engine.outside.clock.now() else ("", 0)
 
     def _strategies(self) -> Strategies:

@@ -23,6 +23,7 @@ from station.engine.logs import open_log
 from station.engine.options import RunOptions, Say
 from station.engine.rooms import Outside
 from station.engine.summary import RunFacts, summarise
+from station.engine.tuning import pinned, with_stored
 from station.store import Stores, open_stores, verify
 from station.store.files import prepare_directory
 
@@ -67,13 +68,21 @@ class WiredRun:
         except BaseException:
             lease.release()
             raise
+        base, held = settings, pinned({})
+        try:
+            settings = await with_stored(stores.config, base, held)
+        except BaseException:
+            await stores.close()
+            lease.release()
+            raise
         span = calendar.last_opened(Hours.REGULAR, clock.now())
         if clock.now() >= span.close_ns + AFTER_CLOSE_S * SECOND:
             span = calendar.next_after(Hours.REGULAR, clock.now())
         broker = _broker(options, settings, clock, calendar, await _next_order_id(stores))
         outside = Outside(
-            settings, runtime, clock, calendar, stores, broker, probe_from_environment(), tuple(INSTRUMENTS)
-        )
+            settings, runtime, clock, calendar, stores, broker, probe_from_environment(), tuple(INSTRUMENTS),
+            base=base, pinned=held,
+        )  # fmt: skip
         engine = Engine(outside, span, say)
         doors = Doors(engine, _pace(clock), open_log(runtime, clock))
         until_ns = at_et(span.day, options.until) if options.until else span.close_ns + AFTER_CLOSE_S * SECOND

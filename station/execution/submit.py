@@ -48,6 +48,10 @@ class Submitter:
         self.handed = 0
         self.sent = 0
 
+    def configure(self, caps: SendCaps) -> None:
+        """New caps, in force with the next send."""
+        self._caps = caps
+
     def since(self, mark: int) -> frozenset[str]:
         """The orders placed or changed since `handed` stood at `mark`."""
         return frozenset(ref for ref, number in self._numbers.items() if number > mark)

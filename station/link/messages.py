@@ -202,6 +202,35 @@ class TagTrade(Wire, frozen=True):
     by: str = ""
 
 
+class EditConfig(Wire, frozen=True):
+    """Change one field of a configuration row as last read at `version` (0: it was never stored). `kind` is
+    setting, scanner, strategy or switch, `key` its name; settings and switches have no field."""
+
+    kind: str
+    key: str
+    value: str
+    version: int
+    field: str = ""
+    by: str = ""
+
+
+class CopyStrategy(Wire, frozen=True):
+    """A second strategy like the first, off until it is enabled."""
+
+    strategy_id: str
+    to: str
+    by: str = ""
+
+
+class RevertConfig(Wire, frozen=True):
+    """Give a row its shipped default back, so that it follows the defaults again."""
+
+    kind: str
+    key: str
+    version: int
+    by: str = ""
+
+
 class Query(Wire, frozen=True):
     """Any other question by name; the engine refuses a name it does not know."""
 
@@ -223,7 +252,8 @@ class Attach(Wire, frozen=True):
 Command = (
     Kill | KillRelease | Flatten | Gate | Stop | Takeover | Status | Trades | Story | Scanners
     | CloseTrade | CancelOrder | PreviewOrder | PlaceOrder | ModifyOrder | ClosePart | ReverseTrade
-    | CancelAll | Reconcile | LiftQuarantine | NoteTrade | TagTrade | Query | Attach
+    | CancelAll | Reconcile | LiftQuarantine | NoteTrade | TagTrade
+    | EditConfig | CopyStrategy | RevertConfig | Query | Attach
 )  # fmt: skip
 CoreCommand = Kill | Flatten | Stop
 

@@ -82,6 +82,10 @@ class OptionDesk:
         self._watched: dict[Contract, None] = {}
         self._turn = asyncio.Lock()
 
+    def configure(self, limits: PickLimits) -> None:
+        """New limits, in force with the next pick."""
+        self._limits = limits
+
     # --- warming: awaits the broker ---
 
     async def keep_warm(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,8 @@ from station.scanners.sessions import recent_opens
 from station.scanners.study import Study
 
 ES_ONLY_SYMBOL: Final = "ES"
+KEPT_TIMES: Final = 400
+"""A session of 1-minute bars, and a little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class ScannerCounts:
     published: int = 0
     rejected: Counter[str] = field(default_factory=Counter[str])
     last: Firing | None = None
+    times: deque[int] = field(default_factory=lambda: deque[int](maxlen=KEPT_TIMES))
+    """When the bars of the newest firings closed, UTC ns, oldest first."""
 
 
 class ScannerRoom:
@@ -126,6 +130,7 @@ class ScannerRoom:
             )  # fmt: skip
             counts.fired += 1
             counts.last = firing
+            counts.times.append(close_ns)
             firings.append(firing)
 
     def _study(self, series: Series) -> tuple[Study, dict[tuple[object, ...], Marks]]:

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from station.domain.events import Recorded
@@ -13,6 +14,7 @@ from station.domain.orders import Execution, Order
 from station.domain.ports import DailyMetrics
 from station.domain.signals import Decision, Signal
 from station.domain.trade import Trade
+from station.store.chains import Chain, ChainFilter, read_chains
 from station.store.codec import decode_event
 from station.store.rows import DECISIONS, FILLS, ORDERS, SIGNALS, TRADES
 
@@ -115,6 +117,14 @@ class LifecycleReader:
             (since_ns, trade_id),
         )
         return tuple(map(SIGNALS.decode, rows))
+
+    async def signal(self, signal_id: str) -> Signal | None:
+        rows = await self._rows(f"{SIGNALS.select} WHERE id = ?", (signal_id,))
+        return SIGNALS.decode(rows[0]) if rows else None
+
+    async def chains(self, wanted: ChainFilter) -> tuple[tuple[Chain, ...], dict[str, int]]:
+        """Signals with what each led to, the newest first, and their number by state."""
+        return await self._run(partial(read_chains, wanted))
 
     async def orders(self, trade_id: str = "", since_ns: int = 0) -> tuple[Order, ...]:
         """Orders created at or after `since_ns`, of one trade where it is given."""

@@ -1,0 +1,182 @@
+"""Configuration rows as fields that a trader edits, and the edits themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from station.domain.errors import BadInput, Refused
+from station.domain.specs import ScannerSpec, StrategySpec
+from station.domain.specs_parse import (
+    AUTONOMY,
+    ENTRY_POLICIES,
+    EXPIRIES,
+    HUNTERS,
+    SHIELDS,
+    SIDES,
+    VEERA_RULES,
+    parse_strategy,
+    spec_row,
+)
+from station.engine.desired import SCANNER, STRATEGY, SWITCH
+from station.engine.engine import Engine
+from station.engine.tuning import SETTING
+from station.link.messages import Ack, CopyStrategy, EditConfig, RevertConfig
+from station.link.screens import FieldLine
+
+TEXT: Final = "text"
+TEXTS: Final = "list"
+WHOLE: Final = "whole number"
+NUMBER: Final = "number"
+FLAG: Final = "on or off"
+NUMBERS: Final = "name=number …"
+
+
+class FieldKind(NamedTuple):
+    """How a field is written, and what it may be, in words."""
+
+    kind: str
+    limit: str = ""
+
+
+def _choice(*names: str) -> FieldKind:
+    return FieldKind(" | ".join(names))
+
+
+_GLOBS: Final = FieldKind(TEXTS, "globs over scanner names")
+STRATEGY_FIELDS: Final[dict[str, FieldKind]] = {
+    "enabled": FieldKind(FLAG), "priority": FieldKind(WHOLE, "1 to 1000"), "autonomy": _choice(*AUTONOMY),
+    "symbol": FieldKind(TEXT, "a symbol of the catalogue"), "call_patterns": _GLOBS, "put_patterns": _GLOBS,
+    "context_patterns": _GLOBS,
+    "hunter": _choice(*HUNTERS), "window_s": FieldKind(WHOLE, "1 to 86400"),
+    "veera": FieldKind(TEXTS, ", ".join(VEERA_RULES)), "min_confidence": FieldKind(WHOLE, "50 to 100"),
+    "max_signals_day": FieldKind(WHOLE, "0 to 1000"), "schedule": FieldKind(TEXT, "cron in ET, or empty"),
+    "expiry": _choice(*EXPIRIES), "delta_call": FieldKind(NUMBER, "0.01 to 0.99"),
+    "delta_put": FieldKind(NUMBER, "0.01 to 0.99"), "entry_policy": _choice(*ENTRY_POLICIES),
+    "entry_cap_pct": FieldKind(NUMBER, "0 to 100"), "entry_timeout_s": FieldKind(WHOLE, "1 to 3600"),
+    "target_pct": FieldKind(NUMBER, "0.1 to 1000"),
+    "ladder": FieldKind(TEXT, "P1:0.5 P2:0.25 P3:0.25, percents, or empty"),
+    "stop_pct": FieldKind(NUMBER, "0 to 99"), "shield": _choice(*SHIELDS), "opposite_exit": FieldKind(FLAG),
+    "wealth_plan": FieldKind(TEXT, "the name of a plan"),
+    "position_size_pct": FieldKind(NUMBER, "0 to 100, 0 the common limit"),
+    "day_loss_pct": FieldKind(NUMBER, "0 to 100, 0 the common limit"),
+    "drawdown_pct": FieldKind(NUMBER, "0 to 100, 0 the common limit"),
+}  # fmt: skip
+SCANNER_FIELDS: Final[dict[str, FieldKind]] = {
+    "enabled": FieldKind(FLAG), "cooldown_s": FieldKind(WHOLE, "0 to 604800, empty: the timeframe's"),
+    "side": _choice(*SIDES), "params": FieldKind(NUMBERS, "of the family; others keep their default"),
+    "email": FieldKind(FLAG), "telegram": FieldKind(FLAG),
+}  # fmt: skip
+_FLAGS: Final = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+_FIELDS: Final = {STRATEGY: STRATEGY_FIELDS, SCANNER: SCANNER_FIELDS}
+
+
+def field_lines(spec: StrategySpec | ScannerSpec) -> tuple[FieldLine, ...]:
+    """Every field that can be edited, in the order of the screen."""
+    strategy = isinstance(spec, StrategySpec)
+    row = spec_row(spec)
+    bare = spec_row(StrategySpec("x", "SPX", (), ())) if strategy else {"enabled": True, "params": {}}
+    return tuple(
+        FieldLine(name, written(row[name]), written(bare.get(name, "")), kind.kind, kind.limit)
+        for name, kind in (STRATEGY_FIELDS if strategy else SCANNER_FIELDS).items()
+    )
+
+
+def written(value: object) -> str:
+    """A field's value as it is typed."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={number:g}" for name, number in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def typed(kind: str, text: str) -> Any:
+    """What was typed as the row's own value; what cannot be read is left for the row's check to refuse."""
+    text = text.strip()
+    try:
+        if kind == FLAG:
+            return _FLAGS.get(text.lower(), text)
+        if kind == WHOLE:
+            return int(text) if text else None
+        if kind == NUMBER:
+            return float(text)
+        if kind == TEXTS:
+            return text.replace(",", " ").split()
+        if kind == NUMBERS:
+            pairs = [pair.split("=") for pair in text.replace(",", " ").split()]
+            return {name: float(number) for name, number in pairs}
+    except ValueError:
+        return text
+    return text
+
+
+async def edit_config(engine: Engine, command: EditConfig | CopyStrategy | RevertConfig) -> Ack:
+    """Carry an edit out and tell it in the alert log. Raises Refused or BadInput; then nothing has changed."""
+    by = command.by or "operator"
+    if isinstance(command, CopyStrategy):
+        line = await _copy(engine, command, by)
+    elif isinstance(command, RevertConfig):
+        line = await _revert(engine, command, by)
+    elif command.kind == SETTING:
+        line = await engine.settings.edit(command.key, command.value, command.version, by)
+    else:
+        line = await _edit(engine, command, by)
+    await engine.rooms.desk.alert("info", f"{line} (by {by})")
+    return Ack(True, line)
+
+
+async def _edit(engine: Engine, command: EditConfig, by: str) -> str:
+    kind, key, name = command.kind, command.key, command.field
+    body = await _body(engine, kind, key)
+    known = FieldKind(FLAG) if kind == SWITCH else _FIELDS[kind].get(name)
+    if known is None:
+        raise BadInput(f"{kind} {key} has no field {name!r}: use one of {', '.join(_FIELDS[kind])}")
+    name = "on" if kind == SWITCH else name
+    before = written(body.get(name))
+    _set(body, name, typed(known.kind, command.value))
+    await engine.desired.edit(kind, key, _text(body), command.version, by)
+    what = key if kind == SWITCH else f"{key} {name}"
+    return f"{kind} {what}: {before or '(default)'} → {written(body.get(name)) or '(default)'}"
+
+
+def _set(body: dict[str, Any], name: str, value: Any) -> None:
+    if name == "cooldown_s" and value is None:
+        body.pop(name, None)
+    elif isinstance(value, float):
+        body[name] = int(value) if value.is_integer() else value
+    else:
+        body[name] = value
+
+
+async def _copy(engine: Engine, command: CopyStrategy, by: str) -> str:
+    body = await _body(engine, STRATEGY, command.strategy_id)
+    if await engine.outside.stores.config.row(STRATEGY, command.to) is not None:
+        raise Refused("CONFIG_EXISTS", f"there is a strategy {command.to} already: choose another name")
+    body |= {"strategy_id": command.to, "enabled": False}
+    parse_strategy(body)
+    await engine.desired.edit(STRATEGY, command.to, _text(body), 0, by)
+    return f"strategy {command.to}: a copy of {command.strategy_id}, off"
+
+
+async def _revert(engine: Engine, command: RevertConfig, by: str) -> str:
+    if command.kind == SETTING:
+        return await engine.settings.revert(command.key, command.version, by)
+    await _body(engine, command.kind, command.key)
+    await engine.desired.revert(command.kind, command.key, command.version, by)
+    return f"{command.kind} {command.key}: the shipped default again"
+
+
+async def _body(engine: Engine, kind: str, key: str) -> dict[str, Any]:
+    """The row as it stands. Raises BadInput where there is none."""
+    row = await engine.outside.stores.config.row(kind, key) if kind in (STRATEGY, SCANNER, SWITCH) else None
+    if row is None:
+        raise BadInput(f"there is no {kind} {key!r} to edit: choose one of the screen's")
+    return json.loads(row.body)
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))

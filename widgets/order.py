@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from station.link import Ticket
+
 BUY: Final = "BUY"
 SELL: Final = "SELL"
 MID: Final = "MID"
@@ -31,7 +33,7 @@ class Guard:
 @dataclass(frozen=True, slots=True)
 class Order:
     """One order. `strike` and `right` (C or P) are of an option, None and empty otherwise; `expiry` is `0dte`,
-    `1dte` … or `YYYYMMDD`.
+    `1dte`, `weekly`, `monthly` or `YYYYMMDD`.
 
     `limit` and `trigger` are there as the kind needs them; a missing guard leaves it to the strategy's terms.
     `confidence` is the trader's own, 0–100; `override` asks past the rules that may be overridden.
@@ -83,3 +85,22 @@ def number(value: Decimal) -> str:
     plain = f"{value.normalize():f}"
     whole, dot, rest = plain.partition(".")
     return f"{whole}.{rest:<02}".replace(" ", "0") if dot else plain
+
+
+def ticket_of(order: Order) -> Ticket:
+    """The order as the engine takes it."""
+    target, stop = order.target, order.stop
+    return Ticket(
+        order.symbol, order.action, order.qty, order.right, "" if order.strike is None else f"{order.strike:f}",
+        order.expiry, order.kind, _text(order.limit), _text(order.trigger), _guarded(target, percent=False),
+        _guarded(target, percent=True), _guarded(stop, percent=False), _guarded(stop, percent=True),
+        order.override, "" if order.confidence is None else str(order.confidence),
+    )  # fmt: skip
+
+
+def _text(value: Decimal | None) -> str:
+    return "" if value is None else number(value)
+
+
+def _guarded(guard: Guard | None, *, percent: bool) -> str:
+    return number(guard.value) if guard is not None and guard.percent is percent else ""

@@ -18,7 +18,7 @@ from widgets.order import BUY, LIMIT, MARKET, MID, SELL, STOP, STOP_LIMIT, TODAY
 
 GRAMMAR: Final = (
     ("buy 2 SPX 5940C", "The option of today, at the middle of its market."),
-    ("1dte 20261120", "Another expiry: in so many trading days, or a date."),
+    ("1dte weekly 20261120", "Another expiry: the next day's, this week's, a date."),
     ("@ mid @ market @ 4.20", "At the middle, at market, at a limit."),
     ("stop 4.50", "A stop; with @ 4.55 a stop-limit."),
     ("tp 23% tp 5.20", "Take profit, in percent or at a price."),
@@ -31,6 +31,7 @@ GRAMMAR: Final = (
 ACTIONS: Final = {"buy": BUY, "b": BUY, "sell": SELL, "s": SELL}
 PRICES: Final = {"mid": MID, "market": MARKET, "mkt": MARKET}
 CLAUSES: Final = ("@", "tp", "sl", "stop", "conf", "override")
+CYCLES: Final = ("weekly", "monthly")
 MAX_QTY: Final = 9999
 MAX_DTE: Final = 365
 
@@ -162,6 +163,8 @@ def _contract(reading: _Reading) -> tuple[Decimal | None, str, str]:
 def _expiry(word: Word) -> str:
     """The expiry a word names; empty where it names none. Raises LineFault for a day that is none."""
     text = word.text.lower()
+    if text in CYCLES:
+        return text
     if days := _DTE.fullmatch(text):
         if int(days.group(1)) > MAX_DTE:
             raise _wrong(word, f"is too far: at most {MAX_DTE}dte")
@@ -177,7 +180,7 @@ def _expiry(word: Word) -> str:
 
 def _stray(word: Word, *, option: bool) -> LineFault:
     looks = word.text.upper()
-    if not option and (_DTE.fullmatch(word.text.lower()) or _DATE.fullmatch(looks)):
+    if not option and (looks.lower() in CYCLES or _DTE.fullmatch(looks.lower()) or _DATE.fullmatch(looks)):
         return _wrong(word, "is an expiry, and no strike stands before it: as 5940C 0dte")
     if looks[-1:] in ("C", "P") and looks[:-1].isdigit():
         return _wrong(word, "is an option: it belongs right behind the symbol")
@@ -330,5 +333,5 @@ def _offers(before: list[str], known: Known) -> Sequence[str]:
         ours = known.contracts if before[2].upper() == known.chain_symbol else ()
         return (*ours, *clauses)
     if len(before) == 4 and _CONTRACT.fullmatch(last.upper()):
-        return (TODAY, "1dte", *clauses)
+        return (TODAY, "1dte", *CYCLES, *clauses)
     return clauses

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 from textual.binding import Binding
 
 from station.domain.errors import BadInput
+from widgets.order import BUY, SELL
 from widgets.sight import TIMEFRAMES
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
 
 PROTECT: Final = "Protect"
+DEAL: Final = "Deal"
 LOOK: Final = "Look"
 CHART: Final = "Chart and chain"
 SCREEN: Final = "Screens"
@@ -31,12 +33,30 @@ def _one_picked(app: FloorApp) -> str:
     return "" if app.picked_position is not None else "no position is picked: choose one with the arrows"
 
 
-def _entry_works(app: FloorApp) -> str:
+def _may_cancel(app: FloorApp) -> str:
+    if app.dealing.on_orders:
+        order = app.dealing.picked_order
+        if order is None:
+            return "no order is picked: choose one with the arrows"
+        return (
+            "" if order.may_cancel else "an exit protects its position: it is modified, or goes with its trade"
+        )
     why = _one_picked(app)
     row = app.picked_position
     if why or row is None:
         return why
     return "" if row.entry_ref else f"{row.label} has no working entry to cancel"
+
+
+def _may_modify(app: FloorApp) -> str:
+    order = app.dealing.picked_order
+    if order is None:
+        return "no working order is picked: press u and choose one with the arrows"
+    return (
+        ""
+        if order.may_modify
+        else "it cannot be changed now: the broker has not confirmed it, or it has no price"
+    )
 
 
 def _kill_is_on(app: FloorApp) -> str:
@@ -48,8 +68,25 @@ def _close(app: FloorApp) -> None:
         app.hand.close(app.picked_position)
 
 
-def _cancel(app: FloorApp) -> None:
+def _part(app: FloorApp) -> None:
     if app.picked_position is not None:
+        app.dealing.close_part(app.picked_position)
+
+
+def _reverse(app: FloorApp) -> None:
+    if app.picked_position is not None:
+        app.dealing.reverse(app.picked_position)
+
+
+def _modify(app: FloorApp) -> None:
+    if app.dealing.picked_order is not None:
+        app.dealing.modify(app.dealing.picked_order)
+
+
+def _cancel(app: FloorApp) -> None:
+    if app.dealing.on_orders and app.dealing.picked_order is not None:
+        app.dealing.cancel(app.dealing.picked_order)
+    elif app.picked_position is not None:
         app.hand.cancel_entry(app.picked_position)
 
 
@@ -79,7 +116,7 @@ class Action:
 
 
 _NAMES: Final = {"question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]",
-                 "full_stop": ".", "comma": ","}  # fmt: skip
+                 "full_stop": ".", "comma": ",", "colon": ":"}  # fmt: skip
 
 
 def spoken(keys: str) -> str:
@@ -102,6 +139,7 @@ PANES: Final = (
     PaneEntry("watch", "w", "watchlist", "Watchlist: chart and chain follow its cursor."),
     PaneEntry("chart", "h", "chart", "Chart, with the fills and levels of our trades."),
     PaneEntry("positions", "p", "positions", "Positions."),
+    PaneEntry("orders", "u", "orders", "Working orders, entries and exits."),
     PaneEntry("chain", "o", "chain", "Option chain."),
     PaneEntry("book", "m", "bid/ask", "Bid/ask matrix of the option chosen in the chain."),
     PaneEntry("feed", "f", "feed", "Scanner feed."),
@@ -166,12 +204,28 @@ _PROTECTIVE: Final = (
            PROTECT, _close, _one_picked),
     Action("flatten", "X,F", "X", "flatten", "Close every position at market, at once.",
            PROTECT, lambda app: app.hand.flatten()),
-    Action("cancel", "c", "c", "cancel", "Cancel the working entry of the picked position.",
-           PROTECT, _cancel, _entry_works),
+    Action("cancel", "c", "c", "cancel", "Cancel the picked order, or the picked position's working entry.",
+           PROTECT, _cancel, _may_cancel),
+    Action("part", "P", "P", "close part", "Close a part of the picked position at market.",
+           PROTECT, _part, _one_picked, footer=False),
+    Action("cancel_all", "C", "C", "cancel all", "Cancel every working entry; exits stand.",
+           PROTECT, lambda app: app.dealing.cancel_all(), footer=False),
     Action("gate", "g", "g", "gate", "Market gate: open, reducing or closed.",
            PROTECT, lambda app: app.hand.choose_gate()),
     Action("release", "R", "R", "release kill", "Release the kill switch with a typed word.",
            PROTECT, lambda app: app.hand.release_kill(), _kill_is_on, footer=False),
+)  # fmt: skip
+_DEALING: Final = (
+    Action("buy", "b", "b", "buy", "Ticket to buy: of the chain's option, a position's, or a firing's.",
+           DEAL, lambda app: app.dealing.ticket(BUY)),
+    Action("sell", "s", "s", "sell", "Ticket to sell the same; in positions, close a part of the picked one.",
+           DEAL, lambda app: app.dealing.ticket(SELL)),
+    Action("line", "colon", ":", "order line", "An order in one line of words.", DEAL,
+           lambda app: app.dealing.order_line()),
+    Action("modify", "M", "M", "modify", "Change the picked working order: its price, an entry's size too.",
+           DEAL, _modify, _may_modify, footer=False),
+    Action("reverse", "V", "V", "reverse", "Close the picked position, then go the other way.",
+           DEAL, _reverse, _one_picked, footer=False),
 )  # fmt: skip
 _LOOKING: Final = (
     Action("zoom", "z", "z", "zoom", "The pane in focus alone, and back.", LOOK, lambda app: app.zoom()),
@@ -211,7 +265,7 @@ _STATION: Final = (
            lambda app: app.hand.ask_quit()),
 )  # fmt: skip
 ACTIONS: Final = (
-    *_PROTECTIVE, *(_pane(entry) for entry in PANES), *_LOOKING, *_CHARTING,
+    _PROTECTIVE[0], *_DEALING, *_PROTECTIVE[1:], *(_pane(entry) for entry in PANES), *_LOOKING, *_CHARTING,
     *(_timeframe(place, frame) for place, frame in enumerate(TIMEFRAMES)),
     *_TURNING, *(_screen(entry) for entry in SCREENS), *_STATION,
 )  # fmt: skip
@@ -220,8 +274,14 @@ BY_NAME: Final = {action.name: action for action in ACTIONS}
 FORBIDDEN: Final = frozenset({"f12", "ctrl+q", "ctrl+z", "ctrl+m", "ctrl+h", "ctrl+i", "enter", "escape"})
 
 
+CURSOR_KEYS: Final = frozenset(
+    {"up", "down", "left", "right", "j", "k", "pageup", "pagedown", "home", "end", "ctrl+p"}
+)
+
+
 def remapped(keys: Mapping[str, str]) -> dict[str, str]:
-    """Textual's keymap for `keys` (action name → key). Raises BadInput for what cannot be moved."""
+    """Textual's keymap for `keys` (action name → key). Raises BadInput for what cannot be moved, and for a key
+    that would mean two things, naming both."""
     for name, key in keys.items():
         action = BY_NAME.get(name)
         if action is None:
@@ -230,4 +290,17 @@ def remapped(keys: Mapping[str, str]) -> dict[str, str]:
             raise BadInput(f"keys: {name} stays on {action.shown}; it cannot be moved")
         if key in FORBIDDEN:
             raise BadInput(f"keys: {name} cannot be put on {key}; choose another key")
+    _refuse_clashes({action.name: keys.get(action.name, action.keys) for action in ACTIONS}, keys)
     return {f"vigil.{name}": key for name, key in keys.items()}
+
+
+def _refuse_clashes(all_keys: Mapping[str, str], moved: Mapping[str, str]) -> None:
+    owners: dict[str, str] = {}
+    for name, keys in all_keys.items():
+        for key in keys.split(","):
+            if name in moved and key in CURSOR_KEYS:
+                raise BadInput(f"keys: {name} cannot be put on {key}: it moves cursors; choose another key")
+            other = owners.setdefault(key, name)
+            if other != name:
+                first, second = (other, name) if name in moved else (name, other)
+                raise BadInput(f"keys: {key} would mean both {first} and {second}: give {second} another key")

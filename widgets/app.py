@@ -23,13 +23,14 @@ from textual.worker import Worker, WorkerState
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import BadInput
 from station.link import Alerts, Link, LinkState, PositionRow
-from widgets import alerts, feed, header, ink, positions, strategies, watch, wealth, words
+from widgets import alerts, feed, header, ink, orders, positions, strategies, watch, wealth, words
 from widgets.account import AccountStrip
 from widgets.actions import ACTIONS, BY_NAME, PANE_KEYS, PANES, Action, remapped, spoken
 from widgets.book import BookPane
 from widgets.chain import ChainPane
 from widgets.chart import ChartPane
 from widgets.colourless import Colourless
+from widgets.dealing import Dealing
 from widgets.driver import TerminalDriver
 from widgets.floorplan import LARGE_FROM, PlanLayout, columns_of, seen, usual
 from widgets.footer import KeyLine, NoticeLine
@@ -87,6 +88,7 @@ class FloorApp(App[str], inherit_bindings=False):
         self.animation_level = "none"
         self.link = link_factory()
         self.hand = Hand(self)
+        self.dealing = Dealing(self)
         self.read_only = read_only
         self.can_detach = can_detach
         self.exports = exports
@@ -131,6 +133,7 @@ class FloorApp(App[str], inherit_bindings=False):
         yield ChartPane(key["chart"], id="chart", ascii_only=plain)
         yield Pane(key["positions"], "Positions", positions.part, positions.content, id="positions",
                    ascii_only=plain)  # fmt: skip
+        yield Pane(key["orders"], "Working orders", orders.part, orders.content, id="orders", ascii_only=plain)
         yield ChainPane(key["chain"], id="chain", ascii_only=plain,
                         on_contract=lambda contract: self.aim(contract=contract))  # fmt: skip
         yield BookPane(key["book"], id="book", ascii_only=plain)
@@ -185,6 +188,11 @@ class FloorApp(App[str], inherit_bindings=False):
         return next((row for row in part.rows if row.trade_id == picked), None) if part and picked else None
 
     @property
+    def sight(self) -> Sight:
+        """What is looked at."""
+        return self._sight
+
+    @property
     def killed(self) -> bool:
         known = self.link.view.floor.header
         return known is not None and known.kill
@@ -205,6 +213,8 @@ class FloorApp(App[str], inherit_bindings=False):
 
     def pump(self) -> None:
         """Paint what changed since the last time; nothing when nothing did, or while the terminal lags."""
+        if not self.screen_stack or not self.screen_stack[0].children:
+            return  # The screen is being taken down.
         self.link.pull()
         self._find_sight()
         scene = self.scene()
@@ -212,6 +222,7 @@ class FloorApp(App[str], inherit_bindings=False):
         page = self.pages.shown
         if page is not None:
             page.beat()
+        self.dealing.beat()
         seen = (
             dict(self.link.view.versions),
             scene.state,

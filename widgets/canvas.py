@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -21,7 +21,7 @@ DRAWING_FAULTS: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 class LineCanvas(Widget):
     """A fixed grid of lines. `show` compares with what is there and refreshes the spans that differ."""
 
-    GROUND: Final[Style] = ink.TEXT
+    GROUND: ClassVar[Style] = ink.TEXT
 
     def __init__(self, *, name: str | None = None, id: str | None = None, ascii_only: bool = False) -> None:
         super().__init__(name=name, id=id)

@@ -15,7 +15,8 @@ from textual.widgets import Input, Static
 
 from station.domain.clock import MILLISECOND
 from widgets import ink
-from widgets.actions import ACTIONS, CHART, LOOK, PROTECT, SCREEN, STATION, Action
+from widgets.actions import ACTIONS, CHART, DEAL, LOOK, PROTECT, SCREEN, STATION, Action
+from widgets.orderline import GRAMMAR
 from widgets.sight import TIMEFRAMES
 
 SWALLOW_NS: Final = 300 * MILLISECOND
@@ -74,7 +75,7 @@ class KillDialog(Dialog[None]):
     def inside(self) -> ComposeResult:
         yield Static(self._said(), id="said")
         yield Static(
-            _keys(
+            keys_text(
                 ("F12", "once more: close every position at market", _RED), ("Esc", "leave it at that", _GREY)
             )
         )
@@ -144,7 +145,7 @@ class GateDialog(Dialog[str]):
     def inside(self) -> ComposeResult:
         yield Static(Text.assemble("now ", (self._now or "unknown", f"bold {_WHITE}"), "\n"))
         yield Static(
-            _keys(
+            keys_text(
                 ("o", "open       entries may be sent", _AMBER),
                 ("r", "reducing   only what shrinks exposure", _AMBER),
                 ("c", "closed     nothing but protection", _AMBER),
@@ -183,7 +184,7 @@ class QuitDialog(Dialog[str]):
         if self._can["stop"]:
             rows.append(("s", "stop the engine: nothing watches open positions then", _AMBER))
         rows += [("Enter", self.default, _WHITE), ("Esc", "stay", _GREY)]
-        yield Static(_keys(*rows))
+        yield Static(keys_text(*rows))
 
     def action_choose(self, answer: str) -> None:
         chosen = answer or self.default
@@ -246,28 +247,30 @@ class HelpDialog(Dialog[None]):
         with VerticalScroll(id="pages", can_focus=False):
             if self._own:
                 yield Static(Text(f"In {self._pane}", style=f"bold {_WHITE}"))
-                yield Static(Text.assemble(_keys(*((key, text, _AMBER) for key, text in self._own)), "\n"))
-            for group in (PROTECT, LOOK, CHART, SCREEN, STATION):
+                yield Static(Text.assemble(keys_text(*((key, text, _AMBER) for key, text in self._own)), "\n"))
+            for group in (PROTECT, DEAL, LOOK, CHART, SCREEN, STATION):
                 rows = [
                     (self._shown(one), one.help, _AMBER) for one in ACTIONS if one.group == group and one.listed
                 ]
                 if group == CHART:
                     rows.append(("1 … 9 0", f"Timeframe: {', '.join(TIMEFRAMES)}.", _AMBER))
+                if group == DEAL:
+                    rows += [(f": {example}", meaning, _GREY) for example, meaning in GRAMMAR]
                 if group == LOOK:
                     rows.append(("ctrl+p", "All of this by name.", _AMBER))
                 yield Static(Text(group, style=f"bold {_WHITE}"))
-                yield Static(Text.assemble(_keys(*rows), "\n"))
+                yield Static(Text.assemble(keys_text(*rows), "\n"))
 
     def action_scroll(self, step: int) -> None:
         self.query_one("#pages", VerticalScroll).scroll_relative(y=step, animate=False)
 
 
-def _keys(*rows: tuple[str, str, str]) -> Text:
+def keys_text(*rows: tuple[str, str, str], cells: int = 58) -> Text:
     """Aligned `key  what it does` lines, the description hanging under itself."""
     text = Text()
     width = max(len(key) for key, _, _ in rows) + 2
     for number, (key, meaning, colour) in enumerate(rows):
-        pieces = _hanging(meaning, 58 - width)
+        pieces = _hanging(meaning, cells - width)
         text.append(("\n" if number else "") + ink.fit(key, width), style=f"bold {colour}")
         text.append(f"\n{' ' * width}".join(pieces))
     return text

@@ -23,9 +23,14 @@ def content(scene: Scene, width: int) -> Content:
     return Content(
         note=warm if feed.scanners else "",
         head=(_counts(feed, width),),
-        blocks=tuple(Block((_row(row, width),)) for row in feed.rows),
+        blocks=tuple(Block((_row(row, width),), key_of(row)) for row in feed.rows),
         empty="no scanner has fired yet this session",
+        shy=True,
     )
+
+
+def key_of(row: FiringRow) -> str:
+    return f"{row.at_ns} {row.scanner} {row.side}"
 
 
 def _counts(feed: Feed, width: int) -> Line:

@@ -39,14 +39,14 @@ NORMAL: Final = (
         Slot(("watch",), rows=8), Slot(("chain", "book"), share=5), Slot(("feed", "strategies"), share=3),
         Slot(("alerts", "wealth"), share=3),
     )),
-    Column(0, (Slot(("chart",), share=7), Slot(("positions",), share=4))),
+    Column(0, (Slot(("chart",), share=7), Slot(("positions", "orders"), share=4))),
 )  # fmt: skip
 LARGE: Final = (
     Column(34, (
         Slot(("watch",), rows=11), Slot(("feed",), share=4), Slot(("strategies",), share=3),
         Slot(("wealth",), rows=8),
     )),
-    Column(0, (Slot(("chart",)), Slot(("positions",), rows=11))),
+    Column(0, (Slot(("chart",)), Slot(("positions",), rows=10), Slot(("orders",), rows=7))),
     Column(57, (Slot(("chain",), share=4), Slot(("book",), share=3), Slot(("alerts",), share=3))),
 )  # fmt: skip
 WIDE: Final = (

@@ -92,28 +92,28 @@ class Hand:
     def release_kill(self) -> None:
         known = self._app.link.view.floor.header
         dialog = ReleaseDialog(self._app.perf, known.kill_reason if known else "")
-        self._ask(dialog, lambda word: self._send(KillRelease(word, BY), "releasing the kill switch"))
+        self._ask(dialog, lambda word: self.send(KillRelease(word, BY), "releasing the kill switch"))
 
     # --- protection --------------------------------------------------------------------------------
 
     def flatten(self) -> None:
-        self._send(Flatten(BY), "flatten: closing every position at market")
+        self.send(Flatten(BY), "flatten: closing every position at market")
 
     def close(self, row: PositionRow) -> None:
-        self._send(CloseTrade(row.trade_id, BY), f"closing {row.label} at market")
+        self.send(CloseTrade(row.trade_id, BY), f"closing {row.label} at market")
 
     def cancel_entry(self, row: PositionRow) -> None:
-        self._send(CancelOrder(row.entry_ref, BY), f"cancelling the entry of {row.label}")
+        self.send(CancelOrder(row.entry_ref, BY), f"cancelling the entry of {row.label}")
 
     def choose_gate(self) -> None:
         known = self._app.link.view.floor.header
         dialog = GateDialog(self._app.perf, known.gate if known else "")
-        self._ask(dialog, lambda state: self._send(Gate(state, BY), f"gate {state}"))
+        self._ask(dialog, lambda state: self.send(Gate(state, BY), f"gate {state}"))
 
     # --- the station -------------------------------------------------------------------------------
 
     def reconcile(self) -> None:
-        self._send(Reconcile(BY), "reconciling with the broker")
+        self.send(Reconcile(BY), "reconciling with the broker")
 
     def show_help(self) -> None:
         pane, page = self._app.focused_pane, self._app.pages.shown
@@ -147,7 +147,7 @@ class Hand:
         if answer == DETACHED:
             self._app.exit(DETACHED)
         else:
-            self._send(Stop(BY), "stopping the engine", lambda: self._app.exit(STOPPED))
+            self.send(Stop(BY), "stopping the engine", lambda: self._app.exit(STOPPED))
 
     # --- how it is sent ----------------------------------------------------------------------------
 
@@ -161,10 +161,7 @@ class Hand:
         self._app.push_screen(dialog, answered)
 
     def send(self, command: Command, doing: str, then: Callable[[], object] = lambda: None) -> None:
-        """Send what a screen asks for; `then` follows where the engine did it."""
-        self._send(command, doing, then)
-
-    def _send(self, command: Command, doing: str, then: Callable[[], object] = lambda: None) -> None:
+        """Send what is asked for; `then` follows where the engine did it."""
         self._app.tell(f"{doing} …", "info")
 
         async def send() -> None:

@@ -27,7 +27,7 @@ class Guard:
     percent: bool = False
 
     def __str__(self) -> str:
-        return number(self.value) + ("%" if self.percent else "")
+        return f"{number(self.value)}%" if self.percent else dollars(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class Order:
     @property
     def price(self) -> str:
         """How it is priced, as the order line says it: `@ mid`, `stop 4.50 @ 4.55`."""
-        found = [f"stop {number(self.trigger)}"] if self.trigger is not None else []
+        found = [f"stop {dollars(self.trigger)}"] if self.trigger is not None else []
         if self.limit is not None:
-            found.append(f"@ {number(self.limit)}")
+            found.append(f"@ {dollars(self.limit)}")
         elif self.kind in (MID, MARKET):
             found.append(f"@ {self.kind.lower()}")
         return " ".join(found)
@@ -81,10 +81,14 @@ class Order:
 
 
 def number(value: Decimal) -> str:
-    """A number as it is typed: two decimals where it has any, more where it has more."""
-    plain = f"{value.normalize():f}"
-    whole, dot, rest = plain.partition(".")
-    return f"{whole}.{rest:<02}".replace(" ", "0") if dot else plain
+    """As it is typed: `5940`, `592.5`."""
+    return f"{value.normalize():f}"
+
+
+def dollars(value: Decimal) -> str:
+    """A price as it is typed: two decimals, more where it has more."""
+    whole, _, rest = number(value).partition(".")
+    return f"{whole}.{rest.ljust(2, '0')}"
 
 
 def ticket_of(order: Order) -> Ticket:
@@ -99,8 +103,8 @@ def ticket_of(order: Order) -> Ticket:
 
 
 def _text(value: Decimal | None) -> str:
-    return "" if value is None else number(value)
+    return "" if value is None else dollars(value)
 
 
 def _guarded(guard: Guard | None, *, percent: bool) -> str:
-    return number(guard.value) if guard is not None and guard.percent is percent else ""
+    return str(guard).removesuffix("%") if guard is not None and guard.percent is percent else ""

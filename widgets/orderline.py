@@ -17,13 +17,13 @@ from typing import Final
 from widgets.order import BUY, LIMIT, MARKET, MID, SELL, STOP, STOP_LIMIT, TODAY, Guard, Order
 
 GRAMMAR: Final = (
-    ("buy 2 SPX 5940C", "The option of today, at the middle of its market."),
-    ("1dte weekly 20261120", "Another expiry: the next day's, this week's, a date."),
-    ("@ mid @ market @ 4.20", "At the middle, at market, at a limit."),
+    ("buy 2 SPX 5940C", "Today's option, at mid."),
+    ("1dte weekly 20261120", "Another expiry; a date."),
+    ("@ mid @ market @ 4.20", "At mid, at market, at a limit."),
     ("stop 4.50", "A stop; with @ 4.55 a stop-limit."),
     ("tp 23% tp 5.20", "Take profit, in percent or at a price."),
     ("sl 22% sl 3.30", "Stop loss, in percent or at a price."),
-    ("conf 70", "How sure you are, 0 to 100; goes into the journal."),
+    ("conf 70", "How sure you are, 0 to 100."),
     ("override", "Ask past the rules that may be overridden."),
 )
 """Examples and what they mean, for the help."""

@@ -33,7 +33,7 @@ class Content:
     """A pane's content: `note` stands at the right of the title (in amber where `warn`), `head` rows never
     scroll, `empty` is said where there is no block. `title` replaces the pane's own; `picked` is the key under
     the cursor where the cursor is not the pane's to keep; the block of key `anchor` is kept in the middle until
-    somebody scrolls."""
+    somebody scrolls; in a `shy` one nothing is picked until somebody moves the cursor."""
 
     note: str = ""
     head: tuple[Line, ...] = ()
@@ -43,6 +43,7 @@ class Content:
     warn: bool = False
     picked: str | None = None
     anchor: str = ""
+    shy: bool = False
 
 
 class PartState(Protocol):
@@ -180,7 +181,7 @@ class Pane(LineCanvas, can_focus=True):
         if self._content.picked is not None:
             self.picked = self._content.picked
         elif self.picked not in keys:
-            self.picked = keys[0] if keys and not self._had_keys else ""
+            self.picked = keys[0] if keys and not self._had_keys and not self._content.shy else ""
         self._had_keys = bool(keys)
 
     def action_move(self, step: int) -> None:

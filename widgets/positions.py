@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from station.link.floor import PositionRow, Positions
+from station.link.floor import ExitRow, PositionRow, Positions
 from widgets import ink, words
 from widgets.ink import Line, Span
+from widgets.orders import STATES
 from widgets.pane import Block, Content
 from widgets.scene import Scene
 
 RESULT, PCT, MARK, QTY, PRICE, MARGIN = 11, 8, 7, 5, 8, 1
+LIVE = frozenset({"SUBMITTED", "PARTIALLY_FILLED"})
 ROOMY = 72
 """From this width on the stop has a column; below, the line under the figures still tells it."""
 
@@ -29,8 +31,7 @@ def content(scene: Scene, width: int) -> Content:
     return Content(
         note=note,
         head=(_heading(width),) if positions.rows else (),
-        blocks=tuple(Block((_figures(row, scene, width), _guard(row, scene, width)), row.trade_id)
-                     for row in positions.rows),
+        blocks=tuple(Block(_lines(row, scene, width), row.trade_id) for row in positions.rows),
         empty="flat: no position, no working entry",
     )  # fmt: skip
 
@@ -74,6 +75,14 @@ def _result(row: PositionRow, *, stale: bool) -> Line:
     return ((f"{text}{pct:>{PCT}}", style),)
 
 
+def _lines(row: PositionRow, scene: Scene, width: int) -> tuple[Line, ...]:
+    """Two lines, and a third where more than one exit works."""
+    lines = _figures(row, scene, width), _guard(row, scene, width)
+    if len(row.exits) < 2:
+        return lines
+    return *lines, ink.clipped((("     ", ink.TEXT), (standing(row), ink.ACCENT)), width)
+
+
 def _guard(row: PositionRow, scene: Scene, width: int) -> Line:
     """The line below: the timer (it moves), then what stands between the position and a loss."""
     age_s = scene.age_s(row.mark_at_ns)
@@ -86,10 +95,28 @@ def _guard(row: PositionRow, scene: Scene, width: int) -> Line:
     if not row.protected:
         spans += [(f" {row.protection or 'UNPROTECTED'} ", ink.CAUTION), ("  ", ink.TEXT)]
     elif row.protection:
-        spans += [(row.protection, ink.ACCENT), ("  ", ink.TEXT)]
+        many = f"{len(row.exits)} exits work"
+        spans += [(many if len(row.exits) > 1 else row.protection, ink.ACCENT), ("  ", ink.TEXT)]
+    if row.leaving:
+        spans += [(f" {row.leaving} ", ink.CAUTION), ("  ", ink.TEXT)]
     if row.shield:
         spans += [(row.shield, ink.DIM), ("  ", ink.TEXT)]
     spans.append((row.state.replace("_", " ").lower(), ink.FAINT))
     if row.strategy:
         spans.append((f"  {row.strategy}", ink.FAINT))
     return ink.clipped(tuple(spans), width)
+
+
+def standing(row: PositionRow) -> str:
+    """Every exit that works, nearest first: `sell 1 @ 5.20, 1 @ 5.90, stop 2 @ 3.20 live`."""
+    legs = [_leg(one) for one in row.exits]
+    calm = all(one.state in LIVE for one in row.exits)
+    return f"{row.exits[0].action.lower()} {', '.join(legs)}{' live' if calm else ''}"
+
+
+def _leg(row: ExitRow) -> str:
+    price = row.limit if row.limit is not None else row.stop
+    kind = "stop " if row.stop is not None else ""
+    told = "market" if price is None else words.price(price)
+    state = "" if row.state in LIVE else f" {STATES.get(row.state, row.state.lower())}"
+    return f"{kind}{words.count(row.qty - row.filled)} @ {told}{state}"

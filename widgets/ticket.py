@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from station.domain.instruments import CENT_TICKS, TickRule
-from widgets.order import BUY, KINDS, LIMIT, MARKET, MID, SELL, STOP, STOP_LIMIT, Guard, Order, number
+from widgets.order import BUY, KINDS, LIMIT, MARKET, MID, SELL, STOP, STOP_LIMIT, Guard, Order, dollars, number
 from widgets.orderline import MAX_QTY, confidence_of, guard_of, price_of
 
 BRACKET: Final = "BRACKET"
@@ -61,10 +61,13 @@ class Form:
     override: bool = False
     at: str = "qty"
     fresh: bool = True
+    only: tuple[str, ...] = ()
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Those that the kind of order has, in the order of the cursor."""
+        """Those that the kind of order has (or `only` some), in the order of the cursor."""
+        if self.only:
+            return self.only
         limit = ("limit",) if self.kind in PRICED else ()
         trigger = ("trigger",) if self.kind in TRIGGERED else ()
         return ("action", "qty", "kind", *trigger, *limit, "target", "stop", "confidence", "override")
@@ -85,7 +88,7 @@ class Form:
         if self.at in CHOICES:
             return self.stepped(1, market) if character == " " else self
         if self.at in PRICES and (found := market.of(character)) is not None:
-            return self.written(self.at, number(_legal(found, market)))
+            return self.written(self.at, dollars(_legal(found, market)))
         wanted = "0123456789" + ("" if self.at in ("qty", "confidence") else ".")
         wanted += "%" if self.at in GUARDS else ""
         if character not in wanted:
@@ -115,8 +118,8 @@ def form_of(order: Order, *, at: str = "qty") -> Form:
     """The order as a form to be looked over."""
     texts = {
         "qty": str(order.qty),
-        "limit": "" if order.limit is None else number(order.limit),
-        "trigger": "" if order.trigger is None else number(order.trigger),
+        "limit": "" if order.limit is None else dollars(order.limit),
+        "trigger": "" if order.trigger is None else dollars(order.trigger),
         "target": str(order.target or ""),
         "stop": str(order.stop or ""),
         "confidence": "" if order.confidence is None else str(order.confidence),
@@ -196,9 +199,9 @@ def _legal(price: Decimal, market: Market) -> Decimal:
 def _step_price(form: Form, step: int, market: Market) -> str:
     price = price_of(form.text(form.at))
     if price is not None:
-        return number(stepped_price(price, step, market.rule))
+        return dollars(stepped_price(price, step, market.rule))
     start = market.mid or market.last or market.ask or market.bid
-    return form.text(form.at) if start is None else number(_legal(start, market))
+    return form.text(form.at) if start is None else dollars(_legal(start, market))
 
 
 def _step_guard(form: Form, step: int, market: Market) -> str:
@@ -206,7 +209,7 @@ def _step_guard(form: Form, step: int, market: Market) -> str:
     if guard is None:
         return GUARDS[form.at]
     if not guard.percent:
-        return number(stepped_price(guard.value, step, market.rule))
+        return dollars(stepped_price(guard.value, step, market.rule))
     most = Decimal(99) if form.at == "stop" else Decimal(999)
     return f"{number(min(max(guard.value + step, Decimal(1)), most))}%"
 

@@ -16,8 +16,10 @@ prices = st.decimals(Decimal("0.01"), Decimal(99_999), places=2)
 guards = st.builds(Guard, prices, st.just(False)) | st.builds(
     Guard, st.decimals(Decimal("0.1"), Decimal("99.9"), places=1), st.just(True)
 )
-expiries = st.sampled_from(("weekly", "monthly")) | st.integers(0, 365).map(lambda days: f"{days}dte") | st.dates(date(2000, 1, 1)).map(
-    lambda day: f"{day:%Y%m%d}"
+expiries = (
+    st.sampled_from(("weekly", "monthly"))
+    | st.integers(0, 365).map(lambda days: f"{days}dte")
+    | st.dates(date(2000, 1, 1)).map(lambda day: f"{day:%Y%m%d}")
 )
 symbols = st.from_regex(r"\A[A-Z][A-Z0-9.]{0,9}\Z")
 

@@ -21,10 +21,13 @@ from station.link import (
     Alerts,
     Ask,
     AskedPart,
+    CancelAll,
     CancelOrder,
+    ClosePart,
     CloseTrade,
     Command,
     Data,
+    ExitRow,
     Feed,
     FiringRow,
     Flatten,
@@ -34,12 +37,16 @@ from station.link import (
     Kill,
     KillRelease,
     LinkServer,
+    ModifyOrder,
     NoteTrade,
+    PlaceOrder,
     PositionRow,
     Positions,
+    PreviewOrder,
     Price,
     Query,
     Reply,
+    ReverseTrade,
     Scanners,
     Stop,
     Story,
@@ -49,7 +56,7 @@ from station.link import (
     Tip,
 )
 from station.link.asked import refusal
-from tests.tui import synthetic_pages, synthetic_panes
+from tests.tui import synthetic_orders, synthetic_pages, synthetic_panes
 from tests.tui.synthetic_pages import question
 
 NOON = 1_763_666_527 * SECOND  # Thursday 2025-11-20, 14:22:07 in New York
@@ -105,6 +112,18 @@ def positions(now_ns: int = NOON, wave: float = 0.0) -> Positions:
             ),
         )
     )  # fmt: skip
+
+
+def ladder() -> tuple[ExitRow, ...]:
+    legs = (
+        ("LMT", 1, Decimal("5.20"), None),
+        ("LMT", 1, Decimal("5.90"), None),
+        ("STP", 2, None, Decimal("3.20")),
+    )
+    return tuple(
+        ExitRow(f"V1-DU1-T1-X-{n}", "SELL", kind, Decimal(qty), Decimal(0), limit, stop, "SUBMITTED")
+        for n, (kind, qty, limit, stop) in enumerate(legs)
+    )
 
 
 def busy_positions(now_ns: int = NOON) -> Positions:
@@ -169,7 +188,7 @@ def strategies(now_ns: int = NOON) -> Strategies:
 
 
 def calm() -> Floor:
-    return Floor(header(), feed(), positions(), alerts(), strategies())
+    return Floor(header(), feed(), positions(), alerts(), strategies(), synthetic_orders.orders(NOON))
 
 
 def busy() -> Floor:
@@ -179,7 +198,9 @@ def busy() -> Floor:
         working_orders=5, broker="ibkr", account="U7654321", pace="", latency_ms=240.0,
         prices=(*prices(NOON)[:2], Price("ES", 5950.0, -0.2, NOON - 48 * SECOND), Price("VIX")),
     )  # fmt: skip
-    return Floor(head, feed(), busy_positions(), busy_alerts(), strategies())
+    return Floor(
+        head, feed(), busy_positions(), busy_alerts(), strategies(), synthetic_orders.orders(NOON)
+    )  # fmt: skip
 
 
 class SyntheticEngine:
@@ -194,6 +215,7 @@ class SyntheticEngine:
         self.asked: list[Ask] = []
         self.refusals: dict[str, tuple[str, str]] = {}
         self.closed = False
+        self.counterpart = synthetic_orders.Counterpart()
         self.documents: dict[str, Reply] = {}
 
     def answer(self, ask: Ask) -> AskedPart | None:
@@ -235,6 +257,8 @@ class SyntheticEngine:
                 return Ack(True, "SPXW 5940C: market sell sent")
             case CloseTrade() | CancelOrder():
                 return Ack(False, "the order is filled already", "FILLED")
+            case PreviewOrder() | PlaceOrder() | ModifyOrder() | ClosePart() | ReverseTrade() | CancelAll():
+                return self.counterpart.answer(command)
             case Stop():
                 self.stopping.set()
                 return Ack(True, "stopping")

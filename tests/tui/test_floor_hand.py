@@ -98,13 +98,13 @@ async def test_no_keymap_moves_the_kill_key() -> None:
 
 
 async def test_a_moved_key_is_moved_everywhere() -> None:
-    stage = Stage(synthetic.calm(), keys={"close": "z"})
+    stage = Stage(synthetic.calm(), keys={"close": "Q"})
     async with stage.app.run_test(size=SIZE) as pilot:
         await opened(stage, pilot, "x")
         assert stage.engine.heard == []
-        await opened(stage, pilot, "z")
+        await opened(stage, pilot, "Q")
         assert stage.engine.heard == [CloseTrade("T1", by="screen")]
-        assert " z close" in stage.line("keys")
+        assert " Q close" in stage.line("keys")
 
 
 async def test_no_suspend_no_ctrl_q_and_no_aliasing_keys() -> None:
@@ -361,7 +361,7 @@ async def test_an_engine_failing_in_process_leaves_the_screen_alive(
 
 
 @pytest.mark.parametrize(
-    ("size", "shown"), [((80, 24), 1), ((109, 60), 1), ((120, 40), 6), ((160, 45), 9), ((200, 50), 9)]
+    ("size", "shown"), [((80, 24), 1), ((109, 60), 1), ((120, 40), 6), ((160, 45), 10), ((200, 50), 10)]
 )
 async def test_each_size_has_its_arrangement(size: tuple[int, int], shown: int) -> None:
     stage = Stage(synthetic.calm())

@@ -1,0 +1,390 @@
+"""Orders by keyboard: what it takes to send one, and what never sends one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from station.domain.errors import BadInput
+from station.link import (
+    Ack,
+    CancelAll,
+    CancelOrder,
+    ClosePart,
+    Command,
+    Kill,
+    LinkClient,
+    LinkDown,
+    LinkState,
+    LocalLink,
+    ModifyOrder,
+    PlaceOrder,
+    Positions,
+    PreviewOrder,
+    Reply,
+    ReverseTrade,
+)
+from tests.tui import synthetic
+from tests.tui.stage import Stage
+from widgets.actions import remapped
+from widgets.amend import AmendDialog
+from widgets.dialogs import KillDialog
+from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
+from widgets.panel import PanelCanvas
+from widgets.ticket_dialog import TicketDialog
+
+SIZE = (110, 30)
+
+
+async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> None:
+    """Each key as a hand presses it: after the last was dealt with, and slower than a dialog swallows.
+    A whole line is put into the dialog's input."""
+    for key in keys:
+        await pilot.pause()
+        stage.clock.advance(0.4)
+        if " " in key:
+            stage.app.screen.query_one(Input).value = key
+        else:
+            await pilot.press(key)
+    await stage.settle(pilot)
+
+
+def orders(stage: Stage) -> list[Command]:
+    """What was heard but for previews."""
+    return [command for command in stage.engine.heard if not isinstance(command, PreviewOrder)]
+
+
+def ticket(stage: Stage) -> TicketDialog:
+    assert isinstance(stage.app.screen, TicketDialog)
+    return stage.app.screen
+
+
+def said(stage: Stage) -> str:
+    """What stands on the ticket, or on what changes an order."""
+    return stage.app.screen.query_one(PanelCanvas).text()
+
+
+# --- the ticket ----------------------------------------------------------------------------------------
+
+
+async def test_the_chain_s_option_is_bought_with_three_different_keys() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b")
+        text = said(stage)
+        for told in (
+            "SPXW 5940C 0DTE",
+            "$415.00 + 2.60",
+            "5,944.15",
+            "$417.60",
+            "APPROVED by 28 rules",
+            "daily_loss",
+        ):
+            assert told in text
+        await press(stage, pilot, "enter")
+        assert "SEND  PAPER: BUY 1 SPXW 5940C 0DTE limit at mid" in said(stage)
+        assert orders(stage) == []
+        await press(stage, pilot, "y")
+        sent = orders(stage)
+        assert len(sent) == 1 and isinstance(sent[0], PlaceOrder)
+        assert (sent[0].ticket.symbol, sent[0].ticket.strike, sent[0].ticket.expiry) == (
+            "SPX",
+            "5940",
+            "20251120",
+        )
+        assert len(sent[0].token) >= 16 and sent[0].by == "screen"
+        assert "order 1 is at the broker" in said(stage) and "order 1 is at the broker" in stage.line("notice")
+        await press(stage, pilot, "enter")
+        assert len(stage.app.screen_stack) == 1
+
+
+@pytest.mark.parametrize("keys", [["enter"] * 5, ["y"] * 5, ["b", "enter", "escape", "enter"]])
+async def test_no_key_pressed_again_and_again_sends(keys: list[str]) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b", *keys)
+        assert orders(stage) == []
+
+
+async def test_a_key_held_down_does_not_run_through_the_arming() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b", "enter")
+        assert ticket(stage).stage == "armed"
+        ticket(stage)._opened_ns = stage.app.perf()
+        await pilot.press("y")
+        await stage.settle(pilot)
+        assert orders(stage) == [] and ticket(stage).stage == "armed"
+
+
+async def test_a_refused_order_cannot_be_sent_and_says_which_rules_refuse() -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.counterpart.refuses = True
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b", "enter", "y")
+        assert orders(stage) == []
+        text = said(stage)
+        assert "REFUSED by 2 of 28 rules" in text and "daily_loss: the day has lost more" in text
+        assert "not approved" in text
+
+
+async def test_the_preview_follows_the_form_and_the_market() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b", "up", "tab", "right", "tab", "a", "up")
+        asked = [command for command in stage.engine.heard if isinstance(command, PreviewOrder)]
+        assert (asked[-1].ticket.qty, asked[-1].ticket.kind, asked[-1].ticket.limit) == (2, "LIMIT", "4.30")
+        assert "$860.00" in said(stage)
+        before = len(asked)
+        stage.clock.advance(1.1)
+        await stage.settle(pilot)
+        assert len([c for c in stage.engine.heard if isinstance(c, PreviewOrder)]) == before + 1
+
+
+async def test_an_unfinished_form_is_not_previewed_and_says_what_is_missing() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b", "tab", "right", "tab", "delete", "enter")
+        assert "a limit order needs this price" in said(stage)
+        assert ticket(stage).stage == "edit" and orders(stage) == []
+
+
+class Deaf(LocalLink):
+    """Loses the answers to the first orders it carries, though they arrive."""
+
+    losses = 1
+
+    async def ask(self, command: Command, timeout_s: float = 5.0) -> Reply:
+        reply = await super().ask(command, timeout_s)
+        if isinstance(command, PlaceOrder) and self.losses:
+            self.losses -= 1
+            raise LinkDown("the engine gave no answer within 5 s")
+        return reply
+
+
+async def test_an_order_whose_answer_was_lost_is_placed_once_however_often_it_is_sent() -> None:
+    stage = Stage(
+        synthetic.calm(),
+        lambda one: Deaf(one.engine.handle, one.engine.picture, clock=one.clock, answer=one.engine.answer),
+    )
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b", "enter", "y")
+        assert "NO ANSWER" in said(stage) and "may have been placed" in stage.line("notice")
+        await press(stage, pilot, "enter", "enter", "y")
+        tokens = [command.token for command in orders(stage) if isinstance(command, PlaceOrder)]
+        assert len(tokens) == 2 and len(set(tokens)) == 1
+        assert len(stage.engine.counterpart.placed) == 1
+        assert "order 1 is at the broker" in said(stage)
+
+
+async def test_a_refusal_at_the_last_moment_is_shown_and_the_next_try_is_another_order() -> None:
+    stage = Stage(synthetic.calm())
+    answer = stage.engine.counterpart.answer
+
+    def refuse(command: Command) -> Reply:
+        if isinstance(command, PlaceOrder):
+            return Ack(False, "the gate closed", "GATE")
+        return answer(command)  # pyright: ignore[reportArgumentType]
+
+    stage.engine.counterpart.answer = refuse  # pyright: ignore[reportAttributeAccessIssue]
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b", "enter", "y")
+        assert "REFUSED: the gate closed [GATE]" in said(stage) and ticket(stage).stage == "edit"
+        await press(stage, pilot, "enter", "y")
+        tokens = {command.token for command in orders(stage) if isinstance(command, PlaceOrder)}
+        assert len(tokens) == 2
+
+
+async def test_without_an_engine_nothing_opens_and_nothing_is_sent(tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock))
+    async with stage.app.run_test(size=SIZE) as pilot:
+        while stage.app.link.state is not LinkState.LOST:
+            await pilot.pause()
+        await press(stage, pilot, "colon", "buy 2 SPX 5940C", "enter")
+        assert "no engine to deal with" in stage.line("notice")
+        assert len(stage.app.screen_stack) == 1
+
+
+async def test_an_engine_lost_under_an_armed_ticket_bars_it_in_words() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b", "enter")
+        await stage.app.link.close()
+        await press(stage, pilot, "y")
+        assert orders(stage) == []
+        assert "nothing was sent: There is no engine to deal with" in said(stage)
+
+
+async def test_a_broker_that_is_away_bars_tickets() -> None:
+    stage = Stage(synthetic.calm())
+    assert stage.engine.floor.header is not None
+    away = msgspec.structs.replace(stage.engine.floor.header, broker_up=False)
+    stage.engine.floor = msgspec.structs.replace(stage.engine.floor, header=away)
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b")
+        assert "broker is not connected" in stage.line("notice") and len(stage.app.screen_stack) == 1
+
+
+# --- where tickets come from ---------------------------------------------------------------------------
+
+
+async def test_a_position_s_ticket_is_of_its_contract() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "p", "down", "b")
+        form = ticket(stage).form
+        assert (form.action, form.symbol, form.strike, form.right) == ("BUY", "SPY", 591, "P")
+
+
+async def test_a_firing_becomes_a_ticket_once_its_chain_is_there() -> None:
+    stage = Stage(synthetic.calm())
+    row = stage.engine.floor.feed
+    assert row is not None
+    rows = tuple(msgspec.structs.replace(one, instrument="SPY") for one in row.rows)
+    stage.engine.floor = msgspec.structs.replace(
+        stage.engine.floor, feed=msgspec.structs.replace(row, rows=rows)
+    )
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "f", "down", "down", "down", "b")
+        await stage.settle(pilot)
+        form = ticket(stage).form
+        assert (form.symbol, form.right, form.text("confidence")) == ("SPY", "P", "61")
+
+
+async def test_the_order_line_leads_to_the_ticket_and_never_past_it() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "colon", "buy 2 SPX 5940C @ 4.20 tp 23%", "enter")
+        form = ticket(stage).form
+        assert (form.text("qty"), form.text("limit"), form.text("target")) == ("2", "4.20", "23%")
+        assert orders(stage) == []
+        await press(stage, pilot, "escape", "colon", "up", "enter")
+        assert ticket(stage).form == form, "earlier lines come back"
+
+
+async def test_a_wrong_line_stays_and_points_at_the_word() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "colon", "buy 2 SPX 5940C @ soon", "enter")
+        assert isinstance(stage.app.screen, OrderLineDialog)
+        told = str(stage.app.screen.query_one("#said").render())
+        assert "^^^^" in told and "'soon' is no price" in told
+
+
+async def test_tab_completes_the_line_from_the_chain() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "colon", "b", "tab", "buy 2 S", "tab", "buy 2 SPX ", "tab", "enter")
+        assert ticket(stage).form.strike == 5940
+
+
+# --- positions and working orders ----------------------------------------------------------------------
+
+
+async def test_a_part_is_closed_with_a_number() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "p", "down", "P")
+        assert isinstance(stage.app.screen, PartDialog)
+        await press(stage, pilot, "9", "enter")
+        assert isinstance(stage.app.screen, PartDialog) and orders(stage) == []
+        await press(stage, pilot, "backspace", "3", "enter")
+        assert orders(stage) == [ClosePart("T2", 3, by="screen")]
+
+
+async def test_reversing_asks_and_enter_leaves_it() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "p", "V")
+        assert isinstance(stage.app.screen, ConfirmDialog)
+        await press(stage, pilot, "enter")
+        assert orders(stage) == [] and len(stage.app.screen_stack) == 1
+        await press(stage, pilot, "V", "y")
+        sent = orders(stage)
+        assert (
+            len(sent) == 1 and isinstance(sent[0], ReverseTrade) and sent[0].trade_id == "T1" and sent[0].token
+        )
+
+
+async def test_a_working_order_is_modified_in_two_steps() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "u", "end", "M", "up", "enter")
+        assert isinstance(stage.app.screen, AmendDialog) and orders(stage) == []
+        await press(stage, pilot, "enter")
+        assert orders(stage) == [], "enter goes back"
+        await press(stage, pilot, "enter", "y")
+        assert orders(stage) == [ModifyOrder("V1-DU1-T4-E-0", 0, "3.20", "", "screen")]
+        assert "it is on its way" in said(stage)
+
+
+async def test_an_exit_is_modified_by_its_price_and_never_cancelled_alone() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "u", "c")
+        assert orders(stage) == [] and "an exit protects its position" in stage.line("notice")
+        await press(stage, pilot, "M")
+        assert isinstance(stage.app.screen, AmendDialog)
+        assert stage.app.screen.form.only == ("limit",)
+        await press(stage, pilot, "enter")
+        assert "nothing is changed yet" in said(stage)
+
+
+async def test_the_picked_entry_is_cancelled_with_one_key_and_all_of_them_after_a_question() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "u", "end", "c")
+        assert orders(stage) == [CancelOrder("V1-DU1-T4-E-0", by="screen")]
+        await press(stage, pilot, "C")
+        assert isinstance(stage.app.screen, ConfirmDialog)
+        await press(stage, pilot, "enter", "C", "y")
+        assert orders(stage)[1:] == [CancelAll(by="screen")]
+
+
+async def test_orders_not_seen_are_not_changed() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await press(stage, pilot, "M")
+        assert "press u" in stage.line("notice") and len(stage.app.screen_stack) == 1
+
+
+async def test_every_leg_of_a_ladder_is_told() -> None:
+    stage = Stage(synthetic.calm())
+    row, other = synthetic.positions().rows
+    laddered = msgspec.structs.replace(row, exits=synthetic.ladder(), leaving="closing 1")
+    part = Positions((laddered, other))
+    stage.engine.floor = msgspec.structs.replace(stage.engine.floor, positions=part)
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await stage.settle(pilot)
+        text = stage.app.positions.text()
+        assert "sell 1 @ 5.20, 1 @ 5.90, stop 2 @ 3.20 live" in text and "closing 1" in text
+
+
+# --- the kill key and the key table --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [["b"], ["b", "enter"], ["colon", "b"], ["p", "V"], ["p", "P"], ["u", "M", "up", "enter"]],
+)  # fmt: skip
+async def test_f12_kills_from_inside_every_order_dialog(keys: list[str]) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, *keys)
+        assert len(stage.app.screen_stack) == 2
+        await press(stage, pilot, "f12")
+        assert orders(stage) == [Kill(flatten=False, by="screen")]
+        assert isinstance(stage.app.screen, KillDialog)
+
+
+def test_a_key_for_two_actions_is_refused_naming_both() -> None:
+    with pytest.raises(BadInput, match="b would mean both buy and close"):
+        remapped({"close": "b"})
+    with pytest.raises(BadInput, match="moves cursors"):
+        remapped({"buy": "j"})
+    assert remapped({"close": "b", "buy": "B"}) == {"vigil.close": "b", "vigil.buy": "B"}

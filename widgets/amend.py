@@ -1,0 +1,259 @@
+"""Changing a working order: size and price of an entry, the price alone of an exit. Enter arms, y sends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from textual.app import ComposeResult
+from textual.events import Key, Resize
+
+from station.domain.clock import SECOND
+from station.domain.instruments import CENT_TICKS, INSTRUMENTS, TickRule
+from station.link import Ack, Data, LinkDown, ModifyOrder, PreviewOrder, WorkingOrder
+from widgets import ink, words
+from widgets.dialogs import Dialog
+from widgets.ink import Line
+from widgets.order import LIMIT, STOP, STOP_LIMIT, Order, dollars, ticket_of
+from widgets.orderline import MAX_QTY, price_of
+from widgets.orders import named
+from widgets.pane import wrapped
+from widgets.panel import PanelCanvas
+from widgets.preview import preview_of
+from widgets.ticket import Form, Market, market_of
+from widgets.ticket_dialog import SEND_KEY, STEPS, Counter
+from widgets.ticket_view import LABELS
+
+KINDS: Final = {"LMT": LIMIT, "STP": STOP, "STP LMT": STOP_LIMIT}
+FRESH_S: Final = 1.0
+
+
+def form_of(row: WorkingOrder) -> Form:
+    """What can be changed of it, as it stands."""
+    kind = KINDS.get(row.kind, LIMIT)
+    there = {"qty": row.purpose == "entry", "trigger": row.stop is not None, "limit": row.limit is not None}
+    names = tuple(name for name, is_there in there.items() if is_there)
+    texts = {
+        "qty": words.count(row.qty),
+        "limit": "" if row.limit is None else dollars(row.limit),
+        "trigger": "" if row.stop is None else dollars(row.stop),
+    }
+    return Form(row.action, row.symbol, kind=kind, texts=texts, at=names[-1], only=names)
+
+
+def change_of(row: WorkingOrder, form: Form, by: str) -> ModifyOrder:
+    """The change that the form asks for; what stays as it is is left empty. Raises ValueError with one line."""
+    qty, limit, stop = 0, "", ""
+    if "qty" in form.only:
+        text = form.text("qty")
+        if not text.isdigit() or not 1 <= int(text) <= MAX_QTY:
+            raise ValueError(f"quantity {text or 'nothing'}: give a whole number, 1 to {MAX_QTY}")
+        if int(text) <= row.filled:
+            raise ValueError(
+                f"quantity {text}: {words.count(row.filled)} are filled already; cancel the rest with c"
+            )
+        qty = int(text) if int(text) != row.qty else 0
+    if "limit" in form.only:
+        limit = _changed(form.text("limit"), row.limit, "limit")
+    if "trigger" in form.only:
+        stop = _changed(form.text("trigger"), row.stop, "stop")
+    if not (qty or limit or stop):
+        raise ValueError("nothing is changed yet: step the price with the arrows, or type one")
+    return ModifyOrder(row.order_ref, qty, limit, stop, by)
+
+
+def _changed(text: str, before: Decimal | None, name: str) -> str:
+    price = price_of(text)
+    if price is None:
+        raise ValueError(f"{name} {text or 'nothing'}: give a price")
+    return "" if price == before else dollars(price)
+
+
+class AmendDialog(Dialog[None]):
+    """The order as it stands, and as it would be."""
+
+    TITLE_TEXT = "MODIFY"
+
+    def __init__(self, counter: Counter, row: WorkingOrder, same: Order | None) -> None:
+        super().__init__(counter.perf)
+        self._counter = counter
+        self.row = row
+        self.form = form_of(row)
+        self.armed: ModifyOrder | None = None
+        self.sending = False
+        self._over = False
+        self._same = same
+        self._market = Market(rule=self._rule)
+        self._asked_ns = -(10**18)
+        self._flying = False
+        self._news: tuple[str, str] = ("", "info")
+
+    @property
+    def _rule(self) -> TickRule:
+        known = INSTRUMENTS.get(self._same.symbol if self._same is not None else self.row.symbol)
+        if known is None:
+            return CENT_TICKS
+        option = self._same is not None and self._same.strike is not None
+        return known.option_ticks if option else known.tick
+
+    def inside(self) -> ComposeResult:
+        yield PanelCanvas(id="amend", ascii_only=self.app.has_class("ascii"))
+
+    def on_mount(self) -> None:
+        self.query_one("#box").border_title = f"MODIFY  {self._counter.environment()}"
+        self.beat()
+        self.call_after_refresh(self.draw)
+
+    def on_resize(self, event: Resize) -> None:
+        del event
+        self.call_after_refresh(self.draw)
+
+    # --- keys --------------------------------------------------------------------------------------
+
+    def on_key(self, event: Key) -> None:
+        if event.key == "escape" and self.armed is None:
+            return
+        event.stop()
+        event.prevent_default()
+        if self._over:
+            if event.key == "enter":
+                self.dismiss(None)
+        elif self.sending:
+            return
+        elif self.armed is not None:
+            if event.key in ("enter", "escape"):
+                self.armed, self._news = None, ("", "info")
+            elif event.key == SEND_KEY and self.ripe:
+                self._send(self.armed)
+        elif event.key == "enter":
+            self._arm()
+        else:
+            self._edit(event)
+        self.draw()
+
+    def _edit(self, event: Key) -> None:
+        form, market = self.form, self._market
+        if event.key in STEPS:
+            form = form.stepped(STEPS[event.key], market)
+        elif event.key in ("tab", "shift+tab"):
+            form = form.moved(1 if event.key == "tab" else -1)
+        elif event.key in ("backspace", "delete", "ctrl+u"):
+            form = form.erased(all=event.key != "backspace")
+        elif event.character is not None:
+            form = form.typed(event.character, market)
+        self.form, self._news = form, ("", "info")
+
+    def _arm(self) -> None:
+        try:
+            self.armed = change_of(self.row, self.form, self._counter.by)
+        except ValueError as fault:
+            self._news = (str(fault), "bad")
+            return
+        self._opened_ns = self._perf()
+        self._news = (f"Enter goes back; only {SEND_KEY} sends.", "info")
+
+    # --- the market --------------------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """The market around the order, from the engine; called at every beat of the screen."""
+        same = self._same
+        if same is None or self._flying or self.sending or self._over or self._counter.barred():
+            return
+        if self._perf() - self._asked_ns < FRESH_S * SECOND:
+            return
+        self._flying, self._asked_ns = True, self._perf()
+        self._counter.work(self._ask(same), "preview")
+
+    async def _ask(self, same: Order) -> None:
+        try:
+            reply = await self._counter.ask(PreviewOrder(ticket_of(same)))
+            if isinstance(reply, Data):
+                self._market = market_of(preview_of(reply.json).document, self._rule)
+        except (LinkDown, ValueError):
+            self._market = Market(rule=self._rule)
+        finally:
+            self._flying = False
+        self.draw()
+
+    # --- sending -----------------------------------------------------------------------------------
+
+    def _send(self, change: ModifyOrder) -> None:
+        barred = self._counter.barred()
+        if barred:
+            self._news = (f"nothing was sent: {barred}", "bad")
+            return
+        self.sending = True
+        self._news = ("sending …", "info")
+        self._counter.work(self._deliver(change), "modify")
+
+    async def _deliver(self, change: ModifyOrder) -> None:
+        try:
+            reply = await self._counter.ask(change)
+        except LinkDown as fault:
+            self._news = (f"NO ANSWER: {fault}. It may have been changed: look at the working orders.", "bad")
+            self._counter.tell(f"modify: {self._news[0]}", "bad")
+        else:
+            ok = not isinstance(reply, Ack) or reply.ok
+            text = reply.text if isinstance(reply, Ack) else "changed"
+            self._over = ok
+            self._news = (text or "changed", "good") if ok else (f"REFUSED: {text}", "bad")
+            self._counter.tell(self._news[0], self._news[1])
+        self.sending, self.armed = False, None
+        self.draw()
+
+    # --- painting ----------------------------------------------------------------------------------
+
+    def draw(self) -> None:
+        if self.is_mounted:
+            canvas = self.query_one("#amend", PanelCanvas)
+            canvas.draw(self._lines(canvas.size.width, canvas.size.height))
+
+    def _lines(self, width: int, height: int) -> list[Line]:
+        market, foot = self._market, self._foot(width)
+        told = (("bid", market.bid), ("mid", market.mid), ("ask", market.ask), ("last", market.last))
+        prices = tuple(
+            span
+            for name, price in told
+            for span in ((f" {name} ", ink.FAINT), (f"{_told(price)} ", ink.STRONG))
+        )
+        rows: list[Line] = [((f" {named(self.row, self._counter.now_ns())}", ink.STRONG),), prices, ink.BLANK]
+        rows += [self._field(name) for name in self.form.only]
+        rows += [ink.BLANK] * max(height - len(rows) - len(foot), 0)
+        return [*rows, *foot]
+
+    def _field(self, name: str) -> Line:
+        here = self.form.at == name and self.armed is None and not self._over
+        before = {
+            "qty": words.count(self.row.qty),
+            "limit": _told(self.row.limit),
+            "trigger": _told(self.row.stop),
+        }
+        text = self.form.text(name)
+        changed = text != replace(self.form, texts=form_of(self.row).texts).text(name)
+        return (
+            (f"{'▸' if here else ' '}{LABELS[name]:<12}", ink.STRONG if here else ink.DIM),
+            (f"{before[name]:>9}", ink.DIM), ("  → ", ink.FAINT),
+            (f"{text or '--'}{'▏' if here and not self.form.fresh else ''}", ink.WARN if changed else ink.TEXT),
+        )  # fmt: skip
+
+    def _foot(self, width: int) -> list[Line]:
+        text, tone = self._news
+        style = {"info": ink.TEXT, "good": ink.UP, "bad": ink.ALARM}[tone]
+        news: list[Line] = [((f" {line}", style),) for line in wrapped(text, width - 1)[:2]]
+        news += [ink.BLANK] * (2 - len(news))
+        if self._over:
+            return [*news, ((" ▸[ Enter  close ] ", ink.LAST),)]
+        if self.armed is not None:
+            back = ((" ▸[ Enter  not yet ] ", ink.LAST), ("   y ", ink.KEY), (" CHANGE IT ", ink.CAUTION))
+            return [*news, back]
+        keys: Line = (
+            (" Enter ", ink.KEY), ("look it over", ink.DIM), ("  Tab ", ink.KEY), ("field", ink.DIM),
+            ("  ↑ ↓ ", ink.KEY), ("tick", ink.DIM), ("  b m a l ", ink.KEY), ("market", ink.DIM),
+            ("  Esc ", ink.KEY), ("leave", ink.DIM),
+        )  # fmt: skip
+        return [*news, ink.clipped(keys, width)]
+
+
+def _told(value: Decimal | None) -> str:
+    return "--" if value is None else words.price(value)

@@ -1,0 +1,325 @@
+"""The trader's dealing hand: tickets and changes of orders, from what the floor shows under its cursors."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from station.domain.clock import SECOND
+from station.domain.instruments import INSTRUMENTS
+from station.link import (
+    CancelAll,
+    CancelOrder,
+    Chain,
+    ClosePart,
+    Command,
+    FiringRow,
+    LinkState,
+    PositionRow,
+    Reply,
+    ReverseTrade,
+    WorkingOrder,
+)
+from widgets import feed, orders, words
+from widgets.amend import AmendDialog
+from widgets.order import BUY, SELL, Order
+from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
+from widgets.orderline import Known
+from widgets.pane import Pane
+from widgets.sight import nearest_strike, strike_text
+from widgets.ticket_dialog import Counter, TicketDialog
+
+if TYPE_CHECKING:
+    from widgets.app import FloorApp
+
+TARGET_DELTA: Final = {"C": 0.30, "P": 0.25}
+"""Of an option that a firing proposes (the house's default in picking contracts)."""
+CHAIN_WAIT_S: Final = 5
+LINES_KEPT: Final = 50
+BY: Final = "screen"
+
+
+def fresh_token() -> str:
+    """Never the same twice, on whatever screen: an order sent again under it is known by it."""
+    return secrets.token_hex(8)
+
+
+class Dealing:
+    """Every method returns at once; what came of it stands in the dialog it opened or in the notice line."""
+
+    def __init__(self, app: FloorApp, mint: Callable[[], str] = fresh_token) -> None:
+        self._app = app
+        self._by = BY
+        self._mint = mint
+        self._lines: list[str] = []
+        self._proposed: tuple[FiringRow, int] | None = None
+
+    # --- what tickets need -------------------------------------------------------------------------
+
+    def barred(self) -> str:
+        """Why nothing can be previewed or sent now; empty where it can."""
+        app = self._app
+        if app.link.state is not LinkState.CONNECTED:
+            return (
+                f"There is no engine to deal with: {app.link.detail or app.link.state.value}. Orders are never "
+                "queued; the screen keeps trying."
+            )
+        if app.read_only:
+            return "This screen is attached read-only: it sends no orders."
+        known = app.link.view.floor.header
+        if known is not None and not known.broker_up:
+            return "The broker is not connected: entries are refused, never queued. Exits wait in the engine."
+        return ""
+
+    def counter(self) -> Counter:
+        app = self._app
+
+        async def ask(command: Command) -> Reply:
+            return await app.link.ask(command)
+
+        def work(doing: Awaitable[None], group: str) -> None:
+            app.run_worker(doing, group=group, exit_on_error=False)
+
+        def environment() -> str:
+            known = app.link.view.floor.header
+            return known.environment if known is not None else ""
+
+        return Counter(
+            ask, self.barred, self._mint, work, app.tell, app.perf, self._now_ns, environment, self._by
+        )  # fmt: skip
+
+    def _now_ns(self) -> int:
+        known = self._app.link.view.floor.header
+        return known.now_ns if known is not None else 0
+
+    def open(self, order: Order, *, at: str = "qty") -> None:
+        """The ticket of an order, to be looked over."""
+        barred = self.barred()
+        if barred:
+            self._app.tell(barred, "bad")
+            return
+        self._app.push_screen(TicketDialog(self.counter(), order, at=at))
+
+    # --- what stands under the cursors ---------------------------------------------------------------
+
+    @property
+    def picked_order(self) -> WorkingOrder | None:
+        """The working order under its pane's cursor, as the engine last told it; none where it is not seen."""
+        pane, part = self._pane("orders"), self._app.link.view.floor.orders
+        if part is None or not pane.display:
+            return None
+        return next((row for row in part.rows if row.order_ref == pane.picked), None)
+
+    @property
+    def picked_firing(self) -> FiringRow | None:
+        """The firing under the feed's cursor; without one the newest that passed."""
+        part = self._app.link.view.floor.feed
+        rows = part.rows if part is not None else ()
+        picked = self._pane("feed").picked
+        found = next((row for row in rows if picked and feed.key_of(row) == picked), None)
+        return found or next((row for row in rows if not row.gate), None)
+
+    @property
+    def on_orders(self) -> bool:
+        """The pane of working orders has the keys."""
+        pane = self._app.focused_pane
+        return pane is not None and pane.id == "orders" and pane.display
+
+    def _pane(self, name: str) -> Pane:
+        return self._app.screen_stack[0].query_one(f"#{name}", Pane)
+
+    # --- where tickets come from -------------------------------------------------------------------
+
+    def ticket(self, action: str) -> None:
+        """Of what the pane in focus points at: a position's contract, a firing's, else the chain's."""
+        pane = self._app.focused_pane
+        name = pane.id if pane is not None and pane.display else ""
+        row = self._app.picked_position
+        if name == "positions" and row is not None:
+            if action == SELL:
+                self.close_part(row)
+                return
+            self._open_or_say(order_of_label(row.label, action), f"{row.label}: its contract is not known")
+        elif name == "feed" and action == BUY:
+            self._propose()
+        else:
+            self._open_or_say(self._chosen(action), "no option is chosen: pick one in the chain")
+
+    def _open_or_say(self, order: Order | None, why: str) -> None:
+        if order is None:
+            self._app.tell(why, "warn")
+        else:
+            self.open(order)
+
+    def _chosen(self, action: str) -> Order | None:
+        """One of the option under the chain's cursor, of the very day the chain shows."""
+        sight, chain = self._app.sight, self._app.link.view.floor.chain
+        if not sight.symbol or not sight.contract:
+            return None
+        expiry = chain.expiry if chain is not None and chain.ask == sight.chain else ""
+        strike, right = sight.contract[:-1], sight.contract[-1]
+        return Order(action, 1, sight.symbol, Decimal(strike), right, expiry or sight.expiry)
+
+    def _propose(self) -> None:
+        """The firing under the feed's cursor, or the newest that passed, as a ticket."""
+        firing = self.picked_firing
+        if firing is None:
+            self._app.tell("no scanner has fired: there is nothing to take up", "warn")
+            return
+        known = INSTRUMENTS.get(firing.instrument)
+        if known is not None and not known.has_options:
+            self._app.tell(f"{firing.scanner}: {firing.instrument} has no options to buy", "warn")
+            return
+        self._proposed = (firing, self._app.perf())
+        self._app.aim(symbol=firing.instrument)
+        self.beat()
+
+    def beat(self) -> None:
+        """Opens the ticket of a firing once the chain of its instrument is there; keeps open tickets fresh."""
+        top = self._app.screen
+        if isinstance(top, TicketDialog | AmendDialog):
+            top.beat()
+        if self._proposed is None:
+            return
+        firing, since = self._proposed
+        chain = self._app.link.view.floor.chain
+        if chain is not None and chain.ask == self._app.sight.chain and chain.rows:
+            self._proposed = None
+            if chain.ask.symbol == firing.instrument:
+                self._open_or_say(order_of_firing(firing, chain), f"{firing.scanner}: no option is quoted")
+        elif self._app.perf() - since > CHAIN_WAIT_S * SECOND:
+            self._proposed = None
+            self._app.tell(f"{firing.scanner}: the chain of {firing.instrument} did not come", "warn")
+
+    def order_line(self) -> None:
+        dialog = OrderLineDialog(self._app.perf, self._known, self._lines)
+
+        def answered(order: Order | None) -> None:
+            if order is None:
+                return
+            self._lines = [*(line for line in self._lines if line != str(order)), str(order)][-LINES_KEPT:]
+            self.open(order)
+
+        self._app.push_screen(dialog, answered)
+
+    def _known(self) -> Known:
+        app = self._app
+        chain = app.link.view.floor.chain
+        first = app.sight.symbol
+        symbols = (first, *(one for one in app.symbols if one != first)) if first else app.symbols
+        if chain is None or chain.ask != app.sight.chain:
+            return Known(symbols)
+        return Known(symbols, chain.ask.symbol, contracts_of(chain, app.sight.contract))
+
+    # --- positions ---------------------------------------------------------------------------------
+
+    def close_part(self, row: PositionRow) -> None:
+        held = int(row.qty)
+        label = words.contract(row.label, self._now_ns())
+        if held < 2:
+            self._app.tell(f"{label}: {held} held; x closes it whole", "warn")
+            return
+
+        def answered(qty: int | None) -> None:
+            if qty is not None:
+                self._send(ClosePart(row.trade_id, qty, self._by), f"closing {qty} of {held} {label} at market")
+
+        self._app.push_screen(PartDialog(self._app.perf, label, held), answered)
+
+    def reverse(self, row: PositionRow) -> None:
+        barred = self.barred()
+        if barred:
+            self._app.tell(barred, "bad")
+            return
+        label, token = words.contract(row.label, self._now_ns()), self._mint()
+        self._confirm(
+            "REVERSE",
+            [f"{label} ×{words.count(row.qty)} is closed at market.",
+             "Once that has filled, the opposite right is bought, judged by the same rules as every entry."],
+            f"close it and go the other way ({self._environment()})",
+            lambda: self._send(ReverseTrade(row.trade_id, token, self._by), f"reversing {label}"),
+            warn="This opens new risk.",
+        )  # fmt: skip
+
+    # --- working orders ----------------------------------------------------------------------------
+
+    def modify(self, row: WorkingOrder) -> None:
+        barred = self.barred()
+        if barred:
+            self._app.tell(barred, "bad")
+            return
+        self._app.push_screen(AmendDialog(self.counter(), row, order_of_label(row.label, row.action)))
+
+    def cancel(self, row: WorkingOrder) -> None:
+        self._send(CancelOrder(row.order_ref, self._by), f"cancelling {orders.named(row, self._now_ns())}")
+
+    def cancel_all(self) -> None:
+        part = self._app.link.view.floor.orders
+        entries = [row for row in part.rows if row.may_cancel] if part is not None else []
+        if not entries:
+            self._app.tell("no entry is working: there is nothing to cancel", "warn")
+            return
+        rest = len(part.rows) - len(entries) if part is not None else 0
+        lines = [orders.named(row, self._now_ns()) for row in entries[:8]]
+        if len(entries) > 8:
+            lines.append(f"and {len(entries) - 8} more")
+        lines += ["", f"{rest} exits stand: what protects a position is not cancelled."] if rest else []
+        many = f"{len(entries)} working {'entry' if len(entries) == 1 else 'entries'}"
+        self._confirm(
+            "CANCEL ALL", lines, f"cancel {many}", lambda: self._send(CancelAll(self._by), f"cancelling {many}")
+        )
+
+    # --- how it is asked and sent ------------------------------------------------------------------
+
+    def _environment(self) -> str:
+        known = self._app.link.view.floor.header
+        return known.environment if known is not None else "unknown"
+
+    def _confirm(
+        self, title: str, lines: list[str], doing: str, then: Callable[[], None], *, warn: str = ""
+    ) -> None:
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                then()
+
+        self._app.push_screen(ConfirmDialog(self._app.perf, title, lines, doing, warn=warn), answered)
+
+    def _send(self, command: Command, doing: str) -> None:
+        self._app.hand.send(command, doing)
+
+
+def order_of_label(label: str, action: str) -> Order | None:
+    """One of the contract of a label (`SPXW 20251120 5940C`, `SPY`, `ES 20251219`); None where it is none."""
+    parts = label.split()
+    owners = {known.option_class: known.symbol for known in INSTRUMENTS.values() if known.option_class}
+    if len(parts) == 3 and parts[2][-1:] in ("C", "P"):
+        return Order(
+            action, 1, owners.get(parts[0], parts[0]), Decimal(parts[2][:-1]), parts[2][-1], parts[1]
+        )  # fmt: skip
+    return Order(action, 1, parts[0]) if 0 < len(parts) < 3 else None
+
+
+def order_of_firing(firing: FiringRow, chain: Chain) -> Order | None:
+    """One of the quoted option nearest the house's delta on the firing's side, as sure as its score."""
+    right = "C" if firing.side == "CALL" else "P"
+    quoted = [
+        (abs(abs(side.delta) - TARGET_DELTA[right]), row.strike)
+        for row in chain.rows
+        if (side := row.call if right == "C" else row.put) is not None and side.delta is not None and side.bid
+    ]
+    if not quoted:
+        return None
+    strike = min(quoted)[1]
+    return Order(
+        BUY, 1, firing.instrument, strike, right, chain.expiry, confidence=min(max(firing.score, 0), 100)
+    )
+
+
+def contracts_of(chain: Chain, chosen: str) -> tuple[str, ...]:
+    """Options of a chain, the one under the cursor first, then those nearest the money."""
+    money = nearest_strike(chain) or Decimal(0)
+    rows = sorted(chain.rows, key=lambda row: (abs(row.strike - money), row.strike))
+    names = [f"{strike_text(row.strike)}{right}" for row in rows for right in "CP"]
+    return (chosen, *(name for name in names if name != chosen)) if chosen else tuple(names)

@@ -1,0 +1,184 @@
+"""The smaller questions around orders: the order line, how much to close, and whether it is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.suggester import Suggester
+from textual.widgets import Input, Static
+
+from widgets import ink
+from widgets.dialogs import Dialog, keys_text
+from widgets.order import Order
+from widgets.orderline import GRAMMAR, Known, LineFault, completed, completions, parse
+
+AMBER: Final = "#e2ae4a"
+RED: Final = "#ff7b72"
+GREY: Final = "#76838f"
+WHITE: Final = "#eef2f6"
+GREEN: Final = "#46c08f"
+
+
+class Likeliest(Suggester):
+    """Offers the rest of the word being typed."""
+
+    def __init__(self, known: Callable[[], Known]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._known = known
+
+    async def get_suggestion(self, value: str) -> str | None:
+        whole = completed(value, self._known())
+        return whole if value.strip() and whole.startswith(value) and whole != value else None
+
+
+class OrderLineDialog(Dialog[Order]):
+    """One line becomes an order; enter never sends it, a ticket looks it over first."""
+
+    TITLE_TEXT = "ORDER LINE"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", "complete", priority=True),
+        Binding("up", "recall(-1)", "earlier line", priority=True),
+        Binding("down", "recall(1)", "later line", priority=True),
+    ]
+
+    def __init__(self, perf: Callable[[], int], known: Callable[[], Known], before: Sequence[str]) -> None:
+        super().__init__(perf)
+        self._known = known
+        self._before = list(before)
+        self._place = len(self._before)
+
+    def inside(self) -> ComposeResult:
+        yield Input(placeholder="buy 2 SPX 5940C 0dte @ mid tp 23% sl 22%", id="line",
+                    suggester=Likeliest(self._known))  # fmt: skip
+        yield Static("", id="said")
+        yield Static(
+            keys_text(
+                *((example, meaning, AMBER) for example, meaning in GRAMMAR),
+                ("Tab", "Complete the word; ↑ ↓ earlier lines; Esc leave.", WHITE),
+                ("Enter", "To the ticket, where it is looked over before it is sent.", WHITE),
+                cells=72,
+            )
+        )  # fmt: skip
+
+    def on_mount(self) -> None:
+        self.query_one("#line", Input).focus()
+        self._say("")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._say(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not self.ripe:
+            return
+        try:
+            order = parse(event.value)
+        except LineFault as fault:
+            self.query_one("#said", Static).update(self._plain(pointed(event.value, fault)))
+            self.query_one("#line", Input).cursor_position = min(fault.end, len(event.value))
+            return
+        self.dismiss(order)
+
+    def action_complete(self) -> None:
+        line = self.query_one("#line", Input)
+        line.value = completed(line.value, self._known())
+        line.cursor_position = len(line.value)
+
+    def action_recall(self, step: int) -> None:
+        """Lines of before, the newest nearest."""
+        self._place = min(max(self._place + step, 0), len(self._before))
+        line = self.query_one("#line", Input)
+        line.value = (*self._before, "")[self._place]
+        line.cursor_position = len(line.value)
+
+    def _say(self, value: str) -> None:
+        self.query_one("#said", Static).update(self._plain(self._said(value)))
+
+    def _said(self, value: str) -> Text:
+        """What the line means so far, or what may come next."""
+        try:
+            return Text.assemble(("= ", GREEN), (str(parse(value)), f"bold {WHITE}"), "\n\n")
+        except LineFault:
+            offers = "  ".join(completions(value, self._known())[:8])
+            return Text.assemble(("next  ", GREY), (offers or "…", AMBER), "\n\n")
+
+    def _plain(self, text: Text) -> Text:
+        return Text(ink.plain(text.plain)) if self.app.has_class("ascii") else text
+
+
+def pointed(line: str, fault: LineFault) -> Text:
+    """The line with the wrong word marked, and under it what is wrong."""
+    shown = line.rstrip().ljust(fault.start)
+    return Text.assemble(
+        (shown[: fault.start], GREY), (shown[fault.start : fault.end] or "_", f"bold reverse {RED}"),
+        (shown[fault.end :], GREY), "\n", " " * fault.start, ("^" * (fault.end - fault.start), RED), "\n",
+        (str(fault), RED), "\n",
+    )  # fmt: skip
+
+
+class ConfirmDialog(Dialog[bool]):
+    """Says what would happen; the cursor is on leaving it, another key than enter does it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "leave", "leave it"),
+        Binding("y", "agree", "do it"),
+    ]
+
+    def __init__(
+        self, perf: Callable[[], int], title: str, lines: Sequence[str], doing: str, *, warn: str = ""
+    ) -> None:
+        super().__init__(perf)
+        self._title, self._lines, self._doing, self._warn = title, list(lines), doing, warn
+
+    def inside(self) -> ComposeResult:
+        text = Text("\n".join(self._lines) + "\n", style=WHITE)
+        if self._warn:
+            text.append(f"\n{self._warn}\n", style=f"bold {AMBER}")
+        yield Static(Text(ink.plain(text.plain)) if self.app.has_class("ascii") else text)
+        yield Static(keys_text(("Enter", "leave it as it is", WHITE), ("y", self._doing, AMBER)))
+
+    def on_mount(self) -> None:
+        self.query_one("#box").border_title = self._title
+
+    def action_agree(self) -> None:
+        self.dismiss(True)
+
+
+class PartDialog(Dialog[int]):
+    """How many of a position to close at market; closing protects, so enter does it."""
+
+    TITLE_TEXT = "CLOSE A PART"
+
+    def __init__(self, perf: Callable[[], int], label: str, held: int) -> None:
+        super().__init__(perf)
+        self._label, self._held = label, held
+
+    def inside(self) -> ComposeResult:
+        yield Static(
+            Text.assemble(
+                (f"{self._label}", f"bold {WHITE}"), f": {self._held} held.\n",
+                "How many to close at market? What is left stays protected.\n",
+            )
+        )  # fmt: skip
+        yield Input(str(max(self._held // 2, 1)), id="qty", type="integer", max_length=6)
+        yield Static("", id="wrong")
+        yield Static(keys_text(("Enter", "close them", AMBER), ("Esc", "leave it", GREY)))
+
+    def on_mount(self) -> None:
+        qty = self.query_one("#qty", Input)
+        qty.focus()
+        qty.action_select_all()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not self.ripe:
+            return
+        if event.value.isdigit() and 1 <= int(event.value) <= self._held:
+            self.dismiss(int(event.value))
+            return
+        wrong = f"{event.value or 'nothing'} is not 1 to {self._held}"
+        self.query_one("#wrong", Static).update(Text(wrong, style=RED))

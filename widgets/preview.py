@@ -1,0 +1,183 @@
+"""What the engine says of a ticket before it is sent: the preview document, read once, drawn line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, cast
+
+import msgspec
+
+from widgets import ink, words
+from widgets.ink import Line, Span
+from widgets.pane import wrapped
+
+LABEL: Final = 11
+GREEKS: Final = (("Δ", "delta"), ("Γ", "gamma"), ("Θ", "theta"), ("V", "vega"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule's verdict; one that only advises can be overridden."""
+
+    name: str
+    ok: bool
+    advises: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`document` as the engine sent it; `approved` says that sending it now would pass."""
+
+    document: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    rules: tuple[Rule, ...] = ()
+    problems: tuple[str, ...] = ()
+    approved: bool = False
+
+    @property
+    def refused(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self.rules if not rule.ok)
+
+    @property
+    def verdict(self) -> str:
+        """The judgement of every rule in a few words."""
+        if self.problems:
+            return "CANNOT BE SENT"
+        many = f"{len(self.rules)} rules"
+        if self.approved:
+            return f"APPROVED past {len(self.refused)} of {many}" if self.refused else f"APPROVED by {many}"
+        return f"REFUSED by {len(self.refused)} of {many}" if self.refused else "REFUSED"
+
+
+def preview_of(text: str) -> Preview:
+    """The document in `text`. Raises ValueError where it is none."""
+    try:
+        document = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as fault:
+        raise ValueError(f"the engine's preview cannot be read: {fault}") from fault
+    rules = tuple(
+        Rule(str(row.get("rule", "")), bool(row.get("ok")), str(row.get("severity", "")) == "advice",
+             str(row.get("text", "")))
+        for row in cast("list[dict[str, Any]]", document.get("rules") or [])
+    )  # fmt: skip
+    problems = tuple(str(one) for one in cast("list[Any]", document.get("problems") or []))
+    return Preview(document, rules, problems, document.get("verdict") == "approved" and not problems)
+
+
+def money_lines(preview: Preview, width: int) -> list[Line]:
+    """What it costs, where it breaks even, what it can lose, how it moves, what it binds."""
+    known = preview.document
+    even = " and ".join(_plain(value) for value in cast("Sequence[Any]", known.get("break_even") or ()))
+    rows = [
+        ("cost", _cost(known)),
+        ("break-even", even or "--"),
+        ("max loss", _max_loss(known)),
+        ("greeks", _greeks(cast("Mapping[str, Any]", known.get("greeks") or {}))),
+        ("margin", _margin(cast("Mapping[str, Any] | None", known.get("margin")))),
+        ("protection", _guards(known)),
+    ]
+    return [_labelled(name, text, width) for name, text in rows]
+
+
+def rule_lines(preview: Preview, width: int, columns: int) -> list[Line]:
+    """Problems and failures in full, first; then every pass with its figures in so many columns, 0 by name."""
+    lines: list[Line] = []
+    for problem in preview.problems:
+        lines += _said("✗", problem, ink.ALARM, width)
+    for rule in preview.refused:
+        mark, style = ("!", ink.WARN) if rule.advises else ("✗", ink.ALARM)
+        lines += _said(mark, f"{rule.name}: {rule.text}", style, width)
+    passed = [rule for rule in preview.rules if rule.ok]
+    if columns:
+        rows = -(-len(passed) // columns)
+        cells = [_passed(rule, width // columns) for rule in passed]
+        return [*lines, *(sum(cells[row::rows], start=()) for row in range(rows))]
+    return [*lines, *_packed([rule.name for rule in passed], width)]
+
+
+def _said(mark: str, text: str, style: ink.Style, width: int) -> list[Line]:
+    pieces = wrapped(text, width - 3)
+    return [
+        ((f"{mark if not number else ' '} ", style), (piece, style if not number else ink.TEXT))
+        for number, piece in enumerate(pieces)
+    ]
+
+
+def _passed(rule: Rule, width: int) -> Line:
+    name = min(20, width // 2)
+    text = ink.fit(rule.text, max(width - name - 4, 0))
+    return ("✓ ", ink.UP), (ink.fit(rule.name, name), ink.DIM), (f" {text} ", ink.FAINT)
+
+
+def _packed(names: Sequence[str], width: int) -> list[Line]:
+    rows: list[list[Span]] = []
+    room = 0
+    for name in names:
+        need = len(name) + 3
+        if not rows or need > room:
+            rows.append([])
+            room = width
+        rows[-1] += [("✓", ink.UP), (f"{name}  ", ink.DIM)]
+        room -= need
+    return [tuple(row) for row in rows]
+
+
+def _labelled(name: str, text: str, width: int) -> Line:
+    style = ink.FAINT if text == "--" else ink.STRONG
+    return ink.clipped(((ink.fit(name, LABEL), ink.DIM), (text, style)), width)
+
+
+def _number(value: Any) -> Decimal | None:
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def _money(value: Any) -> str:
+    found = _number(value)
+    return "--" if found is None else f"${words.money(found)}"
+
+
+def _plain(value: Any) -> str:
+    found = _number(value)
+    return "--" if found is None else words.price(found)
+
+
+def _cost(known: Mapping[str, Any]) -> str:
+    cost = _money(known.get("cost"))
+    fees = _number(known.get("fees"))
+    return f"{cost} + {fees:.2f} fees" if fees is not None and cost != "--" else cost
+
+
+def _max_loss(known: Mapping[str, Any]) -> str:
+    if "max_loss" in known and known["max_loss"] is None and not known.get("problems"):
+        return "not limited"
+    return _money(known.get("max_loss"))
+
+
+def _greeks(greeks: Mapping[str, Any]) -> str:
+    found = [(sign, _number(greeks.get(name))) for sign, name in GREEKS]
+    told = [f"{sign}{_short(value)}" for sign, value in found if value is not None]
+    return " ".join(told) or "--"
+
+
+def _short(value: Decimal) -> str:
+    places = 3 if abs(value) < 1 else 2 if abs(value) < 100 else 0
+    return f"{value:.{places}f}"
+
+
+def _margin(margin: Mapping[str, Any] | None) -> str:
+    if not margin:
+        return "--"
+    return f"{_money(margin.get('initial'))} then {_money(margin.get('maintenance'))}"
+
+
+def _guards(known: Mapping[str, Any]) -> str:
+    target, stop = known.get("target"), known.get("stop")
+    if not target and not stop:
+        return "--"
+    return f"target {_plain(target)}  stop {_plain(stop) if stop else 'none'}"

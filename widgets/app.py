@@ -45,6 +45,7 @@ from widgets.sight import Sight, at_the_money
 
 FAILED: Final = "failed"
 NOTICE_S: Final = 15
+BUILT: Final = frozenset({"header", "account", "floor", "pages", "notice", "keys"})
 
 _log = logging.getLogger(__name__)
 
@@ -213,8 +214,8 @@ class FloorApp(App[str], inherit_bindings=False):
 
     def pump(self) -> None:
         """Paint what changed since the last time; nothing when nothing did, or while the terminal lags."""
-        if not self.screen_stack or not self.screen_stack[0].children:
-            return  # The screen is being taken down.
+        if not self._stands:
+            return
         self.link.pull()
         self._find_sight()
         scene = self.scene()
@@ -236,6 +237,12 @@ class FloorApp(App[str], inherit_bindings=False):
             return
         self._seen = seen
         self._paint(scene)
+
+    @property
+    def _stands(self) -> bool:
+        """The screen is built, and is not being taken down."""
+        stack = self.screen_stack
+        return bool(stack) and {child.id for child in stack[0].children} >= BUILT
 
     def _paint(self, scene: Scene) -> None:
         self._announce(scene)

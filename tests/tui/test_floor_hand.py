@@ -361,16 +361,23 @@ async def test_an_engine_failing_in_process_leaves_the_screen_alive(
 
 
 @pytest.mark.parametrize(
-    ("size", "shown"), [((80, 24), 1), ((109, 60), 1), ((120, 40), 6), ((160, 45), 10), ((200, 50), 10)]
+    ("size", "shown", "following"),
+    [
+        ((80, 24), 1, "orders"),
+        ((109, 60), 1, "orders"),
+        ((120, 40), 6, "chain"),
+        ((160, 45), 10, "orders"),
+        ((200, 50), 10, "orders"),
+    ],
 )
-async def test_each_size_has_its_arrangement(size: tuple[int, int], shown: int) -> None:
+async def test_each_size_has_its_arrangement(size: tuple[int, int], shown: int, following: str) -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=size) as pilot:
         await stage.settle(pilot)
         assert sum(pane.display for pane in stage.app.panes) == shown
         assert "gate OPEN" in stage.line("header") and "F12 KILL" in stage.line("keys")
         await opened(stage, pilot, "tab")
-        assert stage.app.focused is not None and stage.app.focused.id == "chain"
+        assert stage.app.focused is not None and stage.app.focused.id == following
 
 
 async def test_a_screen_of_another_version_says_so_and_can_still_kill(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ async def test_zoom_shows_one_pane_and_comes_back() -> None:
         assert [one.id for one in stage.app.panes if one.display] == ["positions"]
         await pilot.press("z")
         await stage.settle(pilot)
-        assert sum(one.display for one in stage.app.panes) == 9
+        assert sum(one.display for one in stage.app.panes) == 10
 
 
 async def test_a_pane_that_shares_its_place_comes_when_it_is_called() -> None:

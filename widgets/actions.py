@@ -116,7 +116,7 @@ class Action:
 
 
 _NAMES: Final = {"question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]",
-                 "full_stop": ".", "comma": ",", "colon": ":"}  # fmt: skip
+                 "full_stop": ".", "comma": ",", "colon": ":", "minus": "-"}  # fmt: skip
 
 
 def spoken(keys: str) -> str:
@@ -206,7 +206,7 @@ _PROTECTIVE: Final = (
            PROTECT, lambda app: app.hand.flatten()),
     Action("cancel", "c", "c", "cancel", "Cancel the picked order, or the picked position's working entry.",
            PROTECT, _cancel, _may_cancel),
-    Action("part", "P", "P", "close part", "Close a part of the picked position at market.",
+    Action("part", "minus", "-", "close part", "Close a part of the picked position at market.",
            PROTECT, _part, _one_picked, footer=False),
     Action("cancel_all", "C", "C", "cancel all", "Cancel every working entry; exits stand.",
            PROTECT, lambda app: app.dealing.cancel_all(), footer=False),

@@ -289,7 +289,7 @@ async def test_tab_completes_the_line_from_the_chain() -> None:
 async def test_a_part_is_closed_with_a_number() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=SIZE) as pilot:
-        await press(stage, pilot, "p", "down", "P")
+        await press(stage, pilot, "p", "down", "minus")
         assert isinstance(stage.app.screen, PartDialog)
         await press(stage, pilot, "9", "enter")
         assert isinstance(stage.app.screen, PartDialog) and orders(stage) == []
@@ -370,7 +370,7 @@ async def test_every_leg_of_a_ladder_is_told() -> None:
 
 @pytest.mark.parametrize(
     "keys",
-    [["b"], ["b", "enter"], ["colon", "b"], ["p", "V"], ["p", "P"], ["u", "M", "up", "enter"]],
+    [["b"], ["b", "enter"], ["colon", "b"], ["p", "V"], ["p", "minus"], ["u", "M", "up", "enter"]],
 )  # fmt: skip
 async def test_f12_kills_from_inside_every_order_dialog(keys: list[str]) -> None:
     stage = Stage(synthetic.calm())

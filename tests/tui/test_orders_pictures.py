@@ -53,7 +53,7 @@ def test_orders_at_every_size(snap_compare: Compare, size: str, name: str, keys:
         ("wrong line", ["colon", "buy 2 SPX 5940C now @ 4.20", "enter"], "80x24"),
         ("bracket", ["colon", "buy 2 SPX 5940C @ 4.20 tp 23% sl 3.30 conf 70", "enter", "down"], "120x40"),
         ("reverse", ["p", "V"], "80x24"),
-        ("part", ["p", "P"], "80x24"),
+        ("part", ["p", "minus"], "80x24"),
         ("cancel all", ["C"], "80x24"),
     ],
 )

@@ -14,7 +14,7 @@ from station.domain.errors import StorageUnavailable, VigilError
 from station.domain.events import Alerted
 from station.domain.orders import OrderState
 from station.domain.ports import Changes
-from station.domain.trade import Cause, Trade, TradeState
+from station.domain.trade import Cause, Origin, Trade, TradeState
 from station.risk import (
     Controls,
     Gate,
@@ -61,6 +61,11 @@ class ControlDesk:
         self.controls = from_rows(stored)
 
     async def set_gate(self, state: Gate, by: str, reason: str) -> None:
+        await self._set_gate(state, by, reason)
+        if state is not Gate.OPEN:
+            await self.cancel_entries("gate")
+
+    async def _set_gate(self, state: Gate, by: str, reason: str) -> None:
         await self._take(lambda held: set_gate(held, state, by, reason))
 
     async def kill(self, by: str, reason: str, *, flatten: bool = False) -> None:
@@ -97,6 +102,8 @@ class ControlDesk:
 
         def counted(held: Controls) -> Step:
             after, events = note_result(held, net, now, limits)
+            if trade.origin is not Origin.STRATEGY:
+                return after, events
             booked, more = note_strategy(after, trade.strategy, terms, net, limits)
             return booked, (*events, *more)
 
@@ -108,7 +115,7 @@ class ControlDesk:
 
     async def watch_day(self, day_pnl: Decimal, equity: Decimal) -> None:
         """Follow the day's P&L: the peak quietly, the limits with everything they entail."""
-        before, now = self.controls.kill, self._clock.now()
+        before, gate, now = self.controls.kill, self.controls.gate, self._clock.now()
         if now >= self._peak_due_ns:
             self._peak_due_ns = now + PEAK_BEAT_S * SECOND
             await self._take(lambda held: (note_equity(held, equity), ()))
@@ -116,11 +123,13 @@ class ControlDesk:
         if self.controls.kill != before:
             self._protect_all()
             await self.cancel_entries("kill")
+        elif self.controls.gate != gate:
+            await self.cancel_entries("gate")
 
     async def flatten(self, by: str) -> int:
         """Close every position of ours at market, and cancel what could add to one. The gate closes, so that
         nothing opens behind its back. Returns how many trades it concerns."""
-        await self.set_gate(Gate.CLOSED, by, "flatten")
+        await self._set_gate(Gate.CLOSED, by, "flatten")
         await self.cancel_entries("manual")
         concerned = [trade for trade in self._ledger.open_trades() if trade.open_qty != 0]
         for trade in concerned:

@@ -11,6 +11,7 @@ from station.desk.exits import ExitHands
 from station.desk.inbox import Nudge, OrderInbox
 from station.desk.judgement import Judgement, Refusal
 from station.desk.ledger import Ledger
+from station.desk.meant import WALK
 from station.domain.broker import Broker
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import BrokerUnavailable, Refused
@@ -30,7 +31,6 @@ from station.domain.trade import Trade
 from station.execution import ExecutionTerms, InstrumentLocks, Submitter, within
 from station.execution.policy import EntryTerms, walked
 
-WALK: Final = "walk"
 WORKING: Final = (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
 
 
@@ -83,8 +83,9 @@ class EntryDesk:
         assert trade.contract is not None
         ref = order_ref(trade.account, trade.id, "E", self._ledger.book.next_leg(trade.id, "E"))
         return Ticket(
-            ref, trade.account, trade.contract, Action.BUY, qty, terms.kind, Purpose.ENTRY, terms.limit
-        )
+            ref, trade.account, trade.contract, Action.BUY, qty, terms.kind, Purpose.ENTRY, terms.limit,
+            terms.stop,
+        )  # fmt: skip
 
     async def margin(self, trade: Trade, ticket: Ticket) -> tuple[Refusal | None, Decision | None]:
         """What the broker says the order would tie up, against what there is. No answer in time denies it
@@ -109,16 +110,17 @@ class EntryDesk:
         return refused, Decision(trade.id, "what-if", verdict, reason, self._clock.now(), value, limit)
 
     async def submit(
-        self, trade: Trade, spec: StrategySpec, ticket: Ticket, terms: EntryTerms, extra: Changes
-    ) -> None:
+        self, trade: Trade, ticket: Ticket, terms: EntryTerms, extra: Changes, *, timeout_s: int,
+        walks: bool = False,
+    ) -> None:  # fmt: skip
         """Commit the intent, then send it."""
         now = self._clock.now()
-        until = now + spec.entry_timeout_s * SECOND
+        until = now + timeout_s * SECOND
         intent = EntrySubmitted(ticket, terms.decision_price, terms.decision_mid, until)
         await self._ledger.record(trade.id, intent, extra=extra)
         self.nudge_at(trade.id, until)
         self.nudge_at(trade.id, now + self._terms.ack_timeout_s * SECOND)
-        if spec.entry_policy == WALK:
+        if walks:
             self.nudge_at(trade.id, now + self._terms.walk_step_s * SECOND)
         await self.send(ticket)
 
@@ -190,14 +192,17 @@ class EntryDesk:
 
     async def _step_on(self, trade: Trade, order: Order, limit: Decimal, reason: str) -> None:
         async with self._locks.hold(trade.symbol):
-            if self._ledger.book.orders[order.ref] != order:
-                return
-            ticket = replace(order.ticket, limit=limit)
-            await self._ledger.record(trade.id, EntryModified(ticket, reason))
-            try:
-                await self._submitter.modify(ticket)
-            except BrokerUnavailable as error:
-                self._ask_reconcile(f"change of {order.ref} was not sent: {error}")
+            if self._ledger.book.orders[order.ref] == order:
+                await self.change(replace(order.ticket, limit=limit), reason)
+
+    async def change(self, ticket: Ticket, reason: str) -> None:
+        """Commit a working entry as it is to stand, then send that, under the instrument's lock."""
+        order = self._ledger.book.orders[ticket.order_ref]
+        await self._ledger.record(order.trade_id, EntryModified(ticket, reason))
+        try:
+            await self._submitter.modify(ticket)
+        except BrokerUnavailable as error:
+            self._ask_reconcile(f"change of {order.ref} was not sent: {error}")
 
     def _doubt(self, order: Order, now_ns: int) -> None:
         """Ask about an unacknowledged entry every few seconds: the answer may be that it is still pending

@@ -53,9 +53,11 @@ class HoldingsView:
         self._expiries: dict[str, int] = {}
         self._volumes: dict[str, tuple[date, float | None]] = {}
 
-    def held(self) -> tuple[Held, ...]:
-        """Our positions and working entries, then what is in the account beside them (FAULTS 36)."""
-        ours = [held for trade in self._ledger.open_trades() if (held := self._ours(trade)) is not None]
+    def held(self, but: str = "") -> tuple[Held, ...]:
+        """Our positions and working entries, one trade left out, then what is in the account beside them
+        (FAULTS 36)."""
+        trades = (trade for trade in self._ledger.open_trades() if trade.id != but)
+        ours = [held for trade in trades if (held := self._ours(trade)) is not None]
         return (*ours, *(self._not_ours(position) for position in self._foreign()))
 
     def index_level(self) -> float | None:
@@ -137,8 +139,10 @@ class HoldingsView:
         spec = self._specs().get(trade.strategy)
         own = spec.stop_pct if spec is not None else Decimal(0)
         shield = self._rapid_shield_pct if trade.shield == RAPID_SHIELD else Decimal(0)
-        nearest = min((pct for pct in (own, shield) if pct > 0), default=None)
-        return None if nearest is None else entry * (100 - nearest) / 100
+        by_hand = trade.own.stop_at(entry) if trade.own is not None else None
+        pcts = (own, shield) if by_hand is None else (shield,)
+        stops = [entry * (100 - pct) / 100 for pct in pcts if pct > 0]
+        return max(stops if by_hand is None else [*stops, by_hand], default=None)
 
     def _not_ours(self, position: Position) -> Held:
         quote = self._market.quote(position.contract)

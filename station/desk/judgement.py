@@ -13,7 +13,7 @@ from station.calendars import Calendar, et_date
 from station.desk.holdings import HoldingsView
 from station.desk.ledger import Ledger
 from station.desk.money import MoneyDesk
-from station.domain.clock import MINUTE, Clock
+from station.domain.clock import MINUTE, SECOND, Clock
 from station.domain.errors import Refused
 from station.domain.instruments import INSTRUMENTS, Contract, Hours, TickRule
 from station.domain.market import FeedHealth, FeedMode, Greeks, Quote
@@ -53,11 +53,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`qty` is what may be sent when nothing was `refused`."""
+    """`qty` is what may be sent when nothing was `refused`; `overridden` where a hand passed advice."""
 
     refused: Refusal | None
     qty: Decimal
     decisions: tuple[Decision, ...]
+    overridden: bool = False
 
 
 class Judgement:
@@ -92,7 +93,7 @@ class Judgement:
         """Where the day shield stands from now on, dollars of loss."""
         self._day_shield_usd = day_shield_usd
 
-    async def judge(self, trade: Trade, spec: StrategySpec, confidence: int) -> Judged:
+    def judge(self, trade: Trade, spec: StrategySpec, confidence: int) -> Judged:
         """Size down to what fits, then every rule; the trace names each with its value and limit."""
         assert trade.contract is not None
         view = self.view(trade.contract, spec.strategy_id)
@@ -116,18 +117,27 @@ class Judgement:
             strategy=spec.strategy_id, confidence=confidence, terms=terms_of(spec),
         )  # fmt: skip
 
-    def verdict(self, proposal: Proposal) -> tuple[Fit, Verdict]:
-        """What would be said of any proposal now: the quantity that fits, and every rule on what was asked."""
-        view = self.view(proposal.contract, proposal.strategy)
+    def by_hand(self, proposal: Proposal, trade_id: str) -> Judged:
+        """Every rule on what a hand asks, which is never cut down; the trace names each with its value."""
+        verdict = preflight(proposal, self.view(proposal.contract), self._limits())
+        trace = verdict.decisions(trade_id, self._clock.now())
+        if verdict.approved:
+            return Judged(None, proposal.qty, trace, verdict.overridden)
+        return Judged(Refusal(verdict.failed[0].code, verdict.text()), proposal.qty, trace)
+
+    def verdict(self, proposal: Proposal, but: str = "") -> tuple[Fit, Verdict]:
+        """What would be said of any proposal now, as if one trade were not there: the quantity that fits, and
+        every rule on what was asked."""
+        view = self.view(proposal.contract, proposal.strategy, but)
         return fit(proposal, view, self._limits()), preflight(proposal, view, self._limits())
 
-    def refuse_closing(self, trade: Trade, by: str) -> None:
-        """Raises Refused where the gate lets no hand shrink this trade's position (SPEC §7: a closed gate
-        passes protection alone, a reducing one also hands)."""
+    def refuse_closing(self, trade: Trade, by: str, qty: Decimal | None = None) -> None:
+        """Raises Refused where the gate lets no hand shrink this trade's position, by `qty` or whole (SPEC §7:
+        a closed gate passes protection alone, a reducing one also hands)."""
         if trade.contract is None or trade.open_qty <= 0:
             return
         asked = Proposal(
-            trade.symbol, trade.contract, Action.SELL, trade.open_qty, opens_risk=False, origin="MANUAL"
+            trade.symbol, trade.contract, Action.SELL, qty or trade.open_qty, opens_risk=False, origin="MANUAL"
         )
         _, verdict = self.verdict(asked)
         if not verdict.approved:
@@ -141,8 +151,8 @@ class Judgement:
         index = self._holdings.index_level()
         return assess(held, self._clock.now(), self._money.equity, index, returns, self._limits())
 
-    def view(self, contract: Contract, strategy: str = "") -> RiskView:
-        """Everything the rules look at, about one contract, now."""
+    def view(self, contract: Contract, strategy: str = "", but: str = "") -> RiskView:
+        """Everything the rules look at, about one contract, now, as if the trade `but` were not there."""
         now = self._clock.now()
         health = self._health(contract.symbol)
         session = self._calendar.at(Hours.REGULAR, now)
@@ -161,7 +171,7 @@ class Judgement:
             vix=self._vix(), vix_watched="VIX" in self._market.symbols, equity=equity,
             buying_power=self._money.buying_power, day_pnl=self._money.day_pnl(),
             month_pnl=equity - month if month is not None else Decimal(0),
-            held=self._holdings.held(), working=self._working(),
+            held=self._holdings.held(but), working=self._working(but),
             orders_today=self._orders_since(self._day_start()),
             orders_last_minute=self._orders_since(now - MINUTE),
             index_level=self._holdings.index_level(), spot=self._holdings.spot(contract.symbol),
@@ -182,9 +192,22 @@ class Judgement:
             and self._link_up()
         )
 
+    def window_left_s(self, symbol: str) -> int:
+        """Seconds until no entry on this symbol is taken any more today; 0 outside a session."""
+        now = self._clock.now()
+        session = self._calendar.at(Hours.REGULAR, now)
+        if session is None:
+            return 0
+        ends_ns = session.close_ns - self._limits().window_of(symbol).before_close_s * SECOND
+        return max((ends_ns - now) // SECOND, 0)
+
     def day_shield_hit(self, strategy: str, shield: str) -> bool:
         """Whether a strategy under the day shield has used up its loss ceiling of the session."""
         return shield == DAY_SHIELD and self._money.day_pnl_of(strategy) <= -self._day_shield_usd
+
+    def spot(self, symbol: str) -> float:
+        """The underlying's last price, 0 where it is not known."""
+        return self._holdings.spot(symbol) or 0.0
 
     def quote(self, contract: Contract) -> Quote | None:
         return self._market.quote(contract)
@@ -242,10 +265,11 @@ class Judgement:
             return None
         return self._market.last_price("VIX")
 
-    def _working(self) -> tuple[Working, ...]:
+    def _working(self, but: str) -> tuple[Working, ...]:
         return tuple(
             Working(order.ticket.contract, order.ticket.action, not order.ticket.purpose.is_exit)
             for order in self._ledger.book.working()
+            if not but or order.trade_id != but
         )
 
     def _orders_since(self, since_ns: int) -> int:

@@ -54,6 +54,7 @@ class Ledger:
         self._live: dict[str, None] = {}
         self.turned: list[str] = []
         """Trades in the order in which they ended, or went on after an end."""
+        self._tokens: dict[str, str] = {}
         self.commits = 0
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -74,6 +75,11 @@ class Ledger:
     def open_trades(self) -> tuple[Trade, ...]:
         """Trades that hold or may hold a position."""
         return tuple(trade for trade in self.live() if trade.state.is_open)
+
+    def by_token(self, token: str) -> Trade | None:
+        """The trade that an order of a hand was for; None where that token was never seen."""
+        trade_id = self._tokens.get(token)
+        return None if trade_id is None else self.trades[trade_id]
 
     def held(self, contract: Contract) -> Decimal:
         """What our trades together hold of a contract."""
@@ -274,7 +280,16 @@ class Ledger:
         self.trades[trade.id] = trade
         if trade.state.is_terminal or (before is not None and before.state.is_terminal):
             self.turned.append(trade.id)
+        for token in tokens_of(trade):
+            self._tokens[token] = trade.id
         if trade.state.is_terminal or trade.state is TradeState.FAILED:
             self._live.pop(trade.id, None)
         else:
             self._live.setdefault(trade.id, None)
+
+
+def tokens_of(trade: Trade) -> tuple[str, ...]:
+    """The tokens of the orders that a hand has placed with it."""
+    placed = trade.hand.token if trade.hand is not None else ""
+    turned = trade.reversal.token if trade.reversal is not None else ""
+    return tuple(token for token in (placed, trade.part_token, turned) if token)

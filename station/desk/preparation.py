@@ -12,8 +12,10 @@ from datetime import date
 from typing import Final
 
 from station.desk.judgement import DAY_SHIELD, Judgement
+from station.desk.meant import size_of, turned
 from station.domain.clock import SECOND, Clock, Ids
 from station.domain.events import (
+    ManualOpened,
     OptionSelected,
     SignalAccepted,
     StrategyPassed,
@@ -21,6 +23,7 @@ from station.domain.events import (
     TradeFailed,
     TradeSized,
 )
+from station.domain.hand import Reversal
 from station.domain.ports import Changes
 from station.domain.signals import Decision, Signal, SignalState
 from station.domain.specs import StrategySpec
@@ -156,8 +159,14 @@ class Preparation:
             plan.fail("wealth plan", self.no_plan(trade))
             return
         sized = size(ladder, await self._wealth.state(ladder), self._clock.now(), trade.id)
-        event = TradeSized(sized.qty, sized.plan, sized.week, sized.level, sized.capital)
-        plan.add(event, extra=trace(trade.id, sized.decisions))
+        event = TradeSized(size_of(trade, sized.qty), sized.plan, sized.week, sized.level, sized.capital)
+        plan.add(event, extra=trace(trade.id, sized.decisions if trade.hand is None else ()))
+
+    def turned(self, trade: Trade, reversal: Reversal, timeout_s: int) -> tuple[str, ManualOpened]:
+        """The trade that a reversal opens once the one it turns round has closed."""
+        quote = self._judgement.quote(reversal.contract)
+        opened = turned(trade, reversal, quote, self._judgement.spot(trade.symbol), timeout_s)
+        return self._ids.trade_id(self._session()), opened
 
     def no_plan(self, trade: Trade) -> str:
         known = ", ".join(sorted(self._wealth.plans))

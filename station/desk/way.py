@@ -10,25 +10,27 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from station.desk.entries import EntryDesk, is_unfilled
-from station.desk.judgement import Judgement
+from station.desk.judgement import Judged, Judgement, Refusal
 from station.desk.ledger import Ledger
+from station.desk.meant import OPPOSITE, ByHand, ByStrategy, Meant
 from station.desk.preparation import Plan, Preparation, is_stale, trace
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock
-from station.domain.errors import Fatal, IllegalTransition, StorageUnavailable
-from station.domain.events import TradeFailed
+from station.domain.errors import Fatal, IllegalTransition, Refused, StorageUnavailable
+from station.domain.events import Event, ManualOpened, TradeFailed
 from station.domain.ports import Changes
 from station.domain.signals import Decision, Signal, SignalState
 from station.domain.specs import StrategySpec
 from station.domain.trade import Step, Trade, TradeState, closing, due
 from station.execution import InstrumentLocks
-from station.execution.policy import entry_terms
 from station.strategy import Pass, Pool
 from station.wealth import WealthBook
 
 FEE_GRACE_S: Final = 5
 STORAGE_RETRY_S: Final = 5
 STUCK_RETRY_S: Final = 60
+HAND_AGE_S: Final = 60
+"""What a hand has placed and a crash has held up for longer is not sent any more."""
 
 
 class TradeWay:
@@ -38,7 +40,7 @@ class TradeWay:
         self, *, clock: Clock, ledger: Ledger,
         locks: InstrumentLocks, entries: EntryDesk, preparation: Preparation, wealth: WealthBook,
         judgement: Judgement, pool: Pool, specs: Callable[[], Mapping[str, StrategySpec]],
-        protect: Callable[[str], None],
+        protect: Callable[[str], None], use_override: Callable[[], Awaitable[None]],
         alert: Callable[[str, str, str], Awaitable[None]], stopwatch: Stopwatch,
         on_fault: Callable[[str, BaseException], Awaitable[None]],
         quarantine: Callable[[str, str], Awaitable[None]],
@@ -54,6 +56,7 @@ class TradeWay:
         self._pool = pool
         self.specs = specs
         self._protect = protect
+        self._use_override = use_override
         self._alert = alert
         self._on_fault = on_fault
         self._quarantine = quarantine
@@ -157,32 +160,53 @@ class TradeWay:
 
     async def _judge(self, trade: Trade) -> None:
         """Judge the sized proposal, and if it stands commit the intent and send it, under the lock."""
-        spec = self._spec(trade)
+        meant = self._meant(trade)
         assert trade.contract is not None
-        if spec is None or is_stale(trade, spec, self._clock.now()):
-            await self._fail(trade, "stale", "the firing grew old before the entry")
+        if meant is None:
+            await self._fail(trade, "stale", "what it was opened on grew old before the entry")
             return
         async with self._locks.hold(trade.symbol):
-            verdict = await self._judgement.judge(trade, spec, self._confidence(trade))
-            if verdict.refused is not None:
-                await self._fail(trade, verdict.refused.code, verdict.refused.reason, verdict.decisions)
+            judged = meant.judge(trade)
+            if judged.refused is not None:
+                await self._fail(trade, judged.refused.code, judged.refused.reason, judged.decisions)
                 return
             quote = self._judgement.quote(trade.contract)
             rule = self._judgement.tick_rule(trade.contract)
-            terms = entry_terms(spec, quote, rule) if quote else None
+            terms = meant.terms(quote, rule) if quote else None
             if terms is None:
                 await self._fail(trade, "quote", "no sane two-sided quote to price the entry")
                 return
-            ticket = self._entries.ticket(trade, verdict.qty, terms)
+            ticket = self._entries.ticket(trade, judged.qty, terms)
             denied, said = await self._entries.margin(trade, ticket)
-            decisions = verdict.decisions if said is None else (*verdict.decisions, said)
+            decisions = judged.decisions if said is None else (*judged.decisions, said)
+            denied = denied or await self._used_up(meant, judged)
             if denied is not None:
                 await self._fail(trade, denied.code, denied.reason, decisions)
                 return
             signals = self._moved_signals(trade, SignalState.EXECUTING)
             extra = trace(trade.id, decisions) + Changes(signals=signals)
-            await self._entries.submit(trade, spec, ticket, terms, extra)
+            await self._entries.submit(
+                trade, ticket, terms, extra, timeout_s=meant.timeout_s, walks=meant.walks
+            )
             self._stopwatch.stop(SIGNAL_TO_WIRE, trade.id)
+
+    def _meant(self, trade: Trade) -> Meant | None:
+        """What the entry is meant to be; None once that is too old, or its strategy is gone."""
+        now = self._clock.now()
+        if trade.hand is not None:
+            old = now - trade.opened_ns > HAND_AGE_S * SECOND
+            return None if old else ByHand(trade.hand, self._judgement, self._use_override)
+        spec = self._spec(trade)
+        if spec is None or is_stale(trade, spec, now):
+            return None
+        return ByStrategy(spec, self._confidence(trade), self._judgement)
+
+    async def _used_up(self, meant: Meant, judged: Judged) -> Refusal | None:
+        try:
+            await meant.settle(judged)
+        except Refused as refused:
+            return Refusal(refused.code, str(refused))
+        return None
 
     async def _await_entry(self, trade: Trade) -> None:
         order = self._ledger.book.orders[trade.entry_ref]
@@ -206,7 +230,18 @@ class TradeWay:
             self._entries.nudge_at(trade.id, grace_until)
             return
         signals = self._moved_signals(trade, SignalState.EXECUTED)
-        await self._ledger.record(trade.id, event, extra=Changes(signals=signals))
+        followed = self._turned(trade)
+        items: list[tuple[str, Event]] = [(trade.id, event), *(() if followed is None else (followed,))]
+        await self._ledger.record_all(items, Changes(signals=signals))
+        if followed is not None:
+            self._entries.nudge_at(followed[0], self._clock.now())
+
+    def _turned(self, trade: Trade) -> tuple[str, ManualOpened] | None:
+        """The trade that a reversal opens, committed with the close it waited for; once."""
+        reversal = trade.reversal
+        if reversal is None or self._ledger.by_token(f"{reversal.token}{OPPOSITE}") is not None:
+            return None
+        return self._preparation.turned(trade, reversal, HAND_AGE_S)
 
     async def record_wealth(self, trade: Trade) -> None:
         """The wealth database first, then the lifecycle; repeating either changes nothing. A result whose plan

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, Final
 
+from station.domain.hand import HandOrder, OwnExits, Reversal
 from station.domain.instruments import Contract, Side
 from station.domain.orders import OrderState, Purpose, Ticket
 from station.domain.specs import Rung
@@ -256,10 +257,10 @@ class PositionAdopted:
 
 @dataclass(frozen=True, slots=True)
 class ManualOpened:
-    """A manual trade: it enters at OPTION_SELECTED."""
+    """A manual trade: it enters at OPTION_SELECTED. Version 1 had no order of its own to place."""
 
     type: ClassVar[str] = "trade.manual"
-    v: ClassVar[int] = 1
+    v: ClassVar[int] = 2
     account: str
     environment: str
     contract: Contract
@@ -270,6 +271,39 @@ class ManualOpened:
     shield: str
     wealth_plan: str
     underlying_price: float
+    delta: float = 0.0
+    hand: HandOrder | None = None
+    own: OwnExits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExitsSet:
+    """A hand has set the trade's own exits; protection brings the working orders to them."""
+
+    type: ClassVar[str] = "trade.exits_set"
+    v: ClassVar[int] = 1
+    own: OwnExits
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartAsked:
+    """A hand wants `qty` of the position out at market; `token` where it was placed as an order."""
+
+    type: ClassVar[str] = "trade.part_asked"
+    v: ClassVar[int] = 1
+    qty: Decimal
+    by: str
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseAsked:
+    """A hand wants the trade out at market, and the opposite of it once that has filled."""
+
+    type: ClassVar[str] = "trade.reverse_asked"
+    v: ClassVar[int] = 1
+    reversal: Reversal
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,7 +436,8 @@ class TradeTagged:
 TradeEvent = (
     SignalAccepted | StrategyPassed | OptionSelected | TradeSized | EntrySubmitted | EntryModified
     | EntryEnded | ExitSubmitted | ExitModified | ExecutionBooked | CommissionBooked | TradeClosed
-    | WealthRecorded | TradeFailed | PositionAdopted | ManualOpened | SettledAtExpiry
+    | WealthRecorded | TradeFailed | PositionAdopted | ManualOpened | ExitsSet | PartAsked | ReverseAsked
+    | SettledAtExpiry
 )  # fmt: skip
 OrderEvent = OrderMoved | CancelRequested | OrderNoticed
 SystemEvent = (
@@ -415,9 +450,9 @@ Event = TradeEvent | OrderEvent | SystemEvent | JournalEvent
 _ALL: Final[tuple[type[Event], ...]] = (
     SignalAccepted, StrategyPassed, OptionSelected, TradeSized, EntrySubmitted, EntryModified, EntryEnded,
     ExitSubmitted, ExitModified, ExecutionBooked, CommissionBooked, OrderMoved, CancelRequested, OrderNoticed,
-    TradeClosed, WealthRecorded, TradeFailed, PositionAdopted, ManualOpened, SettledAtExpiry, GateChanged,
-    KillChanged, LimitBreached, Quarantined, Reconciled, LinkChanged, SessionMarked, Alerted, HandlerFailed,
-    TradeNoted, TradeTagged,
+    TradeClosed, WealthRecorded, TradeFailed, PositionAdopted, ManualOpened, ExitsSet, PartAsked,
+    ReverseAsked, SettledAtExpiry, GateChanged, KillChanged, LimitBreached, Quarantined, Reconciled,
+    LinkChanged, SessionMarked, Alerted, HandlerFailed, TradeNoted, TradeTagged,
 )  # fmt: skip
 EVENT_TYPES: Final[dict[str, type[Event]]] = {kind.type: kind for kind in _ALL}
 """Every event by its name on the log."""

@@ -20,10 +20,13 @@ from station.domain.events import (
     EntrySubmitted,
     ExecutionBooked,
     ExitModified,
+    ExitsSet,
     ExitSubmitted,
     ManualOpened,
     OptionSelected,
+    PartAsked,
     PositionAdopted,
+    ReverseAsked,
     SettledAtExpiry,
     SignalAccepted,
     StrategyPassed,
@@ -33,6 +36,7 @@ from station.domain.events import (
     TradeSized,
     WealthRecorded,
 )
+from station.domain.hand import HandOrder, OwnExits, Reversal
 from station.domain.instruments import Contract, Right, Side
 from station.domain.orders import ZERO
 from station.domain.specs import Rung
@@ -76,7 +80,8 @@ _HOLDING: Final = frozenset({TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED})
 
 
 class Cause(Enum):
-    """What took a position out (SPEC §9)."""
+    """What took a position out (SPEC §9). PART is the sale of a part by hand; a trade that it ends closes as
+    MANUAL."""
 
     TARGET = "target"
     BREAK_EVEN = "break-even"
@@ -86,6 +91,7 @@ class Cause(Enum):
     END_OF_DAY = "end of day"
     EMERGENCY = "emergency"
     MANUAL = "manual"
+    PART = "manual part"
     STRATEGY = "strategy"
     KILL = "kill"
     EXPIRY = "expiry"
@@ -123,7 +129,9 @@ class ExitLeg:
 class Trade:
     """One trade from signal to wealth. Values are dollars (quantity × price × multiplier), qty contracts.
 
-    `shield` is rapid_shield, day_shield or none; `entry_done` when the entry can fill no further.
+    `shield` is rapid_shield, day_shield or none; `entry_done` when the entry can fill no further. `hand` is the
+    order of a manual trade, `own` the exits that a hand has set; `leaving` what a hand wants out at market
+    and has not left yet, `part_token` the last order that asked for it.
     """
 
     id: str
@@ -167,6 +175,11 @@ class Trade:
     closed_ns: int = 0
     updated_ns: int = 0
     ladder: tuple[Rung, ...] = ()
+    hand: HandOrder | None = None
+    own: OwnExits | None = None
+    leaving: Decimal = ZERO
+    part_token: str = ""
+    reversal: Reversal | None = None
 
     @property
     def open_qty(self) -> Decimal:
@@ -234,7 +247,8 @@ def begin(trade_id: str, event: SignalAccepted | PositionAdopted | ManualOpened,
                 symbol=event.contract.symbol, side=event.side, contract=event.contract,
                 selected_bid=event.bid, selected_ask=event.ask, target_pct=event.target_pct,
                 shield=event.shield, wealth_plan=event.wealth_plan,
-                underlying_price=event.underlying_price, opened_ns=at_ns, updated_ns=at_ns,
+                underlying_price=event.underlying_price, delta=event.delta, hand=event.hand, own=event.own,
+                opened_ns=at_ns, updated_ns=at_ns,
             )  # fmt: skip
         case PositionAdopted():
             side = Side.PUT if event.contract.right is Right.PUT else Side.CALL
@@ -256,6 +270,8 @@ def evolve(trade: Trade | None, trade_id: str, event: TradeEvent, at_ns: int) ->
         return begin(trade_id, event, at_ns)
     if trade is None:
         raise IllegalTransition(f"trade {trade_id} does not exist: {event.type} came first")
+    if isinstance(event, ExitsSet | PartAsked | ReverseAsked):
+        return replace(_asked(trade, event), updated_ns=at_ns)
     return replace(_evolved(trade, event, at_ns), updated_ns=at_ns)
 
 
@@ -280,7 +296,7 @@ def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:
             )  # fmt: skip
         case EntryModified():
             _require(trade, event, TradeState.BUY_SUBMITTED, *_HOLDING)
-            return trade
+            return replace(trade, qty=event.ticket.qty)
         case EntryEnded():
             _require_ordered(trade, event)
             return _settle_state(replace(trade, entry_done=True))
@@ -343,6 +359,20 @@ def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
     return replace(trade, state=state, exits=(*others, ExitLeg(ref, event.cause)))
 
 
+def _asked(trade: Trade, event: ExitsSet | PartAsked | ReverseAsked) -> Trade:
+    """A hand's wish is the trade's from now on; protection carries it out."""
+    match event:
+        case ExitsSet():
+            _require(trade, event, TradeState.BUY_SUBMITTED, *_HOLDING)
+            return replace(trade, own=event.own)
+        case PartAsked():
+            _require(trade, event, *_HOLDING)
+            return replace(trade, leaving=trade.leaving + event.qty, part_token=event.token or trade.part_token)
+        case ReverseAsked():
+            _require(trade, event, *_HOLDING)
+            return replace(trade, reversal=event.reversal)
+
+
 def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
     """Executions are the broker's truth: booked in every state that can have sent an order, even after the
     end. An exit sells; the buy-back of an over-sell counts against it. What is held must be led: an entry that
@@ -358,7 +388,7 @@ def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
     if event.purpose.is_exit:
         known = replace(
             known, exit_filled=known.exit_filled + qty, exit_value=known.exit_value + value,
-            last_exit_ref=event.order_ref,
+            last_exit_ref=event.order_ref, leaving=_left(known, event.order_ref, qty),
         )  # fmt: skip
     else:
         known = replace(
@@ -370,6 +400,13 @@ def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
         if known.state is TradeState.FAILED and known.entry_filled > 0:
             known = replace(known, state=TradeState.BUY_SUBMITTED, cause="", reason="", closed_ns=0)
     return _settle_state(_restated(_reopened(known)))
+
+
+def _left(trade: Trade, order_ref: str, qty: Decimal) -> Decimal:
+    """What a hand still wants out once `qty` was sold by an order; a fill taken back is wanted again."""
+    if trade.cause_of(order_ref) != Cause.PART.value:
+        return trade.leaving
+    return max(trade.leaving - qty, ZERO)
 
 
 def _reopened(trade: Trade) -> Trade:
@@ -409,7 +446,10 @@ def _closed(trade: Trade, event: TradeClosed, at_ns: int) -> Trade:
     _require(trade, event, TradeState.SELL_FILLED)
     if trade.open_qty != 0:
         raise IllegalTransition(f"trade {trade.id}: {event.type} with {trade.open_qty} still open")
-    return replace(trade, state=TradeState.CLOSED, cause=event.cause, net_pnl=trade.realised, closed_ns=at_ns)
+    return replace(
+        trade, state=TradeState.CLOSED, cause=event.cause, net_pnl=trade.realised, closed_ns=at_ns,
+        leaving=ZERO,
+    )  # fmt: skip
 
 
 def _settle_state(trade: Trade) -> Trade:
@@ -427,4 +467,6 @@ def closing(trade: Trade) -> TradeClosed | None:
     if trade.state is not TradeState.SELL_FILLED or trade.open_qty != 0:
         return None
     cause = trade.settled if trade.settled and not trade.last_exit_ref else trade.cause_of(trade.last_exit_ref)
+    if cause == Cause.PART.value:
+        cause = Cause.MANUAL.value
     return TradeClosed(cause, trade.realised, provisional=trade.fees_owed > 0)

@@ -10,6 +10,7 @@ from station.domain.clock import utc_text
 from station.domain.errors import BadInput, Refused
 from station.domain.trade import Cause
 from station.engine import killfile
+from station.engine.by_hand import by_hand
 from station.engine.documents import scanner_document
 from station.engine.editing import edit_config
 from station.engine.engine import Engine
@@ -23,6 +24,7 @@ from station.link.messages import (
     Ack,
     CancelAll,
     CancelOrder,
+    ClosePart,
     CloseTrade,
     Command,
     CopyStrategy,
@@ -33,10 +35,14 @@ from station.link.messages import (
     Kill,
     KillRelease,
     LiftQuarantine,
+    ModifyOrder,
     NoteTrade,
+    PlaceOrder,
+    PreviewOrder,
     Query,
     Reconcile,
     Reply,
+    ReverseTrade,
     RevertConfig,
     Scanners,
     Status,
@@ -106,9 +112,8 @@ class Commander:
                 return Ack(True, f"closing {command.trade_id} at market")
             case CancelOrder():
                 return await self._cancel(command)
-            case CancelAll():
-                count = await rooms.controls.cancel_entries("manual")
-                return Ack(True, f"cancelling {count} working {'entry' if count == 1 else 'entries'}")
+            case PreviewOrder() | PlaceOrder() | ModifyOrder() | ClosePart() | ReverseTrade() | CancelAll():
+                return await by_hand(self._engine, command)
             case Reconcile():
                 clean = await rooms.reconciler.reconcile(f"asked by {command.by}")
                 return Ack(

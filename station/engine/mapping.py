@@ -8,6 +8,7 @@ from decimal import Decimal
 from config.equities import load_equities
 from config.sections import EntryWindow as ConfiguredWindow
 from config.settings import Settings
+from station.desk.manual import HandTerms
 from station.execution import ExecutionTerms, SendCaps
 from station.options import PickLimits
 from station.protection import LateMode, ProtectionSettings
@@ -89,6 +90,13 @@ def execution(settings: Settings) -> ExecutionTerms:
         partial_rest_s=rows.partial_timeout_s, ack_timeout_s=rows.ack_timeout_s,
         cancel_confirm_s=rows.cancel_confirm_ms / 1000, what_if=rows.what_if,
         what_if_timeout_s=float(rows.what_if_timeout_s),
+    )  # fmt: skip
+
+
+def hand_terms(settings: Settings) -> HandTerms:
+    """What an order of a hand gets where its ticket says nothing."""
+    return HandTerms(
+        settings.execution.entry_timeout_s, settings.protection.target_pct, settings.wealth.plan
     )  # fmt: skip
 
 

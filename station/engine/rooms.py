@@ -14,6 +14,7 @@ from station.calendars import Calendar
 from station.clock import Activity
 from station.desk.adoption import AdoptionDesk
 from station.desk.breaks import BreakDesk
+from station.desk.changes import ChangeDesk
 from station.desk.controls import ControlDesk
 from station.desk.desk import Desk
 from station.desk.entries import EntryDesk
@@ -23,6 +24,7 @@ from station.desk.hunting import BarCloser, Hunt, wanted_series
 from station.desk.inbox import OrderInbox
 from station.desk.judgement import Judgement
 from station.desk.ledger import Ledger
+from station.desk.manual import ManualDesk
 from station.desk.money import MoneyDesk
 from station.desk.opposite import OppositeExit
 from station.desk.preparation import Identity, Preparation
@@ -41,7 +43,7 @@ from station.engine.tuning import Tuned
 from station.execution import InstrumentLocks, OrderBook, Submitter
 from station.market import Market
 from station.options import OptionDesk
-from station.protection import ProtectionWorker
+from station.protection import ProtectionWorker, rungs_of
 from station.scanners import ScannerRoom
 from station.store import Stores
 from station.strategy import Hunter, Pool, bars_from
@@ -110,6 +112,8 @@ class Rooms:
     stopwatch: Stopwatch
     spool: ExitSpool
     tuned: Tuned
+    manual: ManualDesk
+    changes: ChangeDesk
 
 
 class _Late:
@@ -200,6 +204,7 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         clock=clock, ledger=ledger, locks=locks, entries=entries, preparation=preparation, wealth=wealth,
         judgement=judgement, pool=pool, specs=specs,
         protect=lambda trade_id: late.protection.notify(trade_id), alert=late.alert, stopwatch=stopwatch,
+        use_override=lambda: late.controls.note_override(),
         on_fault=hooks.on_fault, quarantine=lambda symbol, why: late.desk.quarantine(symbol, why),
     )  # fmt: skip
     controls = late.controls = ControlDesk(
@@ -244,11 +249,23 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         options.configure(mapping.pick_limits(settings))
         submitter.configure(mapping.send_caps(settings))
         protection.configure(mapping.protection(settings))
+        manual.terms = mapping.hand_terms(settings)
 
+    manual = ManualDesk(
+        clock=clock, ledger=ledger, way=way, options=options, broker=broker, judgement=judgement,
+        ids=outside.stores.ids, identity=hooks.identity, session=hooks.session, symbols=outside.symbols,
+        protect=protection.notify, terms=mapping.hand_terms(outside.settings),
+    )  # fmt: skip
+    changes = ChangeDesk(
+        ledger=ledger, entries=entries, judgement=judgement, locks=locks, broker=broker,
+        protect=protection.notify,
+        rungs=lambda trade: rungs_of(desk.holding(trade.id), mapping.protection(tuned.settings)),
+    )  # fmt: skip
     tuned.listeners.append(retuned)
     return Rooms(
         market, scanners, pool, hunter, options, wealth, ledger, inbox, submitter, money, judgement,
         controls, reconciler, way, desk, protection, bars, hunt, stopwatch, spool, tuned,
+        manual, changes,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from station.domain.orders import Order, OrderKind, OrderState
+from station.domain.trade import Trade
 from station.engine.rooms import Rooms
 from station.link.floor import ExitRow, Orders, WorkingOrder
 
@@ -58,9 +59,22 @@ def nearest_target(exits: Sequence[Order]) -> Decimal | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def nearest_stop(exits: Sequence[Order]) -> Decimal | None:
+def stop_of(trade: Trade, exits: Sequence[Order]) -> Decimal | None:
+    """The stop that a hand has set, else one that works at the broker."""
+    entry = trade.entry_price
+    if trade.own is not None and entry is not None and (own := trade.own.stop_at(entry)) is not None:
+        return round(own, 2)
     stops = (order.ticket.stop for order in exits)
     return max((stop for stop in stops if stop is not None), default=None)
+
+
+def leaving(trade: Trade) -> str:
+    """What a hand has asked for and is not done."""
+    if trade.open_qty <= 0:
+        return ""
+    if trade.reversal is not None:
+        return "reversing"
+    return f"closing {trade.leaving:f}" if trade.leaving > 0 else ""
 
 
 def standing(exits: Sequence[Order]) -> str:

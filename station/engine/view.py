@@ -25,9 +25,10 @@ from station.domain.trade import Cause, Trade, TradeState
 from station.engine.engine import Engine
 from station.engine.standing_orders import (
     exit_rows,
-    nearest_stop,
+    leaving,
     nearest_target,
     standing,
+    stop_of,
     working_orders,
 )
 from station.link.floor import (
@@ -233,11 +234,11 @@ class FloorView:
             trade.id, trade.contract.label if trade.contract else trade.symbol,
             trade.open_qty if trade.entry_filled else trade.qty, trade.state.value,
             entry=entry, mark=money.mark_of(trade), mark_at_ns=quote.at_ns if quote else 0, pnl=pnl,
-            pnl_pct=_percent(pnl, trade.entry_value), target=nearest_target(exits), stop=nearest_stop(exits),
+            pnl_pct=_percent(pnl, trade.entry_value), target=nearest_target(exits), stop=stop_of(trade, exits),
             shield=_shield_words(trade), timer=timer, timer_until_ns=until, protection=standing(exits),
             protected=trade.open_qty <= sum((o.remaining for o in exits), Decimal(0)),
             entry_ref="" if trade.entry_done else trade.entry_ref, strategy=trade.strategy,
-            exits=exit_rows(exits),
+            exits=exit_rows(exits), leaving=leaving(trade),
         )  # fmt: skip
 
     def _timer(self, trade: Trade) -> tuple[str, int]:

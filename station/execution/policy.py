@@ -33,12 +33,13 @@ class ExecutionTerms:
 
 @dataclass(frozen=True, slots=True)
 class EntryTerms:
-    """Order kind and limit of an entry; `decision_price` is what it should cost, `decision_mid` the mid."""
+    """Order kind and prices of an entry; `decision_price` is what it should cost, `decision_mid` the mid."""
 
     kind: OrderKind
     limit: Decimal | None
     decision_price: Decimal
     decision_mid: Decimal
+    stop: Decimal | None = None
 
 
 def entry_terms(spec: StrategySpec, quote: Quote, ticks: TickRule) -> EntryTerms | None:
@@ -56,6 +57,26 @@ def entry_terms(spec: StrategySpec, quote: Quote, ticks: TickRule) -> EntryTerms
     if spec.entry_policy == "cap":
         limit = min(_capped(spec, mid, ticks), quote.ask)
     return EntryTerms(OrderKind.LIMIT, limit, limit, mid)
+
+
+def hand_terms(
+    kind: OrderKind, limit: Decimal | None, stop: Decimal | None, quote: Quote, ticks: TickRule
+) -> EntryTerms | None:
+    """The terms of a buy that a hand has priced; a limit order without a limit bids the mid on a legal tick at
+    or under it. None without a sane two-sided quote."""
+    mid = quote.mid
+    if mid is None or quote.ask is None:
+        return None
+    match kind:
+        case OrderKind.MARKET:
+            return EntryTerms(kind, None, quote.ask, mid)
+        case OrderKind.LIMIT:
+            price = ticks.down(mid) if limit is None else limit
+            return EntryTerms(kind, price, price, mid)
+        case OrderKind.STOP:
+            return EntryTerms(kind, None, max(stop or quote.ask, quote.ask), mid, stop)
+        case OrderKind.STOP_LIMIT:
+            return EntryTerms(kind, limit, limit or quote.ask, mid, stop)
 
 
 def walked(spec: StrategySpec, mid: Decimal, steps: int, quote: Quote, ticks: TickRule) -> Decimal | None:

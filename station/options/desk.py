@@ -26,6 +26,7 @@ from station.domain.market import Greeks, Quote
 from station.domain.signals import Decision
 from station.options.expiry import choose_expiry
 from station.options.greekcache import QuoteSource, model_greeks, sound
+from station.options.naming import NAMED_KEPT, Wanted, listed, unlisted
 from station.options.picker import FAULTS, NoPick, Pick, PickLimits, choose, relative_spread, with_greeks
 from station.pricing import expiry_instant
 
@@ -80,6 +81,7 @@ class OptionDesk:
         self._ladders: dict[tuple[str, str], Ladder] = {}
         self._listings: dict[tuple[str, date], ChainListing] = {}
         self._watched: dict[Contract, None] = {}
+        self._named: dict[Contract, None] = {}
         self._turn = asyncio.Lock()
 
     def configure(self, limits: PickLimits) -> None:
@@ -183,10 +185,44 @@ class OptionDesk:
                 await broker.watch(contract)
                 self._watched[contract] = None
         self._ladders[key] = ladder
-        needed = {contract for each in self._ladders.values() for contract in each.contracts} | set(held)
+        needed = {contract for each in self._ladders.values() for contract in each.contracts}
+        needed |= {*held, *self._named}
         for contract in [each for each in self._watched if each not in needed]:
             await broker.unwatch(contract)
             del self._watched[contract]
+
+    # --- naming: awaits the broker ---
+
+    async def named(self, broker: Broker, wanted: Wanted) -> Contract:
+        """The listed option that a hand names, watched from now on; the last NAMED_KEPT of them stay so. Raises
+        BadInput in one line, with the nearest strikes or expiries, and BrokerUnavailable."""
+        async with self._turn:
+            instrument = INSTRUMENTS[wanted.symbol]
+            day = self._trade_date(self._clock.now())
+            listing = await self._listing(broker, instrument, day)
+            contract = listed(wanted, instrument, listing, day)
+            found = await broker.qualify([contract])
+            if not found:
+                raise unlisted(contract, listing)
+            if found[0] not in self._watched:
+                await broker.watch(found[0])
+                self._watched[found[0]] = None
+            self._named.pop(found[0], None)
+            self._named = dict.fromkeys([*self._named, found[0]][-NAMED_KEPT:])
+            return found[0]
+
+    def opposite(self, contract: Contract, delta: float, now_ns: int) -> Contract | None:
+        """The warm contract of the other right and the same expiry that is nearest the absolute `delta`; None
+        where no ladder of it is warm."""
+        ladders = (each for each in self._ladders.values() if each.symbol == contract.symbol)
+        ladder = next((each for each in ladders if each.expiry == contract.expiry), None)
+        if ladder is None or not contract.is_option:
+            return None
+        contracts = ladder.puts if contract.right is Right.CALL else ladder.calls
+        underlying = self._underlying(contract.symbol, now_ns)
+        expiry_ns = expiry_instant(ladder.expiry, self._calendar)
+        best, _ = choose(contracts, self._market, delta, underlying, expiry_ns, now_ns, self._limits)
+        return None if best is None else best[0].contract
 
     # --- picking: never awaits ---
 

@@ -11,13 +11,15 @@ _FRIDAY = 4
 def choose_expiry(kind: str, expiries: Sequence[str], day: date) -> str | None:
     """The expiry `YYYYMMDD` that `kind` names for trade date `day`; None where it is not listed.
 
-    0dte: the day itself. weekly: the last expiry of the calendar week, or of the next one when that is the
-    day itself. monthly: the one nearest before or on a third Friday, this month's or the next. A date in
-    `YYYYMMDD` names itself.
+    0dte: the day itself. 1dte: the next one listed. weekly: the last expiry of the calendar week, or of the
+    next one when that is the day itself. monthly: the one nearest before or on a third Friday, this month's
+    or the next. A date in `YYYYMMDD` names itself.
     """
     listed = sorted(each for each in expiries if each >= f"{day:%Y%m%d}")
     if kind == "0dte":
         return _if_listed(f"{day:%Y%m%d}", listed)
+    if kind == "1dte":
+        return next((each for each in listed if each > f"{day:%Y%m%d}"), None)
     if kind == "weekly":
         friday = day + timedelta(days=(_FRIDAY - day.weekday()) % 7)
         found = _last_within(listed, friday)

@@ -18,6 +18,7 @@ from station.protection.directives import (
     RequestReconcile,
     SubmitExit,
 )
+from station.protection.rules import rungs_of
 from station.protection.worker import ExitPort, ProtectionWorker
 
 __all__ = [
@@ -38,5 +39,6 @@ __all__ = [
     "Triggers",
     "decide",
     "next_look",
+    "rungs_of",
     "triggers",
 ]

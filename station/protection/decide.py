@@ -41,7 +41,7 @@ from station.protection.rules import (
 )
 
 _MARKET_CAUSES: Final = frozenset(
-    {Cause.SHIELD, Cause.END_OF_DAY, Cause.EMERGENCY, Cause.MANUAL, Cause.STRATEGY, Cause.KILL}
+    {Cause.STOP, Cause.SHIELD, Cause.END_OF_DAY, Cause.EMERGENCY, Cause.MANUAL, Cause.STRATEGY, Cause.KILL}
 )
 
 

@@ -117,7 +117,7 @@ class LateMode(Enum):
     FORCE_CLOSE = "force_close"
 
 
-ALWAYS_ON: Final = frozenset({"kill", "end_of_day", "target"})
+ALWAYS_ON: Final = frozenset({"kill", "by_hand", "end_of_day", "target"})
 SWITCHABLE: Final = frozenset(
     {"emergency", "rapid_shield", "own_stop", "day_shield", "late", "trail", "break_even", "unclosed"}
 )

@@ -33,10 +33,15 @@ _CANCEL_PATIENCE: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One exit that should be working: `qty` contracts yet to sell, dollars a unit."""
+    """One exit that should be working: `qty` contracts yet to sell, dollars a unit; without a limit it is the
+    part that a hand wants out at market."""
 
     qty: Decimal
-    limit: Decimal
+    limit: Decimal | None
+
+    @property
+    def kind(self) -> OrderKind:
+        return OrderKind.MARKET if self.limit is None else OrderKind.LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,15 @@ def shares(trade: Trade) -> tuple[Decimal, ...]:
 
 
 def _slots(holding: Holding, limits: Sequence[Decimal], settings: ProtectionSettings) -> tuple[Slot, ...]:
-    """What is still to be sold at each rung: what was sold so far counts against the lowest first. Where all
-    sell at one price the exits share it as they stand."""
+    """What a hand wants out goes at market; of the rest, what is still to be sold at each rung: what was sold
+    so far, and what is leaving, counts against the lowest first. Where all sell at one price the exits share
+    it as they stand."""
     trade, most = holding.trade, settings.max_contracts
+    part = min(trade.leaving, trade.open_qty)
+    slots = [Slot(qty, None) for qty in in_parts(part, most)]
     if len(set(limits)) == 1:
-        return tuple(Slot(qty, limits[0]) for qty in _as_they_stand(holding, most))
-    sold, slots = trade.exit_filled, list[Slot]()
+        return (*slots, *(Slot(qty, limits[0]) for qty in _as_they_stand(holding, part, most)))
+    sold = trade.exit_filled + part
     for share, limit in zip(shares(trade), limits, strict=True):
         gone = min(sold, share)
         sold -= gone
@@ -94,14 +102,17 @@ def _slots(holding: Holding, limits: Sequence[Decimal], settings: ProtectionSett
     return tuple(slots)
 
 
-def _as_they_stand(holding: Holding, most: Decimal | None) -> tuple[Decimal, ...]:
-    """The open quantity over the exits that work for it; what is missing falls to the first within its size."""
-    left, parts = holding.trade.open_qty, list[Decimal]()
+def _as_they_stand(holding: Holding, part: Decimal, most: Decimal | None) -> tuple[Decimal, ...]:
+    """The open quantity but a leaving part over the exits that work for it; what is missing falls to the first
+    within its size."""
+    left, parts = holding.trade.open_qty - part, list[Decimal]()
     for leg in sorted(holding.exits, key=_preferred):
-        part = min(leg.remaining, left)
-        if part > 0:
-            parts.append(part)
-            left -= part
+        if part > 0 and leg.ticket.kind is OrderKind.MARKET:
+            continue
+        share = min(leg.remaining, left)
+        if share > 0:
+            parts.append(share)
+            left -= share
     if parts and (most is None or parts[0] + left <= most):
         parts[0] += left
         left = ZERO
@@ -231,19 +242,21 @@ class _Bringing:
         for slot in bare:
             qty = self._take(slot.qty)
             if qty > 0:
-                last.append(
-                    SubmitExit(OrderKind.LIMIT, Purpose.TARGET, qty, slot.limit, None, self._wish.cause)
-                )
+                purpose = Purpose.CLOSE if slot.limit is None else Purpose.TARGET
+                last.append(SubmitExit(slot.kind, purpose, qty, slot.limit, None, self._cause(slot)))
         return (*first, *last)
 
     def _changed(self, leg: Order, slot: Slot) -> tuple[Directive, ...]:
         ticket, total = leg.ticket, leg.filled + slot.qty
         if total > ticket.qty:
             total = ticket.qty + self._take(total - ticket.qty)
-        if (ticket.kind, ticket.qty, ticket.limit) == (OrderKind.LIMIT, total, slot.limit):
+        if (ticket.kind, ticket.qty, ticket.limit) == (slot.kind, total, slot.limit):
             return ()
-        wish = self._wish
-        return (ModifyExit(leg.ref, OrderKind.LIMIT, total, slot.limit, None, wish.cause, wish.reason),)
+        reason = self._wish.reason
+        return (ModifyExit(leg.ref, slot.kind, total, slot.limit, None, self._cause(slot), reason),)
+
+    def _cause(self, slot: Slot) -> Cause:
+        return Cause.PART if slot.limit is None else self._wish.cause
 
     def _take(self, wanted: Decimal) -> Decimal:
         """As much of `wanted` as there is room for."""
@@ -256,17 +269,26 @@ def paired(
     legs: Sequence[Order], slots: Sequence[Slot]
 ) -> tuple[list[tuple[Order, Slot]], list[Order], list[Slot]]:
     """Each leg with the slot of its own price, else with the nearest one left, of its own size if there are
-    several; then the legs and the slots that have no partner."""
-    bare = list(slots)
+    several; then the legs and the slots that have no partner. A part at market is for orders at market alone:
+    no exit gives up its price for it."""
+    market = [slot for slot in slots if slot.limit is None]
+    bare = [slot for slot in slots if slot.limit is not None]
     pairs: list[tuple[Order, Slot]] = []
-    there = {slot.limit for slot in slots}
+    there = {slot.limit for slot in bare}
     spare: list[Order] = []
     for leg in sorted(legs, key=lambda leg: leg.ticket.limit not in there):
-        if not bare:
+        if market and leg.ticket.kind is OrderKind.MARKET:
+            pairs.append((leg, market.pop(0)))
+        elif not bare:
             spare.append(leg)
-            continue
-        price = bare[0].limit if leg.ticket.limit is None else leg.ticket.limit
-        near = min(bare, key=lambda slot: (abs(slot.limit - price), slot.qty != leg.remaining))
-        bare.remove(near)
-        pairs.append((leg, near))
-    return pairs, spare, bare
+        else:
+            near = min(bare, key=lambda slot: _distance(leg, slot, bare[0]))
+            bare.remove(near)
+            pairs.append((leg, near))
+    return pairs, spare, [*market, *bare]
+
+
+def _distance(leg: Order, slot: Slot, first: Slot) -> tuple[Decimal, bool]:
+    """How far a slot's price is from the leg's, which without one is the first slot's."""
+    price = leg.ticket.limit if leg.ticket.limit is not None else first.limit or ZERO
+    return abs((slot.limit or ZERO) - price), slot.qty != leg.remaining

@@ -13,6 +13,7 @@ from typing import Final
 
 from station.calendars import SessionSpan
 from station.domain.clock import SECOND
+from station.domain.hand import OwnExits
 from station.domain.orders import ZERO
 from station.domain.trade import Cause, Trade
 from station.protection.directives import (
@@ -104,10 +105,19 @@ def rung_limits(
     trade: Trade, entry: Decimal, holding: Holding, settings: ProtectionSettings
 ) -> tuple[Decimal, ...]:
     """Rule 1: entry × (1 + %) of each rung of the ladder, the target alone without one; up to a legal tick,
-    never under one tick."""
+    never under one tick. The price that a hand has set for a rung goes before its percent."""
     house = (trade.target_pct or settings.target_pct, settings.p2_pct, settings.p3_pct)
-    own = [rung.pct or house[n] for n, rung in enumerate(trade.ladder)]
-    return tuple(_legal_up(entry * (1 + pct / HUNDRED), holding) for pct in own or house[:1])
+    rungs = [rung.pct or house[n] for n, rung in enumerate(trade.ladder)] or [house[0]]
+    by_hand = trade.own or OwnExits()
+    prices = (by_hand.target(n) or entry * (1 + pct / HUNDRED) for n, pct in enumerate(rungs))
+    return tuple(_legal_up(price, holding) for price in prices)
+
+
+def rungs_of(holding: Holding | None, settings: ProtectionSettings) -> tuple[Decimal, ...]:
+    """The limits of a holding's rungs, lowest first; none before its first fill."""
+    if holding is None or holding.trade.entry_price is None:
+        return ()
+    return rung_limits(holding.trade, holding.trade.entry_price, holding, settings)
 
 
 def break_even_limit(trade: Trade, entry: Decimal, holding: Holding) -> Decimal:
@@ -124,8 +134,12 @@ def shield_level(entry: Decimal, settings: ProtectionSettings) -> Decimal:
 
 
 def stop_level(entry: Decimal, holding: Holding) -> Decimal | None:
-    """The bid at or under which the strategy's own stop goes off, unrounded; None where it sets none."""
-    return None if holding.stop_pct is None else entry * (1 - holding.stop_pct / HUNDRED)
+    """The bid at or under which the trade's stop goes off, unrounded: the hand's, else the strategy's; None
+    where neither sets one."""
+    by_hand = holding.trade.own.stop_at(entry) if holding.trade.own is not None else None
+    if by_hand is not None or holding.stop_pct is None:
+        return by_hand
+    return entry * (1 - holding.stop_pct / HUNDRED)
 
 
 def trail_level(view: View) -> Decimal | None:
@@ -167,11 +181,20 @@ def rapid_shield(view: View) -> Verdict | None:
     return Out(Cause.SHIELD, f"bid {view.bid} at or under {level} (-{view.settings.rapid_shield_pct} %)")
 
 
+def by_hand(view: View) -> Verdict | None:
+    """A trade that is turned round leaves first."""
+    reversal = view.trade.reversal
+    return None if reversal is None else Out(Cause.MANUAL, f"reversed by {reversal.by}")
+
+
 def own_stop(view: View) -> Verdict | None:
-    """The strategy's stop (SPEC §5 risk): one of its own exits."""
+    """The stop that a hand has set, or the strategy's (SPEC §5 risk): one of its own exits."""
     level = stop_level(view.entry, view.holding)
     if level is None or view.bid is None or view.bid > level:
         return None
+    own = view.trade.own
+    if own is not None and own.stop_at(view.entry) is not None:
+        return Out(Cause.STOP, f"bid {view.bid} at or under the stop of {level:.2f}")
     return Out(Cause.STRATEGY, f"bid {view.bid} at or under {level} (-{view.holding.stop_pct} %)")
 
 
@@ -248,6 +271,7 @@ def _name(trade: Trade) -> str:
 
 RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("kill", kill),
+    ("by_hand", by_hand),
     ("end_of_day", end_of_day),
     ("emergency", emergency),
     ("rapid_shield", rapid_shield),

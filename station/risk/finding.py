@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from station.domain.signals import Decision
+
+OVERRIDDEN: Final = "overridden by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class Verdict:
     @property
     def approved(self) -> bool:
         return all(finding.passed for finding in self.findings)
+
+    @property
+    def overridden(self) -> bool:
+        """Whether a hand has passed advice that would have refused."""
+        return any(finding.reason.startswith(OVERRIDDEN) for finding in self.findings)
 
     @property
     def failed(self) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from station.domain.signals import Decision
 from station.risk import rules_account, rules_book, rules_market, rules_size, rules_state
-from station.risk.finding import Finding, Verdict, passed
+from station.risk.finding import OVERRIDDEN, Finding, Verdict, passed
 from station.risk.limits import Limits
 from station.risk.proposal import Proposal, RiskView
 
@@ -101,7 +101,7 @@ def _overridden(finding: Finding, proposal: Proposal) -> Finding:
     by_hand = proposal.override and proposal.origin == "MANUAL"
     if finding.passed or not by_hand or finding.rule not in OVERRIDABLE:
         return finding
-    return passed(finding.rule, finding.value, finding.limit, f"overridden by hand: {finding.reason}")
+    return passed(finding.rule, finding.value, finding.limit, f"{OVERRIDDEN}: {finding.reason}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {
     ("trade.strategy_passed", 1): _unchanged,
     ("trade.exit_submitted", 1): _unchanged,
     ("trade.exit_modified", 1): _unchanged,
+    ("trade.manual", 1): _unchanged,
 }
 """(type, v) → how a body of that version becomes one of v + 1. Rows are never rewritten; readers upcast."""
 

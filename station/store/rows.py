@@ -121,7 +121,10 @@ def _taker(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     return itemgetter(*names)
 
 
-TRADES: Final = RowMap(Trade, "trades", "id", json=frozenset({"contract", "scanners", "exits", "ladder"}))
+TRADES: Final = RowMap(
+    Trade, "trades", "id",
+    json=frozenset({"contract", "scanners", "exits", "ladder", "hand", "own", "reversal"}),
+)  # fmt: skip
 ORDERS: Final = RowMap(
     Order, "orders", "order_ref", inline=frozenset({"ticket"}), json=frozenset({"contract"}),
     rename={"limit": "limit_price", "stop": "stop_price"}, extra=("environment",),

@@ -13,16 +13,20 @@ from station.domain.events import (
     EntryModified,
     Event,
     ExitModified,
+    ExitsSet,
     ManualOpened,
+    PartAsked,
     PositionAdopted,
+    ReverseAsked,
     SettledAtExpiry,
     TradeClosed,
     TradeEvent,
     TradeFailed,
     WealthRecorded,
 )
+from station.domain.hand import HandOrder, OwnExits, Reversal
 from station.domain.instruments import INSTRUMENTS, Right, Side, option_contract
-from station.domain.orders import OrderState
+from station.domain.orders import OrderKind, OrderState
 from station.domain.trade import Cause, Origin, Step, Trade, TradeState, closing, due, evolve
 from tests.unit.domain_cases import (
     ACCOUNT,
@@ -59,12 +63,16 @@ MODIFIED = ExitModified(ticket(exit_ref(), 3, limit="10.10"), "break-even", "gra
 WALKED = EntryModified(replace(entry_submitted().ticket, limit=Decimal("9.95")), "a step on")
 SETTLED = SettledAtExpiry(Decimal(3), Decimal("1.25"), 100, Cause.EXPIRY.value)
 
+EXITS_SET = ExitsSet(OwnExits((Decimal("12.50"),), stop_pct=Decimal(20)), "screen")
+PART = PartAsked(Decimal(1), "screen", "t2")
+REVERSE = ReverseAsked(Reversal("t3", "screen", replace(CONTRACT, right=Right.PUT), Decimal(3)))
+
 EVERY: dict[str, TradeEvent] = {
     event.type: event
     for event in (
         signal_accepted(), strategy_passed(), option_selected(), sized(), entry_submitted(), entry_ended(),
         exit_submitted(3), MODIFIED, bought(3), fee("e.1.01", "2.00", "1.95"), CLOSED, WEALTH, FAILED,
-        ADOPTED, MANUAL, SETTLED, WALKED,
+        ADOPTED, MANUAL, SETTLED, WALKED, EXITS_SET, PART, REVERSE,
     )
 }  # fmt: skip
 
@@ -84,6 +92,7 @@ PATHS: dict[str, tuple[TradeEvent, ...]] = {
     "FAILED": (*to_submitted(), FAILED),
     "FAILED before an order": (*to_submitted()[:2], FAILED),
 }
+ASKS = ("trade.exits_set", "trade.part_asked", "trade.reverse_asked")
 BOOKS = ("order.execution", "order.commission", "trade.entry_ended")
 LEGAL: dict[str, dict[str, TradeState]] = {
     "SCANNER_SIGNAL": {"trade.strategy_passed": S.STRATEGY_PASS, "trade.failed": S.FAILED},
@@ -93,16 +102,17 @@ LEGAL: dict[str, dict[str, TradeState]] = {
     "BUY_SUBMITTED": {
         "order.execution": S.BUY_FILLED, "order.commission": S.BUY_SUBMITTED,
         "trade.entry_ended": S.BUY_SUBMITTED, "trade.failed": S.FAILED,
-        "trade.entry_modified": S.BUY_SUBMITTED,
+        "trade.entry_modified": S.BUY_SUBMITTED, "trade.exits_set": S.BUY_SUBMITTED,
     },
     "BUY_FILLED": {
         **dict.fromkeys(BOOKS, S.BUY_FILLED), "trade.exit_submitted": S.SELL_SUBMITTED,
         "trade.settled": S.SELL_FILLED, "trade.entry_modified": S.BUY_FILLED,
+        **dict.fromkeys(ASKS, S.BUY_FILLED),
     },
     "SELL_SUBMITTED": {
         **dict.fromkeys(BOOKS, S.SELL_SUBMITTED), "trade.exit_submitted": S.SELL_SUBMITTED,
         "trade.exit_modified": S.SELL_SUBMITTED, "trade.settled": S.SELL_FILLED,
-        "trade.entry_modified": S.SELL_SUBMITTED,
+        "trade.entry_modified": S.SELL_SUBMITTED, **dict.fromkeys(ASKS, S.SELL_SUBMITTED),
     },
     "SELL_FILLED": {
         **dict.fromkeys(BOOKS, S.SELL_FILLED), "trade.exit_submitted": S.SELL_FILLED,
@@ -288,3 +298,42 @@ def test_prices_are_averages_a_unit_and_unknown_before_a_fill() -> None:
     trade: Trade = run((*to_submitted(3), bought(1, "10.00"), bought(2, "10.30", "e.2.01")))
     assert trade.entry_price == Decimal("10.20")
     assert trade.exit_price is None
+
+
+def test_a_part_that_a_hand_wants_out_is_worked_off_by_its_own_order_alone() -> None:
+    out = replace(exit_submitted(1), ticket=ticket(exit_ref(2), 1), cause=Cause.PART.value)
+    trade = run((*BOUGHT, exit_submitted(3), replace(PART, qty=Decimal(2)), out))
+    assert trade.leaving == 2
+    assert run((*BOUGHT, exit_submitted(3), PART, out, sold(1))).leaving == 1, "the target's fill is not its"
+    left = evolve(trade, TRADE, replace(sold(1), order_ref=exit_ref(2)), NOW)
+    assert (left.leaving, left.open_qty) == (1, 2)
+
+
+def test_a_trade_that_a_part_ends_closes_as_manual() -> None:
+    out = replace(exit_submitted(3), cause=Cause.PART.value)
+    trade = run((*BOUGHT, replace(PART, qty=Decimal(3)), out, sold(3)))
+    closed = closing(trade)
+    assert closed is not None
+    assert closed.cause == Cause.MANUAL.value
+    assert evolve(trade, TRADE, closed, NOW).leaving == 0
+
+
+def test_an_entry_changed_in_size_is_done_at_its_new_size() -> None:
+    smaller = EntryModified(replace(entry_submitted().ticket, qty=Decimal(1)), "by hand")
+    trade = run((*to_submitted(), smaller, bought(1)))
+    assert (trade.qty, trade.entry_done) == (1, True)
+
+
+def test_a_hands_order_and_exits_are_of_the_trade_from_its_beginning() -> None:
+    hand = HandOrder("t1", "screen", Decimal(2), OrderKind.LIMIT, Decimal("9.90"))
+    own = OwnExits((Decimal("12.50"),))
+    trade = evolve(None, TRADE, replace(MANUAL, hand=hand, own=own, delta=0.3), NOW)
+    assert (trade.hand, trade.own, trade.delta, trade.origin) == (hand, own, 0.3, Origin.MANUAL)
+
+
+def test_own_exits_keep_the_rungs_that_nobody_has_priced() -> None:
+    own = OwnExits()
+    own = replace(own, targets=own.with_target(2, Decimal("9.00")))
+    assert [own.target(n) for n in range(4)] == [None, None, Decimal("9.00"), None]
+    assert OwnExits(stop_pct=Decimal(20)).stop_at(Decimal(10)) == 8
+    assert OwnExits(stop_price=Decimal("7.50"), stop_pct=Decimal(20)).stop_at(Decimal(10)) == Decimal("7.50")

@@ -120,4 +120,15 @@ _JOURNAL: Final = Migration(
     ),
 )
 
-LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL)
+_HAND: Final = Migration(
+    "what a hand asks of a trade",
+    (
+        "ALTER TABLE trades ADD COLUMN hand TEXT",
+        "ALTER TABLE trades ADD COLUMN own TEXT",
+        "ALTER TABLE trades ADD COLUMN leaving TEXT NOT NULL DEFAULT '0'",
+        "ALTER TABLE trades ADD COLUMN part_token TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE trades ADD COLUMN reversal TEXT",
+    ),
+)
+
+LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL, _HAND)

@@ -17,7 +17,7 @@ from station.store.chain import Entry, append
 from station.store.codec import canonical
 from station.store.connection import Database
 from station.store.reading import LifecycleReader
-from station.store.rows import DECISIONS, FILLS, ORDERS, SIGNALS, TRADES
+from station.store.rows import FILLS, ORDERS, SIGNALS, TRACE, TRADES, traces
 
 _MARK: Final = (
     "INSERT INTO scanner_marks (scanner, account, environment, bar_start_ns) VALUES (?, ?, ?, ?) "
@@ -124,7 +124,7 @@ def _upserts(changes: Changes, owner: Owner) -> tuple[_Upsert, ...]:
             for e in changes.executions
         ]),
         (SIGNALS.upsert, [SIGNALS.encode(s, account, environment) for s in changes.signals]),
-        (DECISIONS.upsert, [DECISIONS.encode(d, account, environment) for d in changes.decisions]),
+        (TRACE, traces(changes.decisions, account, environment)),
         (_FAILURE, [
             (account, environment, f.order_ref, f.code, f.root, f.derived, f.at_ns) for f in changes.failures
         ]),

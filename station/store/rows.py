@@ -142,6 +142,21 @@ SIGNALS: Final = RowMap(
     Signal, "signals", "id", inline=frozenset({"firing"}), json=frozenset({"warnings"}),
     extra=("account", "environment"),
 )  # fmt: skip
-DECISIONS: Final = RowMap(
-    Decision, "decisions", "", rename={"limit": "limit_value"}, extra=("account", "environment")
-)
+DECISIONS: Final = RowMap(Decision, "decisions", "", rename={"limit": "limit_value"})
+"""Read only: `decisions` is a view of what `traces` and older rows hold."""
+TRACE: Final = "INSERT INTO traces (account, environment, trade_id, verdicts) VALUES (?, ?, ?, ?)"
+MOST_VERDICTS: Final = 1024
+"""In one row of `traces`; the view numbers verdicts by it."""
+
+
+def traces(decisions: Sequence[Decision], account: str, environment: str) -> list[tuple[str, str, str, str]]:
+    """The verdicts as rows of `traces`: those of one trade together, each as a JSON list of stage, verdict,
+    reason, at_ns, value and limit."""
+    by_trade: dict[str, list[tuple[str, str, str, int, str, str]]] = {}
+    for d in decisions:
+        by_trade.setdefault(d.trade_id, []).append((d.stage, d.verdict, d.reason, d.at_ns, d.value, d.limit))
+    return [
+        (account, environment, trade_id, msgspec.json.encode(verdicts[at : at + MOST_VERDICTS]).decode())
+        for trade_id, verdicts in by_trade.items()
+        for at in range(0, len(verdicts), MOST_VERDICTS)
+    ]

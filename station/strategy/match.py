@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Final
 
 from station.domain.clock import SECOND
@@ -63,11 +64,18 @@ def says(spec: StrategySpec, side: Side, signals: tuple[Signal, ...], now_ns: in
 
 def matched(patterns: tuple[str, ...], signals: tuple[Signal, ...]) -> tuple[Signal, ...]:
     """The signals of every entry that is met in full, in the order given; empty when none is."""
+    if not signals:
+        return ()
     names = tuple(signal.firing.scanner for signal in signals)
     taken: set[str] = set()
     for entry in patterns:
-        globs = tuple(part.strip() for part in entry.split(CONFIRM))
+        globs = _globs(entry)
         found = [[name for name in names if fnmatchcase(name, glob)] for glob in globs]
         if all(found):
             taken.update(name for group in found for name in group)
     return tuple(signal for signal in signals if signal.firing.scanner in taken)
+
+
+@cache
+def _globs(entry: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in entry.split(CONFIRM))

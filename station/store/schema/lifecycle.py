@@ -131,4 +131,26 @@ _HAND: Final = Migration(
     ),
 )
 
-LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL, _HAND)
+_TRACES: Final = Migration(
+    "the verdicts of one commit in one row: half a hundred stand between a signal and its order",
+    (
+        "ALTER TABLE decisions RENAME TO single_decisions",
+        "DROP INDEX decisions_of_trade",
+        "CREATE INDEX single_decisions_of_trade ON single_decisions (trade_id)",
+        """CREATE TABLE traces (
+            seq INTEGER PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL,
+            trade_id TEXT NOT NULL, verdicts TEXT NOT NULL)""",
+        "CREATE INDEX traces_of_trade ON traces (trade_id)",
+        """CREATE VIEW decisions AS
+            SELECT seq, account, environment, trade_id, stage, verdict, reason, at_ns, value, limit_value
+            FROM single_decisions
+            UNION ALL
+            SELECT 1099511627776 + traces.seq * 1024 + each.key, account, environment, trade_id,
+                json_extract(each.value, '$[0]'), json_extract(each.value, '$[1]'),
+                json_extract(each.value, '$[2]'), json_extract(each.value, '$[3]'),
+                json_extract(each.value, '$[4]'), json_extract(each.value, '$[5]')
+            FROM traces, json_each(traces.verdicts) AS each""",
+    ),
+)
+
+LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL, _HAND, _TRACES)

@@ -99,6 +99,9 @@ def _json_option(parser: argparse.ArgumentParser) -> None:
 def _parser() -> _Parser:
     parser = _Parser(prog="python app.py", description="Vigil, a trading station for the terminal.")
     _session_options(parser)
+    parser.add_argument(
+        "--read-only", action="store_true", help="look on at a running engine: this screen can send nothing"
+    )
     verbs = parser.add_subparsers(dest="verb", metavar="verb", parser_class=_Parser)
 
     run = verbs.add_parser("run", help="the engine headless in the foreground")
@@ -230,10 +233,13 @@ def _floor(arguments: argparse.Namespace) -> int:
     from station.clock import WallClock
     from station.domain.errors import BadInput
     from station.engine.launch import ensure_engine, run_with_screen
+    from station.engine.lease import is_held
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
     options, keys = _options(arguments), load_keys()
+    if arguments.read_only and (options.in_process or not is_held(options.runtime)):
+        raise BadInput(f"no engine runs in {options.runtime}: --read-only looks on at one that does")
     door = None if options.in_process else ensure_engine(options)
 
     # The screen's own loading runs beside the engine's.
@@ -243,12 +249,15 @@ def _floor(arguments: argparse.Namespace) -> int:
     clock = WallClock()
 
     def screen(link: Callable[[], Link], can_detach: bool) -> Coroutine[Any, Any, str]:
-        return run_floor(link, clock=clock, keys=keys, can_detach=can_detach)
+        return run_floor(
+            link, clock=clock, keys=keys, can_detach=can_detach, read_only=arguments.read_only,
+            folder=options.runtime,
+        )  # fmt: skip
 
     if door is None:
         return run_with_screen(options, lambda link: screen(link, False))
-    socket = door()
-    reason = asyncio.run(screen(lambda: LinkClient(socket, clock=clock), True))
+    socket, role = door(), "observer" if arguments.read_only else "screen"
+    reason = asyncio.run(screen(lambda: LinkClient(socket, clock=clock, role=role), True))
     if reason == "detach":
         print("detached: the engine goes on; `python app.py` attaches again, `python app.py stop` ends it")
     return 1 if reason == "failed" else 0

@@ -165,7 +165,7 @@ SCREENS: Final = (
     ScreenEntry("scanners", "f5", "scanners", "Scanners: every rule, its gates and its last firing."),
     ScreenEntry("journal", "f8,J", "journal", "Journal: every trade, its story and its film; notes and tags."),
     ScreenEntry(
-        "performance", "f9,P", "performance", "Performance: the equity curve, and the figures by group."
+        "performance", "f9,Y", "performance", "Performance: the equity curve, and the figures by group."
     ),
     ScreenEntry("health", "f10,H", "data health", "Data health: each feed's mode, age, gaps and quality."),
     ScreenEntry("log", "f11,L", "log", "Log: by level, component and words."),
@@ -260,6 +260,16 @@ _TURNING: Final = (
 _STATION: Final = (
     Action("reconcile", "r", "r", "reconcile", "Compare our books with the broker's, now.",
            STATION, lambda app: app.hand.reconcile(), footer=False),
+    Action("copy", "ctrl+y", "ctrl+y", "copy", "Copy the pane in focus: to the clipboard and a file.",
+           STATION, lambda app: app.copy(), footer=False),
+    Action("options", "O", "O", "options", "This screen: theme, bells, banners, slow link, order of screens.",
+           STATION, lambda app: app.manner.choose(), footer=False),
+    Action("theme", "ctrl+t", "ctrl+t", "theme", "Dark, light, high contrast, colour-blind.", STATION,
+           lambda app: app.manner.next_theme(), footer=False),
+    Action("slow", "N", "N", "slow link", "Paint twice a second, for a slow link; it is found by itself too.",
+           STATION, lambda app: app.manner.switch_pace(), footer=False),
+    Action("welcome", "ctrl+w", "ctrl+w", "welcome", "The first minutes again.", STATION,
+           lambda app: app.manner.greet(), footer=False),
     Action("help", "question_mark,f1", "?", "help", "This page.", STATION, lambda app: app.hand.show_help()),
     Action("quit", "q,ctrl+c", "q", "quit", "Leave: detach, or stop the engine.", STATION,
            lambda app: app.hand.ask_quit()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,21 +23,21 @@ from textual.worker import Worker, WorkerState
 
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import BadInput
-from station.link import Alerts, Link, LinkState, PositionRow
-from widgets import alerts, feed, header, ink, orders, positions, strategies, watch, wealth, words
+from station.link import Link, LinkState, PositionRow
+from widgets import alerts, feed, header, ink, orders, positions, strategies, watch, wealth
 from widgets.account import AccountStrip
 from widgets.actions import ACTIONS, BY_NAME, PANE_KEYS, PANES, Action, remapped, spoken
 from widgets.book import BookPane
 from widgets.chain import ChainPane
 from widgets.chart import ChartPane
-from widgets.colourless import Colourless
 from widgets.dealing import Dealing
-from widgets.driver import TerminalDriver
+from widgets.driver import TerminalDriver, wants_mouse
 from widgets.floorplan import LARGE_FROM, PlanLayout, columns_of, seen, usual
 from widgets.footer import KeyLine, NoticeLine
 from widgets.frames import FrameCompositor
 from widgets.hand import DETACHED, STOPPED, Hand
 from widgets.header import HeaderStrip
+from widgets.manner import Manner
 from widgets.pages import Pages
 from widgets.palette import ActionProvider
 from widgets.pane import Pane
@@ -82,7 +83,7 @@ class FloorApp(App[str], inherit_bindings=False):
     def __init__(
         self, link_factory: Callable[[], Link], *, clock: Clock, hz: float = 4.0, read_only: bool = False,
         can_detach: bool = True, ascii_only: bool | None = None, keys: Mapping[str, str] | None = None,
-        exports: Path | None = None,
+        folder: Path | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(driver_class=driver_class)
@@ -92,10 +93,9 @@ class FloorApp(App[str], inherit_bindings=False):
         self.dealing = Dealing(self)
         self.read_only = read_only
         self.can_detach = can_detach
-        self.exports = exports
         self._clock = clock
         self._hz = hz
-        self._colourless = (Colourless(),)
+        self.manner = Manner(self, folder, hz)
         self._ascii = ink.terminal_wants_ascii() if ascii_only is None else ascii_only
         self._keys = dict(keys or {})
         self._seen: object = None
@@ -103,7 +103,6 @@ class FloorApp(App[str], inherit_bindings=False):
         self._notice = ""
         self._link_state = LinkState.CONNECTING
         self._link_news = ""
-        self._alerts: Alerts | None = None
         self._fronts = usual()
         self._zoomed = False
         self._sight = Sight()
@@ -112,7 +111,7 @@ class FloorApp(App[str], inherit_bindings=False):
         self.set_class(self._ascii, "ascii")
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return self._colourless if self.no_color else super().get_line_filters()
+        return self.manner.filters(colours=not self.no_color)
 
     def get_default_screen(self) -> Screen[None]:
         return FloorScreen(id="_default")
@@ -204,13 +203,18 @@ class FloorApp(App[str], inherit_bindings=False):
         silence_s = (self._clock.perf() - link.view.heard_ns) / SECOND if unwell else 0.0
         return Scene(
             link.view.floor, link.state, link.detail, silence_s, self.read_only, self.hand.kill_pending,
-            self._sight, colours=not self.no_color,
+            self._sight, colours=not self.no_color, slow_link=self.manner.slow,
         )  # fmt: skip
 
     def _beat(self) -> None:
-        """The timer's own pump; a screen that is being taken down has nothing to paint on."""
-        if self.screen_stack and self.screen_stack[0].query(Pages):
+        """The timer's own pump, at the pace of the link."""
+        if self._stands and self.manner.due(congested=self.congested):
             self.pump()
+
+    @property
+    def congested(self) -> bool:
+        """The terminal has not taken everything that was painted."""
+        return isinstance(self._driver, TerminalDriver) and self._driver.congested
 
     def pump(self) -> None:
         """Paint what changed since the last time; nothing when nothing did, or while the terminal lags."""
@@ -231,9 +235,10 @@ class FloorApp(App[str], inherit_bindings=False):
             int(scene.silence_s),
             scene.kill_pending,
             scene.sight,
+            scene.slow_link,
             (page.id, page.version) if page is not None else None,
         )
-        if seen == self._seen or (isinstance(self._driver, TerminalDriver) and self._driver.congested):
+        if seen == self._seen or self.congested:
             return
         self._seen = seen
         self._paint(scene)
@@ -245,8 +250,9 @@ class FloorApp(App[str], inherit_bindings=False):
         return bool(stack) and {child.id for child in stack[0].children} >= BUILT
 
     def _paint(self, scene: Scene) -> None:
-        self._announce(scene)
+        self.manner.announce(scene)
         self._tell_link(scene)
+        self.manner.greet_once(scene)
         with self.batch_update():
             self.screen_stack[0].query_one(HeaderStrip).paint(scene)
             strip = self.screen_stack[0].query_one(AccountStrip)
@@ -258,16 +264,6 @@ class FloorApp(App[str], inherit_bindings=False):
             if self.pages.shown is not None:
                 self.pages.shown.paint(scene)
 
-    def _announce(self, scene: Scene) -> None:
-        """A new critical alert is told on every screen, whichever pane is shown."""
-        part = scene.floor.alerts
-        known, self._alerts = self._alerts, part
-        if part is None or part is known or not part.rows or part.rows[0].severity != "critical":
-            return
-        if known is None or part.rows[0] not in known.rows:
-            self.tell(words.shortened(part.rows[0].text, scene.now_ns), "bad")
-            self.bell()
-
     def _tell_link(self, scene: Scene) -> None:
         """Losing the engine, and having it back, is told in words; news of a kill is never talked over."""
         known, self._link_state = self._link_state, scene.state
@@ -276,14 +272,20 @@ class FloorApp(App[str], inherit_bindings=False):
         if not scene.live:
             memory = "; what is shown is not the present" if scene.floor.header else ""
             self._link_news = f"{scene.detail or scene.state.value}{memory}"
-            self.tell(self._link_news, "bad")
+            self.manner.link_changed(self._link_news, lost=True)
         elif self._link_news and self._notice == self._link_news:
-            self.tell("the engine is back", "good")
+            self.manner.link_changed("the engine is back", lost=False)
 
     def repaint(self) -> None:
         """Paint the present picture whatever was seen before."""
         self._seen = None
         self.pump()
+
+    def repaint_all(self) -> None:
+        """Paint every cell anew: the colours are others."""
+        for screen in self.screen_stack:
+            for widget in screen.walk_children(with_self=True):
+                widget.refresh()
 
     def on_resize(self, event: Resize) -> None:
         self._arrange(event.size)
@@ -315,7 +317,7 @@ class FloorApp(App[str], inherit_bindings=False):
 
     def turn_by(self, step: int) -> None:
         """Around the screens, the floor among them."""
-        self.turn(self.pages.after(step))
+        self.turn(self.pages.after(step, self.manner.likes.role))
 
     async def _turn(self, name: str) -> None:
         if not name:
@@ -413,6 +415,13 @@ class FloorApp(App[str], inherit_bindings=False):
             self._notice_ns = 0
             self.screen_stack[0].query_one(NoticeLine).fade()
 
+    def copy(self) -> None:
+        """What the pane with the keys shows; a screen may say more than it shows."""
+        page = self.pages.shown
+        pane = page.front if page is not None else self.focused_pane
+        said = page.copied() if page is not None else ""
+        self.manner.copy(said or (pane.text() if pane is not None else ""))
+
     # --- what keys do ------------------------------------------------------------------------------
 
     def action_act(self, name: str) -> None:
@@ -452,22 +461,23 @@ class FloorApp(App[str], inherit_bindings=False):
 async def run_floor(
     link_factory: Callable[[], Link], *, clock: Clock, hz: float = 4.0, read_only: bool = False,
     can_detach: bool = True, ascii_only: bool | None = None, keys: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> str:  # fmt: skip
     """Run the floor on this process's terminal until it ends; the reason it did.
 
     `clock` is a wall clock, `hz` paints a second, `can_detach` False where the engine lives in this process,
-    `keys` action name → key. Returns `detach`, `stop`, `terminal lost`, `terminated` or `failed`; only after
-    `stop` was the engine asked to stop. SIGHUP, SIGTERM and SIGINT are its own while it runs, and the default
-    again after; SIGHUP stays ignored once the terminal is lost. Raises BadInput without a terminal, or for a
-    key that cannot be moved.
+    `keys` action name → key, `folder` where preferences and exports are kept. Returns `detach`, `stop`,
+    `terminal lost`, `terminated` or `failed`; only after `stop` was the engine asked to stop. SIGHUP, SIGTERM
+    and SIGINT are its own while it runs, and the default again after; SIGHUP stays ignored once the terminal is
+    lost. Raises BadInput without a terminal, or for a key that cannot be moved.
     """
     if not (sys.__stdin__ and sys.__stdin__.isatty() and sys.__stdout__ and sys.__stdout__.isatty()):
         raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
     app = FloorApp(
         link_factory, clock=clock, hz=hz, read_only=read_only, can_detach=can_detach, ascii_only=ascii_only,
-        keys=keys, driver_class=TerminalDriver,
+        keys=keys, folder=folder, driver_class=TerminalDriver,
     )  # fmt: skip
-    result = await app.run_async()
+    result = await app.run_async(mouse=wants_mouse(os.environ))
     if result is None:
         return FAILED if app.return_code else DETACHED
     return result

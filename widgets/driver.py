@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from codecs import getincrementaldecoder
+from collections.abc import Mapping
 from selectors import EVENT_READ, SelectSelector
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 LOST: Final = "terminal lost"
 TERMINATED: Final = "terminated"
 ENDINGS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def wants_mouse(environ: Mapping[str, str]) -> bool:
+    """Whether to take the mouse: not over SSH, where it costs the selection of text. VIGIL_MOUSE overrules."""
+    asked = environ.get("VIGIL_MOUSE", "")
+    if asked:
+        return asked != "0"
+    return not (environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
 
 
 class TerminalDriver(LinuxDriver):

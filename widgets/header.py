@@ -49,7 +49,7 @@ def lines(scene: Scene, width: int) -> list[Line]:
             ink.clipped(((f" {scene.detail}", ink.DIM),), width),
         ]
     first = _first(header, scene, width)
-    prices, result, details = _prices(header, scene), _result(header), _details(header)
+    prices, result, details = _prices(header, scene), _result(header), _details(header, scene)
     if width >= WIDE_FROM:
         tail = (*_link(scene), *_latency(header, scene), (" ", ink.TEXT))
         room = width - ink.width_of(tail) - 1
@@ -105,12 +105,13 @@ def _switches(header: Header, scene: Scene, reasons: int) -> Line:
     return (GAP, gate, GAP, ("kill OFF", ink.DIM))
 
 
-def _details(header: Header) -> list[Line]:
+def _details(header: Header, scene: Scene) -> list[Line]:
     """What may give way where there is no room, the dearest first."""
     broker = header.broker if header.broker_up else f"{header.broker} DOWN"
     texts = (
         (f"{header.open_trades} open {header.working_orders} working", ink.TEXT),
         (header.note, ink.WARN),
+        ("SLOW LINK" if scene.slow_link else "", ink.WARN),
         (broker, ink.DIM if header.broker_up else ink.ALARM),
         (header.pace, ink.DIM),
         (f"session {header.session}" if header.session else "", ink.DIM),

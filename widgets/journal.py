@@ -281,7 +281,7 @@ class JournalPage(Page):
         )
 
     def _keep(self, files: Mapping[str, str]) -> None:
-        folder = self.floor.exports
+        folder = self.floor.manner.exports
         if folder is None:
             self.floor.tell("this screen has no directory to write to", "warn")
             return
@@ -294,8 +294,8 @@ class JournalPage(Page):
 
     def copied(self) -> str:
         """The story as text, where the list or the story has the keys."""
-        told = self.document("story", StoryTold)
-        return story.as_text(self._whole(told)) if told is not None else ""
+        told, here = self.document("story", StoryTold), self.front.id or ""
+        return story.as_text(self._whole(told)) if told is not None and not here.endswith("film") else ""
 
 
 def _row(trade: TradeTold, table: Table) -> Block:

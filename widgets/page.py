@@ -216,6 +216,10 @@ class Page(Container):
             self.answered(slot)
             self.floor.repaint()
 
+    def copied(self) -> str:
+        """What copying takes instead of the pane's own lines; nothing for those."""
+        return ""
+
     def answered(self, slot: str) -> None:
         """A new answer has come."""
 

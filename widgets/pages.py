@@ -13,6 +13,7 @@ from widgets.journal import JournalPage
 from widgets.logbook import LogPage
 from widgets.page import Page
 from widgets.performance import PerformancePage
+from widgets.roles import ordered
 from widgets.scanners import ScannersPage
 
 PAGES: Final[dict[str, type[Page]]] = {
@@ -55,8 +56,8 @@ class Pages(Container):
         page.settle()
         self.screen.set_focus(page.front, scroll_visible=False)
 
-    def after(self, step: int) -> str:
-        """The name of the screen before or after the one shown, the floor among them."""
-        names = ["", *(entry.name for entry in SCREENS)]
+    def after(self, step: int, role: str) -> str:
+        """The name of the screen before or after the one shown, in the order of a role, the floor first."""
+        names = ["", *ordered((entry.name for entry in SCREENS), role)]
         here = (self.shown.id or "").removeprefix("page-") if self.shown is not None else ""
         return names[(names.index(here) + step) % len(names)]

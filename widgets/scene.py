@@ -12,7 +12,7 @@ from widgets.sight import NOWHERE, Sight
 @dataclass(frozen=True, slots=True)
 class Scene:
     """`silence_s` is how long nothing was heard while the link is not well; `colours` False where nothing may
-    be told by colour."""
+    be told by colour, `slow_link` while the screen paints at half its pace or less."""
 
     floor: Floor
     state: LinkState
@@ -22,6 +22,7 @@ class Scene:
     kill_pending: bool = False
     sight: Sight = NOWHERE
     colours: bool = True
+    slow_link: bool = False
 
     @property
     def now_ns(self) -> int:

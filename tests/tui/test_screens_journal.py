@@ -19,7 +19,7 @@ from widgets.told import TradeTold
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
 LARGE = (200, 50)
-PAGES = {"journal": "J", "performance": "P", "health": "H", "log": "L", "jobs": "T"}
+PAGES = {"journal": "J", "performance": "Y", "health": "H", "log": "L", "jobs": "T"}
 Compare = Callable[..., bool]
 
 
@@ -137,7 +137,8 @@ async def test_a_note_and_a_tag_reach_the_engine() -> None:
 
 
 async def test_the_list_is_exported_and_the_film_pictured(tmp_path: Path) -> None:
-    stage = Stage(synthetic.calm(), exports=tmp_path / "exports")
+    (tmp_path / "screen.json").write_text('{"greeted": true}')
+    stage = Stage(synthetic.calm(), folder=tmp_path)
     async with stage.app.run_test(size=LARGE) as pilot:
         await press(stage, pilot, "J", "down", "E")
         rows = list(csv.DictReader((tmp_path / "exports" / "journal.csv").open()))
@@ -153,7 +154,8 @@ async def test_the_list_is_exported_and_the_film_pictured(tmp_path: Path) -> Non
 
 async def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
     (tmp_path / "exports").write_text("in the way")
-    stage = Stage(synthetic.calm(), exports=tmp_path / "exports")
+    (tmp_path / "screen.json").write_text('{"greeted": true}')
+    stage = Stage(synthetic.calm(), folder=tmp_path)
     async with stage.app.run_test(size=LARGE) as pilot:
         await press(stage, pilot, "J", "E")
         assert "cannot be written" in stage.line("notice")

@@ -32,6 +32,9 @@ STILL: Final = 0.001
 
 
 def _session(runtime: Path, speed: float) -> list[str]:
+    """The words of a session whose screen has been greeted before."""
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (runtime / "screen.json").write_text('{"greeted": true}', encoding="utf-8")
     words = ["--broker", "paper", "--seed", SEED, "--date", DAY, "--start", START, "--speed", f"{speed:g}"]
     return [*map(str, words), "--runtime", str(runtime)]
 

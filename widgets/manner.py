@@ -1,0 +1,126 @@
+"""How the screen behaves for the one who sits at it: colours, pace, what rings, what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from textual.filter import LineFilter
+
+from widgets import themes
+from widgets.attention import CRITICAL, Attention, News, loudest
+from widgets.colourless import Colourless
+from widgets.keeping import copied
+from widgets.options import GreetingDialog, OptionsDialog
+from widgets.pace import Pace
+from widgets.preferences import FILE_NAME, Keeper, Preferences
+from widgets.scene import Scene
+
+if TYPE_CHECKING:
+    from widgets.app import FloorApp
+
+SLOW_WORDS = "slow link: painting twice a second"
+
+
+class Manner:
+    """`folder` is where preferences and what is exported are kept; None keeps them for this run only."""
+
+    def __init__(self, app: FloorApp, folder: Path | None, hz: float) -> None:
+        self._app = app
+        self._keeper = Keeper(folder / FILE_NAME if folder is not None else None)
+        self.exports = folder / "exports" if folder is not None else None
+        self._pace = Pace(hz, chosen=self.likes.slow)
+        self._attention = Attention()
+        self._colourless = (Colourless(),)
+        self._filters = themes.filters(self.likes.theme)
+
+    @property
+    def likes(self) -> Preferences:
+        return self._keeper.value
+
+    def keep(self, **changes: object) -> None:
+        """Adopt other preferences, at once and for the next time."""
+        before = self.likes
+        self._keeper.keep(msgspec.structs.replace(before, **changes))
+        self._pace.chosen = self.likes.slow
+        if self.likes.theme != before.theme:
+            self._filters = themes.filters(self.likes.theme)
+            self._app.repaint_all()
+        if self._keeper.fault:
+            self._app.tell(self._keeper.fault, "warn")
+
+    # --- colours ------------------------------------------------------------------------------------
+
+    def filters(self, *, colours: bool) -> Sequence[LineFilter]:
+        """What every line passes through on its way to the terminal."""
+        return self._filters if colours else self._colourless
+
+    def next_theme(self) -> None:
+        self.keep(theme=themes.after(self.likes.theme))
+        self._app.tell(f"theme {self.likes.theme}")
+
+    # --- pace ---------------------------------------------------------------------------------------
+
+    @property
+    def slow(self) -> bool:
+        """The link is slow: by the trader's word, or found so."""
+        return self._pace.slow
+
+    def due(self, *, congested: bool) -> bool:
+        """Whether this beat of the timer paints; finding the link slow, or quick again, is told."""
+        found = self._pace.found
+        due = self._pace.due(congested)
+        if self._pace.found != found and not self._pace.chosen:
+            self._app.tell(SLOW_WORDS if self._pace.found else "the link keeps up again", "warn")
+        return due
+
+    def switch_pace(self) -> None:
+        self.keep(slow=not self.likes.slow)
+        self._app.tell(SLOW_WORDS if self.likes.slow else "painting at full pace")
+
+    # --- what rings ---------------------------------------------------------------------------------
+
+    def announce(self, scene: Scene) -> None:
+        """Tell and ring what happened since the last picture; what is critical cannot be silenced."""
+        news = self._attention.news(scene)
+        told = tuple(one for one in news if one.kind == CRITICAL or self.likes.shows(one.kind))
+        if told:
+            worst = loudest(told)
+            more = f"  (+{len(told) - 1} more: a shows the log)" if len(told) > 1 else ""
+            self._app.tell(f"{worst.text}{more}", worst.tone)
+        if any(one.kind == CRITICAL or self.likes.rings(one.kind) for one in news):
+            self._app.bell()
+
+    def link_changed(self, text: str, *, lost: bool) -> None:
+        """The engine went, or is back."""
+        if self.likes.shows("disconnect") or lost:
+            self._app.tell(text, "bad" if lost else "good")
+        if self.likes.rings("disconnect"):
+            self._app.bell()
+
+    # --- dialogs ------------------------------------------------------------------------------------
+
+    def choose(self) -> None:
+        self._app.push_screen(OptionsDialog(self._app.perf, lambda: self.likes, self.keep))
+
+    def greet(self) -> None:
+        """The first minutes, once; and whenever asked for."""
+        self._app.push_screen(
+            GreetingDialog(self._app.perf, self._app.shown_key), lambda _: self.keep(greeted=True)
+        )
+
+    def greet_once(self, scene: Scene) -> None:
+        known = scene.live and scene.floor.header is not None and not scene.read_only
+        if known and self.exports is not None and not self.likes.greeted and len(self._app.screen_stack) == 1:
+            self.greet()
+
+    # --- copying ------------------------------------------------------------------------------------
+
+    def copy(self, text: str) -> None:
+        """To the terminal's clipboard, and to a file."""
+        self._app.tell(*copied(text, self.exports, self._app.copy_to_clipboard))
+
+
+__all__ = ["SLOW_WORDS", "Manner", "News"]

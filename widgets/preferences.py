@@ -1,0 +1,69 @@
+"""What one person likes of the screen, kept beside the station's files: no order and no limit among it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+FILE_NAME: Final = "screen.json"
+KINDS: Final = {
+    "fill": "fills", "stop": "stops and shields", "gate": "gate and kill switch", "disconnect": "disconnects",
+}  # fmt: skip
+"""What can ring and be shown in a banner, each switchable."""
+
+
+class Preferences(msgspec.Struct, frozen=True):
+    """`bells` and `banners` name the kinds that are silent; `greeted` that the first minutes are over."""
+
+    theme: str = "dark"
+    slow: bool = False
+    silent_bells: tuple[str, ...] = ()
+    silent_banners: tuple[str, ...] = ()
+    greeted: bool = False
+    role: str = "trader"
+
+    def rings(self, kind: str) -> bool:
+        return kind not in self.silent_bells
+
+    def shows(self, kind: str) -> bool:
+        return kind not in self.silent_banners
+
+    def switched(self, field: str, kind: str) -> Preferences:
+        """With one kind's bell or banner the other way round; `field` is silent_bells or silent_banners."""
+        silent: tuple[str, ...] = getattr(self, field)
+        after = tuple(one for one in silent if one != kind) if kind in silent else (*silent, kind)
+        return msgspec.structs.replace(self, **{field: after})
+
+
+class Keeper:
+    """The preferences, read once and written at each change. Without a path nothing outlives the screen."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.value = _read(path)
+        self.fault = ""
+
+    def keep(self, value: Preferences) -> None:
+        """Adopt and write; a disk that refuses is told by `fault` and takes nothing from the screen."""
+        self.value, self.fault = value, ""
+        if self._path is None:
+            return
+        fresh = self._path.with_suffix(".new")
+        try:
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+            fresh.replace(self._path)
+        except OSError as error:
+            self.fault = f"{self._path} cannot be written: {error.strerror or error}"
+
+
+def _read(path: Path | None) -> Preferences:
+    """A file that is absent or damaged means the defaults."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Preferences) if path is not None else Preferences()
+    except (OSError, msgspec.MsgspecError):
+        return Preferences()

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import load_settings
+from station.calendars import at_et
 from station.clock import LockstepLoop
 from station.domain.clock import SECOND
 from station.domain.ports import WealthState
@@ -47,20 +49,38 @@ _WIDE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Scene:
-    """What a runtime directory is prepared with: settings of every run in it, strategy fields, capital."""
+    """What a runtime directory is prepared with: settings of every run in it, strategy fields, capital. With
+    `lived`, that much of the session of `day` (from `start` on) is over before the run that is killed; `ended`
+    asks that the end of the day has happened, once."""
 
     settings: Mapping[str, Any]
     strategy: Mapping[str, Any]
     capital: str
+    day: date = DAY
+    start: str | None = None
+    lived: str = ""
+    until: str = UNTIL
+    ended: bool = False
 
 
 _PARTS = {"symbol": "SPX", "entry_policy": "walk", "shield": "none", "ladder": "3:0.5 5:0.25 8:0.25"}
 SCENES = {
     "ladder": Scene(_WIDE, _PARTS, "500000"),
+    "day_end": Scene(
+        _WIDE | {"protection.grace_s": 86_400, "protection.late_mode": "alert_only"},
+        {"target_pct": 95, "shield": "none", "symbol": "SPY"},
+        "35000",
+        date(2026, 11, 27),
+        "11:00",
+        "12:52",
+        "13:01",
+        ended=True,
+    ),
     "replaces": Scene(_WIDE | {"protection.grace_s": 1}, _PARTS | {"ladder": "90:0.5 95:0.5"}, "500000"),
 }
-"""An entry that walks and fills in parts, under a ladder that grows with it; and one whose rungs move to
-break-even at once."""
+"""An entry that walks and fills in parts, under a ladder that grows with it; one whose rungs move to break-even
+at once; and the end of a half day that is also a week's: flattening, the checklist, and the jobs beside it."""
+_LIVED: dict[str, Path] = {}
 
 
 def session(
@@ -81,9 +101,11 @@ def session(
 
 
 def prepare(runtime: Path, scene: Scene, *, seed: int, day: date) -> None:
-    """Make a runtime directory as the scene has it, at the very beginning of its session."""
+    """Make a runtime directory as the scene has it: at the very beginning of its session, or lived."""
     runtime.mkdir(mode=0o700)
-    options = RunOptions(runtime=runtime, broker="paper", seed=seed, speed=None, day=day, cache_dir=CACHE)
+    options = RunOptions(
+        runtime=runtime, broker="paper", seed=seed, speed=None, day=day, cache_dir=CACHE, start=scene.start
+    )
 
     async def work() -> None:
         run = await SimulatedRun.prepare(options, load_settings(scene.settings), lambda _: None)
@@ -95,6 +117,8 @@ def prepare(runtime: Path, scene: Scene, *, seed: int, day: date) -> None:
             if row.kind == "strategy":
                 body = json.dumps(json.loads(row.body) | dict(scene.strategy))
                 await desired.edit("strategy", row.key, body, row.version, "test")
+        if scene.lived:
+            await run.advance(at_et(day, scene.lived))
         await run.close()
 
     with asyncio.Runner(loop_factory=LockstepLoop) as runner:
@@ -133,16 +157,29 @@ def points_of(*, seed: int, day: date, until: str, scene: Scene | None = None) -
 def _make(runtime: Path, scene: Scene | None, *, seed: int, day: date) -> None:
     if scene is None:
         runtime.mkdir(mode=0o700)
+    elif scene.lived:
+        shutil.copytree(_lived(scene, seed, day), runtime)
     else:
         prepare(runtime, scene, seed=seed, day=day)
 
 
-def judge(runtime: Path) -> list[str]:
+def _lived(scene: Scene, seed: int, day: date) -> Path:
+    """What every trial of the scene begins from; made once."""
+    key = f"{scene}{seed}{day}"
+    if key not in _LIVED:
+        _LIVED[key] = Path(tempfile.mkdtemp(prefix="vigil-lived-")) / "run"
+        prepare(_LIVED[key], scene, seed=seed, day=day)
+    return _LIVED[key]
+
+
+def judge(runtime: Path, scene: Scene | None = None) -> list[str]:
     """What is wrong with a finished runtime directory, by SQL of our own and by `verify`."""
     wrong = [f"{c.name}: {text}" for c in verify(runtime).checks for text in c.violations]
     ours, theirs = _open(runtime / "lifecycle.db"), _open(runtime / "paper.db")
     try:
         wrong += _fills(ours, theirs) + _doubled(theirs) + _unprotected(ours, theirs) + _unfinished(ours)
+        if scene is not None and scene.ended:
+            wrong += day_ended(runtime, ours, scene.day)
     finally:
         ours.close()
         theirs.close()
@@ -189,6 +226,47 @@ def _unprotected(ours: sqlite3.Connection, theirs: sqlite3.Connection) -> list[s
     return wrong
 
 
+def day_ended(runtime: Path, ours: sqlite3.Connection, day: date) -> list[str]:
+    """The checklist of the session is done, every step of it well, and nothing it leaves is there twice."""
+    said = ours.execute("SELECT data FROM trade_events WHERE type = 'session' ORDER BY seq").fetchall()
+    ends = [row for row in map(json.loads, (text for (text,) in said)) if row["what"] == "day ended"]
+    wrong = [] if len(ends) == 1 else [f"the day ended {len(ends)} times"]
+    wrong += [f"a step failed: {row['detail']}" for row in ends if "FAILED" in row["detail"]]
+    alerts = [text for (text,) in ours.execute("SELECT data FROM trade_events WHERE type = 'alert'")]
+    told = [text for text in alerts if f"{day}: " in text]
+    wrong += [] if len(told) == 1 else [f"the summary was told {len(told)} times"]
+    (net, trades), *more = ours.execute("SELECT net_pnl, trades FROM daily_metrics").fetchall()
+    results = [Decimal(row[0]) for row in ours.execute("SELECT net_pnl FROM trades WHERE net_pnl IS NOT NULL")]
+    if more or (Decimal(net), trades) != (sum(results), len(results)):
+        wrong.append(f"metrics say {trades} trades for {net}, the trades {len(results)} for {sum(results)}")
+    week = f"week-{day.isocalendar().year}-W{day.isocalendar().week:02d}"
+    for name in (f"{day}.md", f"{day}.csv", f"{week}.md", f"{week}.csv"):
+        if not (runtime / "reports" / name).is_file():
+            wrong.append(f"report {name} is missing")
+    return wrong + _files_doubled(runtime, day)
+
+
+def _files_doubled(runtime: Path, day: date) -> list[str]:
+    """Rows, backups and log lines that a repeated step would leave twice, or half."""
+    rows = (runtime / "reports" / f"{day}.csv").read_text().splitlines()[1:]
+    wrong = [] if len(rows) == len(set(rows)) else ["the report has a trade twice"]
+    backups = [path.name for path in (runtime / "backup").iterdir()]
+    wrong += [] if backups == [str(day)] else [f"backups are {backups}"]
+    for name in ("lifecycle.db", "wealth.db", "config.db"):
+        with closing(_open(runtime / "backup" / str(day) / name)) as copy:
+            if copy.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
+                wrong.append(f"the backup of {name} is broken")
+    logs = sorted(runtime.glob("vigil*.log"))
+    lines = [line for path in logs for line in path.read_text().splitlines() if "journal" not in line]
+    events = Counter(line for line in lines if '"event": "trade.closed"' in line)
+    wrong += [f"logged {n} times: {line[:80]}" for line, n in events.items() if n > 1]
+    with closing(_open(runtime / "archive.db")) as archive:
+        twice = archive.execute(
+            "SELECT trade_id, at_ns FROM position_snapshots GROUP BY trade_id, at_ns HAVING COUNT(*) > 1"
+        ).fetchall()
+    return wrong + [f"snapshot twice: {row}" for row in twice]
+
+
 def _unfinished(ours: sqlite3.Connection) -> list[str]:
     rows = ours.execute(
         "SELECT id, state FROM trades WHERE state NOT IN ('WEALTH_UPDATED', 'FAILED')"
@@ -201,7 +279,7 @@ def trial(
     scene: Scene | None = None,
 ) -> list[str]:  # fmt: skip
     """Kill at `point`, resume to the end, judge. The directory is removed when nothing is wrong."""
-    runtime = folder / point.replace(":", "_").replace("#", "_").replace("*", "any")
+    runtime = folder / point.replace(":", "_").replace("#", "_").replace(" ", "_").replace("*", "any")
     _make(runtime, scene, seed=seed, day=day)
     status = in_child(runtime, seed=seed, day=day, until=until, point=point, scene=scene)
     if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
@@ -209,7 +287,7 @@ def trial(
     status = in_child(runtime, seed=seed, day=day, until=_later(until), point=None, scene=scene)
     if status != 0:
         return [f"{point}: the resumed run ended with status {status}"]
-    wrong = [f"{point}: {text}" for text in judge(runtime)]
+    wrong = [f"{point}: {text}" for text in judge(runtime, scene)]
     if not wrong:
         shutil.rmtree(runtime)
     return wrong
@@ -225,13 +303,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--until", default=UNTIL)
+    parser.add_argument("--until", default=None)
     parser.add_argument("--dice", type=int, default=1, help="which random points")
     parser.add_argument("--scene", choices=sorted(SCENES), help="ladders, partial fills, replaces")
     parser.add_argument("--each", action="store_true", help="the first time of every named point instead")
     arguments = parser.parse_args()
     scene = SCENES.get(arguments.scene)
-    passed = points_of(seed=arguments.seed, day=DAY, until=arguments.until, scene=scene)
+    day, until = (DAY, UNTIL) if scene is None else (scene.day, scene.until)
+    until = arguments.until or until
+    passed = points_of(seed=arguments.seed, day=day, until=until, scene=scene)
     if arguments.each:
         chosen = [f"{name}#1" for name in dict.fromkeys(passed)]
     else:
@@ -241,7 +321,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="vigil-crash-"))
     failed = 0
     for point in chosen:
-        wrong = trial(folder, point, seed=arguments.seed, until=arguments.until, scene=scene)
+        wrong = trial(folder, point, seed=arguments.seed, day=day, until=until, scene=scene)
         failed += bool(wrong)
         for text in wrong:
             print(text, flush=True)

@@ -6,7 +6,6 @@ write the report, send the summary, rotate logs, checkpoint and back up.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from station.domain.errors import VigilError
 from station.domain.events import Alerted, SessionMarked
 from station.domain.ports import Changes, DailyMetrics
 from station.domain.trade import Cause, Trade
+from station.engine.logs import LOG
 from station.engine.rooms import Rooms
 from station.journal.periods import periods_ending
 from station.journal.report import period_csv, period_markdown
@@ -33,6 +33,8 @@ AFTER_CLOSE_S: Final = 30
 KEPT_BACKUPS: Final = 14
 KEPT_ARCHIVE_DAYS: Final = 30
 DONE: Final = "day ended"
+SUMMED: Final = "day summed"
+"""Switches with the session they were done for; each is written in the commit of what it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,15 @@ class StepResult:
 
 
 class DayEnd:
-    """The checklist of one session. Running it again changes nothing that is right already."""
+    """The checklist of one session. Running it again changes nothing that is right already, and tells nothing
+    twice: `summed` when the summary was sent before. `probe` is called around every step."""
 
     def __init__(
         self, rooms: Rooms, stores: Stores, runtime: Path, session: date, next_session: date,
-        now: Callable[[], int],
+        now: Callable[[], int], *, summed: bool = False, probe: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
+        self._summed = summed
+        self._probe = probe or _unseen
         self._rooms = rooms
         self._stores = stores
         self._runtime = runtime
@@ -75,10 +80,12 @@ class DayEnd:
         )
         results: list[StepResult] = []
         for name, step in steps:
+            self._probe(f"day.before:{name}")
             try:
                 results.append(StepResult(name, True, await step()))
             except (VigilError, OSError) as error:
                 results.append(StepResult(name, False, str(error)))
+            self._probe(f"day.after:{name}")
         self.results = tuple(results)
         detail = "; ".join(f"{r.name}: {r.detail if r.ok else 'FAILED ' + r.detail}" for r in results)
         stored = Changes(controls={DONE: self._session})
@@ -141,25 +148,29 @@ class DayEnd:
         return await wealth_progress(self._stores.wealth, self._rooms.wealth.plans)
 
     async def _summary(self) -> str:
+        if self._summed:
+            return "sent before"
         found = statistics(closed_trades(self._todays()))
         text = (
             f"{self._session}: {found.trades} trades, {found.wins} won, net {decimal_text(found.net_pnl)}, "
             f"equity {decimal_text(self._rooms.money.equity)}"
         )
         text += "".join(f"; {one.plan} {wealth_line(one)}" for one in await self._wealth())
-        await self._rooms.ledger.record("", Alerted("info", text))
+        stored = Changes(controls={SUMMED: self._session})
+        await self._rooms.ledger.record("", Alerted("info", text), extra=stored)
+        self._summed = True
         return text
 
     async def _rotate(self) -> str:
-        """Keep the day's log under its date; the open file goes on being written, from its beginning."""
-        log = self._runtime / "vigil.log"
+        """Keep the day's log under its date, in one move; the next line begins another."""
+        log = self._runtime / LOG
         if not log.exists():
             return "no log"
-        kept = self._runtime / f"vigil-{self._session}.log"
-        with kept.open("ab") as into, log.open("rb") as out:
-            kept.chmod(0o600)
-            shutil.copyfileobj(out, into)
-        os.truncate(log, 0)
+        kept, number = self._runtime / f"vigil-{self._session}.log", 1
+        while kept.exists():
+            number += 1
+            kept = self._runtime / f"vigil-{self._session}.{number}.log"
+        log.rename(kept)
         return kept.name
 
     async def _back_up(self) -> str:
@@ -170,6 +181,10 @@ class DayEnd:
         for old in kept[:-KEPT_BACKUPS]:
             shutil.rmtree(old)
         return f"backup/{made.name}"
+
+
+def _unseen(_point: str) -> None:
+    return None
 
 
 def due_at(close_ns: int) -> int:

@@ -19,7 +19,7 @@ from station.domain.instruments import Contract, Hours
 from station.domain.ports import Changes, Snapshot
 from station.domain.specs import Desired
 from station.engine import killfile
-from station.engine.day_end import DONE, DayEnd, due_at
+from station.engine.day_end import DONE, SUMMED, DayEnd, due_at
 from station.engine.desired import DesiredCache
 from station.engine.jobs import Job, JobRunner
 from station.engine.killfile import KillFile
@@ -202,7 +202,8 @@ class Engine:
         start("settlement", self._settlement)
         start("jobs", self._jobs(snapshot).run)
         if snapshot.controls.get(DONE) != self.session.day.isoformat():
-            start("day end", self._day_end)
+            summed = snapshot.controls.get(SUMMED) == self.session.day.isoformat()
+            start("day end", lambda: self._day_end(summed))
 
     def _jobs(self, snapshot: Snapshot) -> JobRunner:
         """The station's standing jobs; their last runs are kept with the other switches."""
@@ -213,17 +214,21 @@ class Engine:
         async def done(name: str, at_ns: int) -> None:
             await self.outside.stores.lifecycle.commit(Changes(controls={f"job {name}": str(at_ns)}))
 
-        self.jobs = JobRunner(self.outside.clock, self.outside.calendar, jobs, last, done)
+        self.jobs = JobRunner(
+            self.outside.clock, self.outside.calendar, jobs, last, done, probe=self.outside.probe
+        )
         return self.jobs
 
-    async def _day_end(self) -> None:
+    async def _day_end(self, summed: bool) -> None:
         """The checklist after the close (SPEC §20), once a session."""
         await self.outside.clock.sleep_until(due_at(self.session.close_ns))
         clock = self.outside.clock
         after = self.outside.calendar.next_after(Hours.REGULAR, self.session.close_ns).day
-        self.day_end = DayEnd(
-            self.rooms, self.outside.stores, self.outside.runtime, self.session.day, after, clock.now
-        )
+        if self.day_end is None:
+            self.day_end = DayEnd(
+                self.rooms, self.outside.stores, self.outside.runtime, self.session.day, after, clock.now,
+                summed=summed, probe=self.outside.probe,
+            )  # fmt: skip
         for result in await self.day_end.run():
             if not result.ok:
                 self._say(f"end of day, {result.name}: {result.detail}")

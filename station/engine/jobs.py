@@ -55,8 +55,9 @@ class JobRunner:
 
     def __init__(
         self, clock: Clock, calendar: Calendar, jobs: Sequence[Job], last_runs: Mapping[str, int],
-        done: Callable[[str, int], Awaitable[None]],
+        done: Callable[[str, int], Awaitable[None]], *, probe: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
+        self._probe = probe or _unseen
         self._clock = clock
         self._calendar = calendar
         self._jobs = {job.name: job for job in jobs}
@@ -82,12 +83,14 @@ class JobRunner:
         """Run one job now. Its failure is its own: counted, told, and the others go on."""
         record = self.records[name]
         record.runs += 1
+        self._probe(f"job.before:{name}")
         try:
             record.last = await self._jobs[name].body()
         except (VigilError, OSError) as error:
             record.failures += 1
             record.last = f"failed: {error}"
         record.last_ns = self._clock.now()
+        self._probe(f"job.after:{name}")
         await self._done(name, record.last_ns)
 
     def next_after(self, name: str, at_ns: int) -> int:
@@ -112,6 +115,10 @@ class JobRunner:
             if now - MISSED_LIMIT_NS <= due_ns <= now:
                 return now
         return self.next_after(name, now)
+
+
+def _unseen(_point: str) -> None:
+    return None
 
 
 def _trigger(job: Job) -> CronTrigger:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Final, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
@@ -19,6 +19,8 @@ from station.domain.events import (
     Reconciled,
     TradeFailed,
 )
+
+LOG: Final = "vigil.log"
 
 
 def level_of(event: Event) -> str:
@@ -36,17 +38,43 @@ def level_of(event: Event) -> str:
             return "info"
 
 
+class LogFile:
+    """Appends to a path, and to a new file once the old one was moved away."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream = self._opened()
+
+    def write(self, text: str) -> int:
+        if self._moved():
+            self._stream.close()
+            self._stream = self._opened()
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def _opened(self) -> IO[str]:
+        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.fdopen(handle, "w", buffering=1)
+
+    def _moved(self) -> bool:
+        try:
+            return self._path.stat().st_ino != os.fstat(self._stream.fileno()).st_ino
+        except FileNotFoundError:
+            return True
+
+
 def open_log(runtime: Path, clock: Clock) -> FilteringBoundLogger:
     """A logger that stamps the station's own clock; bind `trade_id` to correlate."""
-    handle = os.open(runtime / "vigil.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    stream: IO[str] = os.fdopen(handle, "w", buffering=1)
+    stream = LogFile(runtime / LOG)
 
     def stamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event.setdefault("ts_utc", utc_text(clock.now()))
         return event
 
     logger = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast("TextIO", stream)),
         processors=[
             structlog.processors.add_log_level,
             stamp,

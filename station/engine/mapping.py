@@ -74,6 +74,7 @@ def protection(settings: Settings) -> ProtectionSettings:
         target_pct=rules.target_pct, grace_s=rules.grace_s, trail_pct=rules.trail_pct or None,
         unclosed_alert_s=rules.unclosed_alert_s, late_before_close_s=rules.late_before_close_s,
         late_mode=LateMode(rules.late_mode), flatten_before_close_s=rules.flatten_before_close_s,
+        flat_within_s=rules.flat_within_s,
         emergency_checks=rules.emergency_checks, check_s=rules.check_s,
         rapid_shield_pct=rules.rapid_shield_pct, stale_after_s=rules.stale_after_s,
         fast_poll_s=rules.fast_poll_s, fast_poll_for_s=rules.fast_poll_for_s,

@@ -90,6 +90,7 @@ def next_look(
         trade.filled_ns + settings.grace_s * SECOND,
         session.close_ns - settings.late_before_close_s * SECOND,
         session.close_ns - settings.flatten_before_close_s * SECOND,
+        session.close_ns - (settings.flatten_before_close_s - settings.flat_within_s) * SECOND,
         *(order.updated_ns + settings.ack_timeout_s * SECOND for order in holding.exits),
         *pending,
     ]

@@ -117,7 +117,7 @@ class LateMode(Enum):
     FORCE_CLOSE = "force_close"
 
 
-ALWAYS_ON: Final = frozenset({"kill", "by_hand", "end_of_day", "target"})
+ALWAYS_ON: Final = frozenset({"kill", "by_hand", "end_of_day", "target", "not_flat"})
 SWITCHABLE: Final = frozenset(
     {"emergency", "rapid_shield", "own_stop", "day_shield", "late", "trail", "break_even", "unclosed"}
 )
@@ -142,6 +142,7 @@ class ProtectionSettings:
     late_before_close_s: int = 1800
     late_mode: LateMode = LateMode.MODIFY_TO_ENTRY
     flatten_before_close_s: int = 300
+    flat_within_s: int = 60
     emergency_checks: int = 8
     check_s: int = 5
     rapid_shield_pct: Decimal = Decimal(22)
@@ -168,7 +169,7 @@ class ProtectionSettings:
             ("emergency_checks", self.emergency_checks), ("check_s", self.check_s),
             ("unclosed_alert_s", self.unclosed_alert_s), ("fast_poll_s", self.fast_poll_s),
             ("slow_poll_s", self.slow_poll_s), ("retry_s", self.retry_s),
-            ("flatten_before_close_s", self.flatten_before_close_s),
+            ("flatten_before_close_s", self.flatten_before_close_s), ("flat_within_s", self.flat_within_s),
         ):  # fmt: skip
             if value < 1:
                 raise BadInput(f"protection {name} is {value}: give 1 or more")

@@ -264,6 +264,17 @@ def no_bid_at_close(view: View) -> Verdict | None:
     return Tell(RaiseAlert("critical", text, f"no-bid:{view.trade.id}"))
 
 
+def not_flat(view: View) -> Verdict | None:
+    """Rule 5's promise: flat within so many seconds of the last call. One without a bid has its own alert."""
+    settings = view.settings
+    late_ns = (settings.flatten_before_close_s - settings.flat_within_s) * SECOND
+    young = view.held_ns <= settings.flat_within_s * SECOND
+    if young or view.before_close_ns > late_ns or has_no_price(view.holding):
+        return None
+    text = f"{_name(view.trade)} is not flat {settings.flat_within_s} s after its market sell: see the broker"
+    return Tell(RaiseAlert("critical", text, f"not-flat:{view.trade.id}"))
+
+
 def _name(trade: Trade) -> str:
     label = trade.contract.label if trade.contract is not None else trade.symbol
     return f"{trade.id} {label}"
@@ -283,6 +294,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("unclosed", unclosed),
     ("stale_feed", stale_feed),
     ("no_bid_at_close", no_bid_at_close),
+    ("not_flat", not_flat),
 )
 """In order of precedence; the target (rule 1) is what holds when none of them speaks."""
 

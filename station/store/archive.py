@@ -65,8 +65,9 @@ class LogFilter:
 
 _LOGS: Final = RowMap(LogLine, "logs", "")
 _SNAPSHOTS: Final = RowMap(
-    PositionSnapshot, "position_snapshots", "", json=frozenset({"contract"}), extra=("account", "environment")
-)
+    PositionSnapshot, "position_snapshots", "trade_id, at_ns", json=frozenset({"contract"}),
+    extra=("account", "environment"),
+)  # fmt: skip
 _BAR: Final = (
     "INSERT INTO bars (symbol, timeframe, start_ns, open, high, low, close, volume) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (symbol, timeframe, start_ns) DO UPDATE SET "

@@ -263,7 +263,8 @@ def test_fault_47_every_trade_leaves_at_market_five_minutes_before_the_close(
 def test_a_market_exit_already_working_at_the_close_is_kept() -> None:
     now_ns = SPAN.close_ns - MINUTE
     trade = run((exit_submitted(3, "shield"),), trade=held(at_ns=now_ns - 2 * MINUTE), at_ns=now_ns)
-    assert looked(fresh(holding(trade, (working(limit=None),)), now_ns), now_ns) == ()
+    asked = looked(fresh(holding(trade, (working(limit=None),)), now_ns), now_ns)
+    assert [type(each) for each in asked] == [RaiseAlert], "two minutes later it is told that it is not flat"
 
 
 def test_a_position_held_over_from_an_earlier_session_leaves_at_the_open() -> None:

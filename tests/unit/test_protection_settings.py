@@ -1,5 +1,7 @@
 """The numbers of protection (SPEC §10), their bounds, and the words that carry them."""
 
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 from dataclasses import fields, replace
@@ -19,7 +21,8 @@ D = Decimal
 DEFAULTS: dict[str, Any] = {
     "target_pct": D(23), "p2_pct": D(40), "p3_pct": D(60), "grace_s": 900, "trail_pct": None,
     "unclosed_alert_s": 1800, "late_before_close_s": 1800, "late_mode": LateMode.MODIFY_TO_ENTRY,
-    "flatten_before_close_s": 300, "emergency_checks": 8, "check_s": 5, "rapid_shield_pct": D(22),
+    "flatten_before_close_s": 300, "flat_within_s": 60, "emergency_checks": 8, "check_s": 5,
+    "rapid_shield_pct": D(22),
     "stale_after_s": 15, "fast_poll_s": 5, "fast_poll_for_s": 600, "slow_poll_s": 30, "retry_s": 1,
     "ack_timeout_s": 5, "max_contracts": None, "off": frozenset(),
 }  # fmt: skip
@@ -53,7 +56,7 @@ def test_a_percent_is_over_zero_and_up_to_its_limit(name: str, most: int) -> Non
 @pytest.mark.parametrize(
     "name",
     ["emergency_checks", "check_s", "unclosed_alert_s", "fast_poll_s", "slow_poll_s", "retry_s",
-     "flatten_before_close_s"],
+     "flatten_before_close_s", "flat_within_s"],
 )  # fmt: skip
 def test_a_count_is_one_or_more(name: str) -> None:
     assert getattr(ProtectionSettings(**{name: 1}), name) == 1
@@ -92,3 +95,17 @@ def test_a_sell_already_at_break_even_is_not_lowered_for_another_reason() -> Non
     now = FILL + 900 * SECOND
     under = fresh(holding(replace(held(), target_pct=D("0.01")), (working(limit="10.10"),), bid="9.00"), now)
     assert [each for each in looked(under, now, settings=settings) if isinstance(each, ModifyExit)] == []
+
+
+@pytest.mark.parametrize(("after_s", "told"), [(0, False), (29, False), (30, True), (200, True)])
+def test_what_is_not_flat_in_its_time_is_told_once_and_critical(after_s: int, told: bool) -> None:
+    settings = replace(DEFAULT, flat_within_s=30)
+    now = SPAN.close_ns - 300 * SECOND + after_s * SECOND
+    asked, memory = decide(fresh(holding(), now), now, SPAN, settings, Memory())
+    alerts = [each for each in asked if isinstance(each, RaiseAlert) and "is not flat 30 s" in each.text]
+    assert [each.severity for each in alerts] == (["critical"] if told else [])
+    again, _ = decide(fresh(holding(), now + SECOND), now + SECOND, SPAN, settings, memory)
+    assert not any(isinstance(each, RaiseAlert) and "not flat" in each.text for each in again) or not told
+    nobody = fresh(holding(bid=None), now)
+    silent, _ = decide(nobody, now, SPAN, settings, Memory())
+    assert not any(isinstance(each, RaiseAlert) and "not flat" in each.text for each in silent)

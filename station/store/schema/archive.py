@@ -26,4 +26,13 @@ ARCHIVE_STEPS: Final = (
             "CREATE INDEX position_snapshots_of_trade ON position_snapshots (trade_id, at_ns)",
         ),
     ),
+    Migration(
+        "one snapshot a trade and instant, however often it is taken",
+        (
+            """DELETE FROM position_snapshots WHERE seq NOT IN
+                (SELECT MIN(seq) FROM position_snapshots GROUP BY trade_id, at_ns)""",
+            "DROP INDEX position_snapshots_of_trade",
+            "CREATE UNIQUE INDEX position_snapshots_of_trade ON position_snapshots (trade_id, at_ns)",
+        ),
+    ),
 )

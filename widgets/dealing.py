@@ -24,7 +24,7 @@ from station.link import (
 )
 from widgets import feed, orders, words
 from widgets.amend import AmendDialog
-from widgets.order import BUY, SELL, Order
+from widgets.order import BUY, MARKET, MID, SELL, Order
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.orderline import Known
 from widgets.pane import Pane
@@ -160,7 +160,8 @@ class Dealing:
             return None
         expiry = chain.expiry if chain is not None and chain.ask == sight.chain else ""
         strike, right = sight.contract[:-1], sight.contract[-1]
-        return Order(action, 1, sight.symbol, Decimal(strike), right, expiry or sight.expiry)
+        kind = MID if action == BUY else MARKET
+        return Order(action, 1, sight.symbol, Decimal(strike), right, expiry or sight.expiry, kind)
 
     def _propose(self) -> None:
         """The firing under the feed's cursor, or the newest that passed, as a ticket."""
@@ -250,7 +251,7 @@ class Dealing:
         if barred:
             self._app.tell(barred, "bad")
             return
-        self._app.push_screen(AmendDialog(self.counter(), row, order_of_label(row.label, row.action)))
+        self._app.push_screen(AmendDialog(self.counter(), row, order_of_label(row.label, BUY)))
 
     def cancel(self, row: WorkingOrder) -> None:
         self._send(CancelOrder(row.order_ref, self._by), f"cancelling {orders.named(row, self._now_ns())}")

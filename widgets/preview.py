@@ -70,8 +70,9 @@ def money_lines(preview: Preview, width: int) -> list[Line]:
     """What it costs, where it breaks even, what it can lose, how it moves, what it binds."""
     known = preview.document
     even = " and ".join(_plain(value) for value in cast("Sequence[Any]", known.get("break_even") or ()))
+    cost = _number(known.get("cost"))
     rows = [
-        ("cost", _cost(known)),
+        ("proceeds" if cost is not None and cost < 0 else "cost", _cost(known)),
         ("break-even", even or "--"),
         ("max loss", _max_loss(known)),
         ("greeks", _greeks(cast("Mapping[str, Any]", known.get("greeks") or {}))),
@@ -148,9 +149,9 @@ def _plain(value: Any) -> str:
 
 
 def _cost(known: Mapping[str, Any]) -> str:
-    cost = _money(known.get("cost"))
+    cost = _money(str(known.get("cost", "")).removeprefix("-"))
     fees = _number(known.get("fees"))
-    return f"{cost} + {fees:.2f} fees" if fees is not None and cost != "--" else cost
+    return f"{cost}, fees {fees:.2f}" if fees is not None and cost != "--" else cost
 
 
 def _max_loss(known: Mapping[str, Any]) -> str:
@@ -160,14 +161,17 @@ def _max_loss(known: Mapping[str, Any]) -> str:
 
 
 def _greeks(greeks: Mapping[str, Any]) -> str:
+    """Of one contract, a unit of the underlying; vega for a point of volatility."""
     found = [(sign, _number(greeks.get(name))) for sign, name in GREEKS]
-    told = [f"{sign}{_short(value)}" for sign, value in found if value is not None]
+    told = [
+        f"{sign}{_short(value if sign != 'V' else value / 100)}" for sign, value in found if value is not None
+    ]
     return " ".join(told) or "--"
 
 
 def _short(value: Decimal) -> str:
     places = 3 if abs(value) < 1 else 2 if abs(value) < 100 else 0
-    return f"{value:.{places}f}"
+    return f"{value:.{places}f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.{places}f}"
 
 
 def _margin(margin: Mapping[str, Any] | None) -> str:

@@ -70,7 +70,8 @@ class Form:
             return self.only
         limit = ("limit",) if self.kind in PRICED else ()
         trigger = ("trigger",) if self.kind in TRIGGERED else ()
-        return ("action", "qty", "kind", *trigger, *limit, "target", "stop", "confidence", "override")
+        guards = ("target", "stop") if self.action == BUY else ()
+        return ("action", "qty", "kind", *trigger, *limit, *guards, "confidence", "override")
 
     def text(self, name: str) -> str:
         return self.texts.get(name, "")
@@ -105,7 +106,8 @@ class Form:
     def stepped(self, step: int, market: Market) -> Form:
         """One step up or down (or the next choice), `step` of them; prices by the tick that holds there."""
         if self.at == "action":
-            return replace(self, action=SELL if self.action == BUY else BUY)
+            sells = self.action == BUY
+            return replace(self, action=SELL if sells else BUY, kind=MARKET if sells else MID)
         if self.at == "override":
             return replace(self, override=not self.override)
         if self.at == "kind":
@@ -154,9 +156,9 @@ def _price(form: Form, name: str) -> Decimal:
 
 
 def _guard(form: Form, name: str) -> Guard | None:
-    text = form.text(name)
+    text = form.text(name) if name in form.fields else ""
     if not text:
-        if form.kind == BRACKET:
+        if form.kind == BRACKET and name in form.fields:
             raise FormFault(name, "a bracket needs both: a price, or a percentage")
         return None
     guard = guard_of(text, losing=name == "stop")

@@ -65,6 +65,7 @@ async def _opening(engine: Engine, asked: Asked, contract: Contract, hand: HandO
     greeks = rooms.options.greeks(contract, now) if contract.is_option else None
     document = _document(asked, contract, quote, verdict) | {
         "limit": _text(terms.limit if terms is not None else hand.limit),
+        "steps": [[f"{edge}", f"{step}"] for edge, step in rule.steps],
         "kind": asked.pricing.value,
         "greeks": _greeks(greeks),
         "margin": await _margin(engine, contract, hand, terms and terms.limit),

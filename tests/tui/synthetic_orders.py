@@ -82,7 +82,7 @@ def preview(ticket: Ticket, *, refused: bool = False) -> str:
             "steps": [["0", "0.05"], ["3", "0.10"]], "cost": f"{cost:.2f}", "fees": "2.60",
             "break_even": [f"{Decimal(ticket.strike or 0) + price:.2f}"],
             "max_loss": f"{cost + Decimal('2.60'):.2f}",
-            "greeks": {"delta": "84.2", "gamma": "1.9", "theta": "-212.5", "vega": "46.1"},
+            "greeks": {"delta": 0.421, "gamma": 0.0182, "theta": -2.125, "vega": 46.1},
             "margin": {"initial": f"{cost:.2f}", "maintenance": "0.00"}, "target": "5.20", "stop": "3.20",
             "verdict": "refused" if refused else "approved", "rules": rules, "problems": [],
         }

@@ -78,7 +78,7 @@ async def test_the_chain_s_option_is_bought_with_three_different_keys() -> None:
         text = said(stage)
         for told in (
             "SPXW 5940C 0DTE",
-            "$415.00 + 2.60",
+            "$415.00, fees 2.60",
             "5,944.15",
             "$417.60",
             "APPROVED by 28 rules",

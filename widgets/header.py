@@ -160,13 +160,13 @@ def _link(scene: Scene) -> Line:
     return ((f"{text}{age}", style),)
 
 
-_LAG_STEPS: Final = (5, 10, 20, 50, 100, 200, 500)
+_LAG_STEPS: Final = (20, 50, 100, 200, 500)
 
 
 def _stepped(lag_ms: float) -> str:
-    """The lag as the first step it is under: a quiet loop's few tenths are no news and send nothing."""
+    """The lag as the first step it is under, always as wide: a quiet loop's few tenths send nothing."""
     under = next((step for step in _LAG_STEPS if lag_ms < step), None)
-    return f"{lag_ms:.0f}ms" if under is None else f"<{under}ms"
+    return f">{_LAG_STEPS[-1]}ms" if under is None else f"{f'<{under}ms':<6}"
 
 
 def _latency(header: Header, scene: Scene) -> Line:

@@ -53,8 +53,8 @@ class LoopLag:
         return {"v": 1, "taken": self.taken, "samples_ms": [round(sample, 4) for sample in self.samples]}
 
     def recent_ms(self) -> float | None:
-        """The worst of the last second."""
-        last = list(self.samples)[-20:]
+        """The worst of the last ten seconds."""
+        last = list(self.samples)[-200:]
         return round(max(last), 1) if last else None
 
 

@@ -229,12 +229,19 @@ async def _keys(screen: Terminal, trials: int) -> list[float]:
     return laps
 
 
+async def _settled(screen: Terminal) -> None:
+    """Return once the first pictures are painted: after a second that brought nothing."""
+    for _ in range(round(LIMIT_S)):
+        if not await screen.rate(1.0):
+            return
+
+
 async def still(runtime: Path, seconds: float) -> list[Figure]:
     """Bytes a second while nothing in the engine changes."""
     async with running(runtime, STILL):
         screen = Terminal(_session(runtime, STILL))
         await screen.shows(ATTACHED)
-        await WallClock().sleep(3.0)
+        await _settled(screen)
         rate = [await screen.rate(1.0) / 1024 for _ in range(max(round(seconds), 1))]
         await screen.end()
     return [figure("bytes to the terminal, nothing changing", "KiB/s", rate, None, 0.1)]

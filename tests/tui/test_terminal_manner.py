@@ -1,0 +1,156 @@
+"""The screen over a real pseudo-terminal, as SSH and tmux treat it: storms, stops, slow links, detaching."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tui.test_floor_terminal import FOLDER, PAINTED, Engine, Terminal, environment
+
+STORM = ((80, 24), (200, 50), (40, 10), (120, 40), (161, 47), (20, 5))
+LOOKS = 30
+
+
+@pytest.fixture(scope="module")
+def engine(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    one = Engine(tmp_path_factory.mktemp("engine") / "engine.sock", repo_root, "calm")
+    one.beat()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def terminal(engine: Engine, repo_root: Path, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def make(**options: object) -> Terminal:
+        opened.append(Terminal(engine, repo_root, tmp_path, **options))  # pyright: ignore[reportArgumentType]
+        opened[-1].until(lambda text: all(word in text for word in PAINTED))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def resized(one: Terminal, width: int, height: int) -> None:
+    one.screen.resize(height, width)
+    fcntl.ioctl(one.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+
+def test_a_storm_of_resizes_ends_in_the_last_size(engine: Engine, terminal: Callable[..., Terminal]) -> None:
+    one = terminal()
+    for turn in range(60):
+        resized(one, *STORM[turn % len(STORM)])
+        one.read(0.0)
+    resized(one, 120, 40)
+    one.press(b"a")
+    one.until(lambda text: all(word in text for word in (*PAINTED, "▸a Alerts", "Scanner feed")))
+    assert one.process.poll() is None
+    engine.beat(clients=1)
+
+
+def test_a_stop_and_a_continue_change_nothing(engine: Engine, terminal: Callable[..., Terminal]) -> None:
+    one = terminal()
+    for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGCONT, signal.SIGTSTP):
+        one.process.send_signal(number)
+    one.press(b"\x1a")
+    one.press(b"a")
+    one.until(lambda text: "▸a Alerts" in text)
+    state = re.search(r"State:\s+(\S)", Path(f"/proc/{one.process.pid}/status").read_text())
+    assert state is not None and state.group(1) in "SR"
+    engine.beat(clients=1)
+
+
+def test_frames_that_back_up_make_the_link_a_slow_one(
+    engine: Engine, terminal: Callable[..., Terminal]
+) -> None:
+    one = terminal(size=(200, 50))
+    for _ in range(3):
+        one.press(b"?\x1bz" * 6)
+        engine.beat(clients=1)
+    one.until(lambda text: "SLOW LINK" in text)
+
+
+@pytest.mark.parametrize(("env", "mouse"), [({}, True), ({"SSH_TTY": "/dev/pts/9"}, False)])
+def test_the_mouse_is_not_taken_over_ssh(
+    terminal: Callable[..., Terminal], env: dict[str, str], mouse: bool
+) -> None:
+    assert (b"\x1b[?1000h" in terminal(**env).bytes) is mouse
+
+
+def test_copying_reaches_the_terminals_clipboard(terminal: Callable[..., Terminal]) -> None:
+    one = terminal()
+    one.press(b"\x19")
+    one.until(lambda text: "to the terminal's clipboard" in text)
+    coded = re.search(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07", one.bytes)
+    assert coded is not None and "SPXW 5940C 0DTE" in base64.b64decode(coded.group(1)).decode()
+
+
+def test_themes_reach_the_terminal_in_every_number_of_colours(terminal: Callable[..., Terminal]) -> None:
+    one = terminal(COLORTERM="truecolor")
+    before = len(one.bytes)
+    one.press(b"\x14")
+    one.until(lambda text: "theme light" in text)
+    assert b"48;2;251;251;248" in one.bytes[before:]
+    assert all(word in one.text() for word in PAINTED)
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_detaching_tmux_and_attaching_again_finds_the_screen_at_work(
+    engine: Engine, repo_root: Path, tmp_path: Path
+) -> None:
+    name = f"vigil-{os.getpid()}"
+    words = [sys.executable, str(FOLDER / "screen.py"), str(engine.path), str(tmp_path / "result")]
+
+    def tmux(*arguments: str) -> str:
+        return subprocess.run(
+            ["tmux", "-f", "/dev/null", "-L", name, *arguments], env=environment(repo_root),
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+
+    def until(*said: str) -> None:
+        for _ in range(LOOKS):
+            shown = tmux("capture-pane", "-p", "-t", "v")
+            if all(word in shown for word in said):
+                return
+            engine.beat()
+        raise AssertionError(f"it never showed {said}:\n{shown}")
+
+    tmux("new-session", "-d", "-s", "v", "-x", "120", "-y", "40", " ".join(words))
+    try:
+        until(*PAINTED)
+        for size in ((100, 30), (120, 40)):
+            client, slave = os.openpty()
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+            process = subprocess.Popen(
+                ["tmux", "-f", "/dev/null", "-L", name, "attach", "-t", "v"],
+                stdin=slave, stdout=slave, stderr=slave, env=environment(repo_root), start_new_session=True,
+            )  # fmt: skip
+            os.close(slave)
+            while not tmux("list-clients", "-t", "v").strip():
+                os.read(client, 65536)
+            tmux("detach-client", "-s", "v")
+            with contextlib.suppress(OSError):
+                while os.read(client, 65536):
+                    continue
+            assert process.wait(20) == 0
+            os.close(client)
+            engine.beat(clients=1)
+        tmux("send-keys", "-t", "v", "a")
+        until("▸a Alerts")
+    finally:
+        tmux("kill-server")

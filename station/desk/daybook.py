@@ -12,7 +12,7 @@ from station.calendars import et_date
 from station.desk.ledger import Ledger
 from station.domain.instruments import SecType
 from station.domain.orders import ZERO
-from station.domain.trade import Trade
+from station.domain.trade import Trade, TradeState
 
 FUTURES = (SecType.FUTURE, SecType.FUTURE_OPTION)
 
@@ -37,7 +37,7 @@ class DayBook:
 
     def day_trades(self, today: date, within: Iterable[date]) -> int:
         """Trades bought and sold on one of these days; what was bought today and is still held will be one,
-        since everything is closed by the end of its day."""
+        since everything is closed by the end of its day, and so may an entry that works."""
         self._catch_up(self._since_ns)
         days = frozenset(within)
         over = sum(self._trips[day] for day in days)
@@ -79,10 +79,12 @@ def ended_ns(trade: Trade) -> int:
 
 
 def trip_of(trade: Trade, today: date | None) -> date | None:
-    """The day on which a trade was bought and sold, `today` standing in for a sale that is to come; None where
-    there is none. Futures make no day trades."""
-    if not trade.filled_ns or trade.contract is None or trade.contract.sec_type in FUTURES:
+    """The day on which a trade was bought and sold, `today` standing in for what is to come; None where there
+    is none. Futures make no day trades."""
+    if trade.contract is None or trade.contract.sec_type in FUTURES:
         return None
+    if not trade.filled_ns:
+        return today if trade.state is TradeState.BUY_SUBMITTED else None
     bought = et_date(trade.filled_ns)
     sold = et_date(trade.closed_ns) if trade.closed_ns else today
     return bought if bought == sold else None

@@ -10,13 +10,16 @@ from textual.binding import Binding, BindingType
 from station.link import Query
 from widgets import filters, ink, words
 from widgets.asking import LineDialog
+from widgets.floorplan import Column as Side
+from widgets.floorplan import Slot
 from widgets.page import Page, PagePane, Question
-from widgets.pane import Block, Content
+from widgets.pane import Block, Content, wrapped
 from widgets.scene import Scene
 from widgets.told import LogLine, LogTold, instant
 
 LEVELS: Final = ("info", "warning", "error", "critical")
 KEYS: Final = ("level", "component")
+WIDE: Final = 100
 _STYLES: Final = {"info": ink.DIM, "warning": ink.WARN, "error": ink.ALARM, "critical": ink.ALARM}
 
 
@@ -28,7 +31,8 @@ class LogPage(Page):
     HELP = (
         ("/", "Filter: level:warning component:trade, and words to look for in the whole line."),
         ("+ -", "Only graver lines; milder ones too."),
-        ("space", "Hold what is shown, or follow again; scrolling down holds too."),
+        ("space", "Hold what is shown, or follow again."),
+        ("up down", "Read a line whole; away from the newest one the log is held, home follows again."),
         ("backspace", "No filter."),
     )
     HINTS = (("/", "filter"), ("+ -", "level"), ("space", "hold"))
@@ -40,41 +44,73 @@ class LogPage(Page):
         Binding("space", "hold", "hold", show=False),
     ]
 
+    PLANS = (((110, 30), (Side(0, (Slot(("log",)), Slot(("line",), rows=8))),)),)
+
     _args: Mapping[str, str] = {}
     _held = False
+    _picked = ""
 
     def questions(self) -> Mapping[str, Question]:
         return {"log": Question(Query("log", dict(self._args)), LogTold)}
 
     def make(self) -> list[PagePane]:
-        return [self.pane("log", "Log", "log", self._lines)]
+        return [
+            self.pane("log", "Log", "log", self._lines, on_pick=self._pick),
+            self.pane("line", "Line", "log", self._whole),
+        ]
+
+    @property
+    def held(self) -> bool:
+        """By key, or because a line that is not the newest is being read."""
+        told = self.document("log", LogTold)
+        return self._held or bool(
+            told is not None and told.lines and self._picked and self._picked != _key(told.lines[0])
+        )
+
+    def _pick(self, key: str) -> None:
+        told = self.document("log", LogTold)
+        is_newest = told is not None and bool(told.lines) and key == _key(told.lines[0])
+        self._picked = "" if is_newest else key
+        self.version += 1
+        self.floor.pump()
 
     def beat(self) -> None:
-        if not self._held and not (self.front.scrolled and self.document("log", LogTold) is not None):
+        if not self.held:
             super().beat()
 
     def _lines(self, _scene: Scene, width: int) -> Content:
         told = self.document("log", LogTold) or LogTold()
         only = filters.written(self._args)
-        held = self._held or self.front.scrolled
+        held = self.held
         state = "HELD" if held else "following"
         more = "" if told.whole else "  older lines are in the file"
         head = (ink.clipped(((" only ", ink.FAINT), (only, ink.KEY)), width),) if only else ()
         return Content(
             note=f"{len(told.lines)} lines{more}  {state}", warn=held, head=head,
-            blocks=tuple(Block((_line(one, width),)) for one in told.lines),
+            blocks=tuple(Block((_line(one, width),), _key(one)) for one in told.lines),
+            picked=self._picked or (_key(told.lines[0]) if told.lines else ""),
             empty="no line matches the filter: backspace clears it" if only else "the log is empty",
         )  # fmt: skip
+
+    def _whole(self, _scene: Scene, width: int) -> Content:
+        """The line under the cursor, all of it."""
+        told = self.document("log", LogTold) or LogTold()
+        line = next((one for one in told.lines if _key(one) == self._picked), next(iter(told.lines), None))
+        if line is None:
+            return Content(empty="no line to read")
+        text = [((f" {piece}", ink.TEXT),) for piece in wrapped(line.text, max(width - 2, 10))]
+        note = f"{line.level}  {line.trade_id}".strip()
+        return Content(title=line.event, note=note, blocks=(Block(tuple(text)),))
 
     # --- what keys do -------------------------------------------------------------------------------
 
     def action_hold(self) -> None:
-        self._held = not self._held
+        self._held, self._picked = not self.held, ""
         self.version += 1
         self.floor.pump()
 
     def _ask_for(self, args: Mapping[str, str]) -> None:
-        self._args, self._held = args, False
+        self._args, self._held, self._picked = args, False, ""
         self.version += 1
         self.floor.pump()
 
@@ -113,14 +149,21 @@ def _parsed(line: str, told: LogTold) -> dict[str, str]:
     return filters.parsed(line, KEYS, shorthand)
 
 
+def _key(one: LogLine) -> str:
+    return f"{one.ts_utc} {one.event} {one.trade_id} {one.text}"
+
+
 def _line(one: LogLine, width: int) -> ink.Line:
+    """Narrow panes lose the date, the level's end and the trade, never the words."""
     at = instant(one.ts_utc) if one.ts_utc else 0
     style = _STYLES.get(one.level, ink.DIM)
-    when = f"{words.day_text(at)} {words.clock_text(at)}" if at else "--"
+    wide = width >= WIDE
+    when = "--" if not at else f"{words.day_text(at)} {words.clock_text(at)}" if wide else words.clock_text(at)
+    event = f"{one.event:<22}" if wide else ink.fit(one.event.rpartition(".")[2], 12)
     return ink.clipped(
         (
-            (f" {when} ", ink.FAINT), (f"{one.level:<8} ", style), (f"{one.event:<22} ", ink.TEXT),
-            (f"{one.trade_id} " if one.trade_id else "", ink.ACCENT),
+            (f" {when} ", ink.FAINT), (f"{one.level:<8} " if wide else f"{one.level[:4]} ", style),
+            (f"{event} ", ink.TEXT), (f"{one.trade_id} " if one.trade_id and wide else "", ink.ACCENT),
             (words.shortened(one.text, at), style if one.level != "info" else ink.TEXT),
         ),
         width,

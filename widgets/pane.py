@@ -165,11 +165,6 @@ class Pane(LineCanvas, can_focus=True):
     def _aged(self, rows: Sequence[Line], scene: Scene) -> list[Line]:
         return list(rows) if scene.live else [ink.faded(row) for row in rows]
 
-    @property
-    def scrolled(self) -> bool:
-        """Its first row is out of sight."""
-        return self._top > 0
-
     # --- the cursor --------------------------------------------------------------------------------
 
     def _keys(self) -> list[str]:

@@ -85,8 +85,16 @@ def _shape(line: Json) -> Json:
         "level": LEVELS[_rank(line)],
         "event": str(line.get("event", "")),
         "trade_id": str(line.get("trade_id", "")),
-        "text": str(rest["data"]) if set(rest) == {"data"} else " ".join(f"{k}={v}" for k, v in rest.items()),
+        "text": _told(str(rest["data"]))
+        if set(rest) == {"data"}
+        else " ".join(f"{k}={v}" for k, v in rest.items()),
     }
+
+
+def _told(data: str) -> str:
+    """`Alerted(severity='info', text='…')` without the name that the event has said already."""
+    name, bracket, rest = data.partition("(")
+    return rest[:-1] if bracket and rest.endswith(")") and name.isidentifier() else data
 
 
 def _parsed(raw: str) -> Json:

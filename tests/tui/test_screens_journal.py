@@ -185,6 +185,8 @@ async def test_the_log_is_filtered_by_level_and_words_and_held() -> None:
         await press(stage, pilot)
         assert len(asked(stage, "log")) == before
         assert "following" in await press(stage, pilot, "space")
+        assert "HELD" in await press(stage, pilot, "down"), "a line that is read stays where it is"
+        assert "following" in await press(stage, pilot, "home")
 
 
 async def test_health_shows_the_feed_under_the_cursor() -> None:

@@ -66,6 +66,13 @@ def test_the_log_comes_newest_first_and_by_level_component_and_text(tmp_path: Pa
         return [line["ts_utc"] for line in read_log(path, LogFilter.parse(args))["lines"]]
 
     assert found() == ["4", "3", "2", "1"]
+    (called,) = read_log(
+        lines(
+            tmp_path / "other.log", {"event": "alert", "data": "Alerted(severity='info', text='on (paper)')"}
+        ),
+        LogFilter(),
+    )["lines"]
+    assert called["text"] == "severity='info', text='on (paper)'"
     assert found(level="warning") == ["3", "2"]
     assert found(component="trade") == ["4", "1"]
     assert found(text="spx") == ["1"] and found(text="t1", limit="1") == ["4"]

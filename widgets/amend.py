@@ -157,13 +157,12 @@ class AmendDialog(Dialog[None]):
 
     def beat(self) -> None:
         """The market around the order, from the engine; called at every beat of the screen."""
-        same = self._same
-        if same is None or self._flying or self.sending or self._over or self._counter.barred():
-            return
-        if self._perf() - self._asked_ns < FRESH_S * SECOND:
-            return
-        self._flying, self._asked_ns = True, self._perf()
-        self._counter.work(self._ask(same), "preview")
+        busy = self._flying or self.sending or self._over or bool(self._counter.barred())
+        due = self._perf() - self._asked_ns >= FRESH_S * SECOND
+        if self._same is not None and due and not busy:
+            self._flying, self._asked_ns = True, self._perf()
+            self._counter.work(self._ask(self._same), "preview")
+        self.draw()
 
     async def _ask(self, same: Order) -> None:
         try:
@@ -239,6 +238,8 @@ class AmendDialog(Dialog[None]):
 
     def _foot(self, width: int) -> list[Line]:
         text, tone = self._news
+        if self._counter.barred() and not text:
+            text, tone = self._counter.barred(), "bad"
         style = {"info": ink.TEXT, "good": ink.UP, "bad": ink.ALARM}[tone]
         news: list[Line] = [((f" {line}", style),) for line in wrapped(text, width - 1)[:2]]
         news += [ink.BLANK] * (2 - len(news))

@@ -54,6 +54,7 @@ class Dealing:
         self._by = BY
         self._mint = mint
         self._lines: list[str] = []
+        self._unanswered: dict[Order, str] = {}
         self._proposed: tuple[FiringRow, int] | None = None
 
     # --- what tickets need -------------------------------------------------------------------------
@@ -87,7 +88,8 @@ class Dealing:
             return known.environment if known is not None else ""
 
         return Counter(
-            ask, self.barred, self._mint, work, app.tell, app.perf, self._now_ns, environment, self._by
+            ask, self.barred, self._mint, work, app.tell, app.perf, self._now_ns, environment, self._by,
+            self._unanswered,
         )  # fmt: skip
 
     def _now_ns(self) -> int:
@@ -238,7 +240,8 @@ class Dealing:
         self._confirm(
             "REVERSE",
             [f"{label} ×{words.count(row.qty)} is closed at market.",
-             "Once that has filled, the opposite right is bought, judged by the same rules as every entry."],
+             "Once that has filled, the opposite right is bought: same expiry, nearest the same delta.",
+             "Every rule judges that first; if one refuses, nothing is closed."],
             f"close it and go the other way ({self._environment()})",
             lambda: self._send(ReverseTrade(row.trade_id, token, self._by), f"reversing {label}"),
             warn="This opens new risk.",

@@ -58,9 +58,9 @@ class OrderLineDialog(Dialog[Order]):
         yield Static(
             keys_text(
                 *((example, meaning, AMBER) for example, meaning in GRAMMAR),
-                ("Tab", "Complete the word; ↑ ↓ earlier lines; Esc leave.", WHITE),
-                ("Enter", "To the ticket, where it is looked over before it is sent.", WHITE),
-                cells=72,
+                ("Tab", "Complete the word; ↑ ↓ earlier lines.", WHITE),
+                ("Enter", "To the ticket, which is sent from there.", WHITE),
+                cells=70,
             )
         )  # fmt: skip
 

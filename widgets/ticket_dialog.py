@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from textual.app import ComposeResult
@@ -21,6 +21,9 @@ from widgets.ticket import NAMES, Form, FormFault, Market, form_of, market_of, o
 from widgets.ticket_view import ARMED, EDIT, OVER, SENDING, TicketPicture, picture_lines
 
 FRESH_S: Final = 1.0
+UNANSWERED: Final = (
+    "This order was sent and not answered. y asks again under the same token: it is placed once."
+)
 SEND_KEY: Final = "y"
 STEPS: Final = {"up": 1, "down": -1, "pageup": 10, "pagedown": -10}
 
@@ -39,6 +42,8 @@ class Counter:
     now_ns: Callable[[], int]
     environment: Callable[[], str]
     by: str
+    unanswered: dict[Order, str] = field(default_factory=dict[Order, str])
+    """Orders that were sent and not answered, and their tokens; they outlive the ticket."""
 
 
 class TicketDialog(Dialog[None]):
@@ -62,7 +67,6 @@ class TicketDialog(Dialog[None]):
         self._news: tuple[str, str] = ("", "info")
         self._trouble = ""
         self._scroll = 0
-        self._unanswered: tuple[Order, str] | None = None
 
     def inside(self) -> ComposeResult:
         yield PanelCanvas(id="ticket", ascii_only=self.app.has_class("ascii"))
@@ -141,7 +145,7 @@ class TicketDialog(Dialog[None]):
         except FormFault as fault:
             self._order, self._fault = None, (str(fault), fault.field)
         self._scroll, self._trouble = 0, ""
-        if self._unanswered is None:
+        if self._order not in self._counter.unanswered:
             self._news = ("", "info")
         self._asked_ns = -(10**18)
         self.beat()
@@ -149,12 +153,16 @@ class TicketDialog(Dialog[None]):
 
     def beat(self) -> None:
         """Ask again what is older than FRESH_S, or of another order; called at every beat of the screen."""
-        if self._order is None or self._flying or self.stage in (SENDING, OVER) or self._counter.barred():
-            return
-        if self._previewed == self._order and self._perf() - self._asked_ns < FRESH_S * SECOND:
-            return
-        self._flying, self._asked_ns = True, self._perf()
-        self._counter.work(self._ask(self._order), "preview")
+        if self._is_due and self._order is not None:
+            self._flying, self._asked_ns = True, self._perf()
+            self._counter.work(self._ask(self._order), "preview")
+        self.draw()
+
+    @property
+    def _is_due(self) -> bool:
+        if self._flying or self.stage in (SENDING, OVER) or self._counter.barred():
+            return False
+        return self._previewed != self._order or self._perf() - self._asked_ns >= FRESH_S * SECOND
 
     async def _ask(self, order: Order) -> None:
         try:
@@ -190,16 +198,13 @@ class TicketDialog(Dialog[None]):
             self._news = (barred or self._fault[0], "bad")
             return
         self.stage, self._opened_ns = ARMED, self._perf()
-        again = self._unanswered is not None and self._unanswered[0] == self._order
-        self.token = self._unanswered[1] if self._unanswered is not None and again else self._counter.mint()
-        if not again:
-            self._news = (f"Enter goes back; only {SEND_KEY} sends.", "info")
+        known = self._counter.unanswered.get(self._order)
+        self.token = known or self._counter.mint()
+        self._news = (UNANSWERED, "warn") if known else (f"Enter goes back; only {SEND_KEY} sends.", "info")
         self.beat()
 
     def _back(self) -> None:
-        self.stage, self.token = EDIT, ""
-        if self._unanswered is None:
-            self._news = ("", "info")
+        self.stage, self.token, self._news = EDIT, "", ("", "info")
 
     def _send(self) -> None:
         barred = self._counter.barred()
@@ -217,7 +222,8 @@ class TicketDialog(Dialog[None]):
         try:
             reply = await self._counter.ask(PlaceOrder(ticket_of(order), self.token, self._counter.by))
         except LinkDown as fault:
-            self.stage, self._opened_ns, self._unanswered = ARMED, self._perf(), (order, self.token)
+            self.stage, self._opened_ns = ARMED, self._perf()
+            self._counter.unanswered[order] = self.token
             self._news = (
                 f"NO ANSWER: {fault}. It may have been placed; y asks with the same token and places it once.",
                 "bad",
@@ -229,7 +235,7 @@ class TicketDialog(Dialog[None]):
             self.draw()
 
     def _answered(self, order: Order, reply: Reply) -> None:
-        self._unanswered = None
+        self._counter.unanswered.pop(order, None)
         ok = not isinstance(reply, Ack) or reply.ok
         text = reply.text if isinstance(reply, Ack) else "placed"
         code = f" [{reply.code}]" if isinstance(reply, Ack) and reply.code and not ok else ""
@@ -275,6 +281,6 @@ class TicketDialog(Dialog[None]):
             waiting=self._order is not None and not self._is_current,
             old_s=(self._perf() - self._previewed_ns) / SECOND if self._is_current else 0.0,
             barred=self._counter.barred(), order=self._spoken(),
-            cursor=self._scroll, contract=self._contract(),
+            cursor=self._scroll, contract=self._contract(), live=self._counter.environment() == "LIVE",
         )  # fmt: skip
         return replace(picture, preview=None) if self._order is None else picture

@@ -47,6 +47,7 @@ class TicketPicture:
     order: str = ""
     cursor: int = 0
     contract: str = ""
+    live: bool = False
 
 
 def picture_lines(picture: TicketPicture, width: int, height: int) -> list[Line]:
@@ -118,7 +119,8 @@ def _value(form: Form, name: str) -> tuple[str, ink.Style]:
     if text:
         return text, ink.STRONG
     if name in ("target", "stop"):
-        return ("needed", ink.WARN) if form.kind == BRACKET else ("by the house's rule", ink.FAINT)
+        usual = "by the house's rule" if name == "target" else "none of its own"
+        return ("needed", ink.WARN) if form.kind == BRACKET else (usual, ink.FAINT)
     return ("not told", ink.FAINT) if name == "confidence" else ("--", ink.FAINT)
 
 
@@ -168,7 +170,7 @@ def _keys(picture: TicketPicture) -> tuple[Line, Line]:
         )
         if picture.barred or picture.preview is None or not picture.preview.approved:
             return back, (("  it cannot be sent as it stands", ink.ALARM),)
-        return back, (("   y ", ink.KEY), (f" SEND  {picture.order} ", ink.CAUTION))
+        return back, (("   y ", ink.KEY), (f" SEND  {picture.order} ", ink.LIVE if picture.live else ink.PAPER))
     if picture.stage == SENDING:
         return ((" sending …", ink.STRONG),), ink.BLANK
     if picture.stage == OVER:

@@ -388,3 +388,37 @@ def test_a_key_for_two_actions_is_refused_naming_both() -> None:
     with pytest.raises(BadInput, match="moves cursors"):
         remapped({"buy": "j"})
     assert remapped({"close": "b", "buy": "B"}) == {"vigil.close": "b", "vigil.buy": "B"}
+
+
+async def test_a_lost_answer_outlives_its_ticket() -> None:
+    stage = Stage(
+        synthetic.calm(),
+        lambda one: Deaf(one.engine.handle, one.engine.picture, clock=one.clock, answer=one.engine.answer),
+    )
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b", "enter", "y", "enter", "escape")
+        assert len(stage.app.screen_stack) == 1
+        await press(stage, pilot, "b", "enter")
+        assert "was sent and not answered" in said(stage)
+        await press(stage, pilot, "y")
+        assert len(stage.engine.counterpart.placed) == 1
+        await press(stage, pilot, "enter", "b", "enter", "y")
+        assert len(stage.engine.counterpart.placed) == 2, "answered, the same order again is another one"
+
+
+async def test_an_open_ticket_tells_by_itself_that_the_engine_is_gone() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b")
+        assert "APPROVED" in said(stage)
+        await stage.app.link.close()
+        await stage.settle(pilot)
+        assert "no engine to deal with" in said(stage) and "APPROVED" not in said(stage)
+
+
+async def test_a_sell_ticket_goes_at_market_and_has_no_legs() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "o", "s")
+        form = ticket(stage).form
+        assert (form.action, form.kind) == ("SELL", "MARKET") and "target" not in form.fields

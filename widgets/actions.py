@@ -162,7 +162,11 @@ class ScreenEntry:
 
 
 SCREENS: Final = (
-    ScreenEntry("scanners", "f5", "scanners", "Scanners: every rule, its gates and its last firing."),
+    ScreenEntry("signals", "f3", "signals", "Signals: each with its order, fill and latencies."),
+    ScreenEntry("risk", "f4", "risk", "Risk: every rule now, the book's greeks, exposure, a stress grid."),
+    ScreenEntry("scanners", "f5", "scanners", "Scanners: every rule, gates, last firing, settings."),
+    ScreenEntry("tactics", "f6", "strategies screen", "Strategies: all fields, duplicate, versions."),
+    ScreenEntry("settings", "f7", "configuration", "Configuration: every setting, its range, its history."),
     ScreenEntry("journal", "f8,J", "journal", "Journal: every trade, its story and its film; notes and tags."),
     ScreenEntry(
         "performance", "f9,Y", "performance", "Performance: the equity curve, and the figures by group."

@@ -48,8 +48,9 @@ def _kill() -> Line:
 
 
 def _own_keys(width: int, own: tuple[tuple[str, str], ...], shown: Callable[[Action], str]) -> Line:
-    general = [(shown(BY_NAME[name]), BY_NAME[name].label) for name in ("floor", "help", "quit")]
-    hints = [((f"  {key} ", ink.KEY), (word, ink.DIM)) for key, word in (*own, *general, ("ctrl+p", "all"))]
+    floor, help_, leave = ((shown(BY_NAME[name]), BY_NAME[name].label) for name in ("floor", "help", "quit"))
+    every = (floor, *own, help_, leave, ("ctrl+p", "all"))
+    hints = [((f"  {key} ", ink.KEY), (word, ink.DIM)) for key, word in every]
     return ink.packed(_kill(), hints, width)
 
 

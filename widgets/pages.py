@@ -13,11 +13,16 @@ from widgets.journal import JournalPage
 from widgets.logbook import LogPage
 from widgets.page import Page
 from widgets.performance import PerformancePage
+from widgets.risk import RiskPage
 from widgets.roles import ordered
 from widgets.scanners import ScannersPage
+from widgets.settings import SettingsPage
+from widgets.signals import SignalsPage
+from widgets.tactics import StrategiesPage
 
 PAGES: Final[dict[str, type[Page]]] = {
-    "scanners": ScannersPage, "journal": JournalPage, "performance": PerformancePage, "health": HealthPage,
+    "signals": SignalsPage, "risk": RiskPage, "scanners": ScannersPage, "tactics": StrategiesPage,
+    "settings": SettingsPage, "journal": JournalPage, "performance": PerformancePage, "health": HealthPage,
     "log": LogPage, "jobs": JobsPage,
 }  # fmt: skip
 

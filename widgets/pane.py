@@ -192,6 +192,14 @@ class Pane(LineCanvas, can_focus=True):
         self._reveal()
         self.repaint()
 
+    def choose(self, key: str) -> None:
+        """Put the cursor on a row."""
+        self.picked = key
+        self._scrolled = True
+        self._on_pick(key)
+        self._reveal()
+        self.repaint()
+
     def action_page(self, step: int) -> None:
         self._scrolled = True
         self._top = max(self._top + step * max(self.size.height - 3, 1), 0)

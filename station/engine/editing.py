@@ -68,6 +68,7 @@ SCANNER_FIELDS: Final[dict[str, FieldKind]] = {
     "side": _choice(*SIDES), "params": FieldKind(NUMBERS, "of the family; others keep their default"),
     "email": FieldKind(FLAG), "telegram": FieldKind(FLAG),
 }  # fmt: skip
+BARE_SCANNER: Final = {"enabled": True, "cooldown_s": None, "params": {}, "email": False, "telegram": False}
 _FLAGS: Final = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 _FIELDS: Final = {STRATEGY: STRATEGY_FIELDS, SCANNER: SCANNER_FIELDS}
 
@@ -76,7 +77,7 @@ def field_lines(spec: StrategySpec | ScannerSpec) -> tuple[FieldLine, ...]:
     """Every field that can be edited, in the order of the screen."""
     strategy = isinstance(spec, StrategySpec)
     row = spec_row(spec)
-    bare = spec_row(StrategySpec("x", "SPX", (), ())) if strategy else {"enabled": True, "params": {}}
+    bare = spec_row(StrategySpec("x", "SPX", (), ())) if strategy else {**row, **BARE_SCANNER}
     return tuple(
         FieldLine(name, written(row[name]), written(bare.get(name, "")), kind.kind, kind.limit)
         for name, kind in (STRATEGY_FIELDS if strategy else SCANNER_FIELDS).items()

@@ -13,7 +13,7 @@ from station.domain.clock import DAY
 from station.domain.errors import BadInput
 from station.domain.instruments import Hours
 from station.domain.orders import Execution, Order
-from station.domain.signals import Decision, SignalState
+from station.domain.signals import Decision, SignalState, stage_of
 from station.engine.engine import Engine
 from station.journal.shapes import count, decimal_text
 from station.link.screens import FillLine, Lap, OrderLine, SignalLine, Signals, SignalStory, StepLine
@@ -52,10 +52,12 @@ async def signal_document(engine: Engine, args: Mapping[str, str]) -> SignalStor
     if signal is None:
         raise BadInput(f"no signal {wanted!r} in this journal: choose one of the list")
     trade_id = signal.trade_id
+    steps = await lifecycle.decisions(signal.id)
+    steps += await lifecycle.decisions(trade_id) if trade_id else ()
     return SignalStory(
         signal.id, signal.firing.scanner, signal.published_ns, signal.valid_until_ns, signal.rationale,
         signal.warnings, signal.firing.provenance,
-        tuple(map(_step, await lifecycle.decisions(trade_id))) if trade_id else (),
+        tuple(map(_step, steps)),
         tuple(map(_order, await lifecycle.orders(trade_id))) if trade_id else (),
         tuple(map(_fill, await lifecycle.fills(trade_id))) if trade_id else (),
     )  # fmt: skip
@@ -89,7 +91,7 @@ def _one_of(args: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
 
 def _line(chain: Chain) -> SignalLine:
     failed = chain.trade_state == "FAILED"
-    why = (f"{chain.cause}: {chain.reason}" if failed else chain.cause) or ""
+    why = (f"{chain.cause}: {chain.reason}" if failed else chain.cause) or _left(chain)
     return SignalLine(
         chain.id, chain.published_ns, chain.scanner, chain.instrument, chain.timeframe, chain.side,
         chain.confidence, chain.state, chain.bar_close_ns, chain.trade_id, chain.strategy or "",
@@ -99,14 +101,29 @@ def _line(chain: Chain) -> SignalLine:
     )  # fmt: skip
 
 
+def _left(chain: Chain) -> str:
+    """Why no strategy took it, in the words of the last that looked."""
+    if chain.trade_id or not chain.passed_over:
+        return ""
+    stage, _, reason = chain.passed_over.partition(": ")
+    name, strategy = stage_of(stage)
+    return f"{strategy} {name}: {reason}".strip()
+
+
 def _price(chain: Chain) -> str:
     average = Decimal(chain.average or "0")
     return decimal_text(average) if average else ""
 
 
 def _step(decision: Decision) -> StepLine:
+    stage, strategy = stage_of(decision.stage)
     return StepLine(
-        decision.at_ns, decision.stage, decision.verdict, decision.reason, decision.value, decision.limit
+        decision.at_ns,
+        f"{stage} {strategy}".strip(),
+        decision.verdict,
+        decision.reason,
+        decision.value,
+        decision.limit,
     )
 
 

@@ -18,7 +18,8 @@ WHERE s.published_ns >= :since AND s.published_ns < :until
 _CHAINS: Final = f"""SELECT s.id, s.published_ns, s.bar_close_ns, s.scanner, s.instrument, s.timeframe, s.side,
     s.confidence, s.state, s.trade_id, t.strategy, t.contract, t.state, t.cause, t.reason, t.net_pnl,
     o.order_ref, o.state, o.created_ns, o.filled, o.avg_price,
-    (SELECT MIN(at_ns) FROM order_fills f WHERE f.order_ref = o.order_ref)
+    (SELECT MIN(at_ns) FROM order_fills f WHERE f.order_ref = o.order_ref),
+    (SELECT d.stage || ': ' || d.reason FROM decisions d WHERE d.trade_id = s.id ORDER BY d.seq DESC LIMIT 1)
     {_FROM} AND :state IN ('', s.state) ORDER BY s.published_ns DESC, s.id DESC LIMIT :limit"""
 _COUNTS: Final = f"SELECT s.state, COUNT(*) {_FROM} GROUP BY s.state ORDER BY s.state"
 
@@ -60,6 +61,8 @@ class Chain(NamedTuple):
     filled: str | None
     average: str | None
     filled_ns: int | None
+    passed_over: str | None
+    """Where which strategy left it last, and why, where none took it."""
 
 
 def read_chains(

@@ -26,7 +26,9 @@ from station.link import (
     ClosePart,
     CloseTrade,
     Command,
+    CopyStrategy,
     Data,
+    EditConfig,
     ExitRow,
     Feed,
     FiringRow,
@@ -47,6 +49,7 @@ from station.link import (
     Query,
     Reply,
     ReverseTrade,
+    RevertConfig,
     Scanners,
     Stop,
     Story,
@@ -217,6 +220,8 @@ class SyntheticEngine:
         self.closed = False
         self.counterpart = synthetic_orders.Counterpart()
         self.documents: dict[str, Reply] = {}
+        self.edits: list[Reply] = []
+        """What is answered to edits, the next first; taken, when nothing is here."""
 
     def answer(self, ask: Ask) -> AskedPart | None:
         """As an engine at work; `refusals` by part say a state and its note instead."""
@@ -259,6 +264,8 @@ class SyntheticEngine:
                 return Ack(False, "the order is filled already", "FILLED")
             case PreviewOrder() | PlaceOrder() | ModifyOrder() | ClosePart() | ReverseTrade() | CancelAll():
                 return self.counterpart.answer(command)
+            case EditConfig() | CopyStrategy() | RevertConfig():
+                return self.edits.pop(0) if self.edits else Ack(True, "taken")
             case Stop():
                 self.stopping.set()
                 return Ack(True, "stopping")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from station.link import Ack, Data, Kill, LinkClient, LinkServer, LinkState, Scanners
+from station.link import Ack, Data, Kill, LinkClient, LinkServer, LinkState, Query
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 from widgets.actions import SCREENS
@@ -84,7 +84,7 @@ async def test_a_screen_asks_only_while_it_is_shown_and_no_oftener_than_it_says(
     stage = Stage(synthetic.calm())
 
     def asked() -> int:
-        return sum(isinstance(command, Scanners) for command in stage.engine.heard)
+        return sum(command == Query("scanner_room") for command in stage.engine.heard)
 
     async with stage.app.run_test(size=SIZE) as pilot:
         await turned(stage, pilot, "f5")
@@ -110,12 +110,12 @@ async def test_a_screen_asks_only_while_it_is_shown_and_no_oftener_than_it_says(
         ),
         (Ack(False, "the config database is locked", "STORAGEUNAVAILABLE"), "the config database is locked"),
         (Data("no json"), "cannot be read"),
-        (Data('{"v": 1, "scanners": []}'), "the catalogue is empty"),
+        (Data("{}"), "the catalogue is empty"),
     ],
 )
 async def test_a_screen_says_what_is_wrong(reply: Ack | Data, said: str) -> None:
     stage = Stage(synthetic.calm())
-    stage.engine.documents["scanners"] = reply
+    stage.engine.documents["scanner_room"] = reply
     async with stage.app.run_test(size=SIZE) as pilot:
         text = await turned(stage, pilot, "f5")
         assert said in " ".join(text.split())
@@ -126,7 +126,7 @@ async def test_what_was_known_stays_when_asking_again_fails() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=SIZE) as pilot:
         await turned(stage, pilot, "f5")
-        stage.engine.documents["scanners"] = Ack(False, "the config database is locked", "X")
+        stage.engine.documents["scanner_room"] = Ack(False, "the config database is locked", "X")
         stage.clock.advance(10)
         text = await turned(stage, pilot)
         assert "SPX_V3_CALL" in text and "not the newest: the config database is locked" in text

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Final
 
 ROLES: Final[dict[str, tuple[str, ...]]] = {
-    "trader": ("signals", "journal", "performance", "scanners", "strategies"),
-    "risk": ("risk", "performance", "journal", "config"),
-    "operations": ("health", "jobs", "log", "config", "scanners"),
-    "compliance": ("journal", "log", "config", "risk", "performance"),
+    "trader": ("signals", "journal", "performance", "scanners", "tactics"),
+    "risk": ("risk", "performance", "journal", "settings"),
+    "operations": ("health", "jobs", "log", "settings", "scanners"),
+    "compliance": ("journal", "log", "settings", "risk", "performance"),
 }
 """The screens that come first; the others follow in the table's order."""
 

@@ -221,7 +221,17 @@ class ProtectionWorker:
             self._on_fault(ward.trade_id, error)
 
     def _session(self, holding: Holding, now_ns: int) -> SessionSpan | None:
-        return self._calendar.at(_hours(holding), now_ns)
+        """The contract's session. A future's ends for us with the regular one, when the station's day does;
+        what is held beyond that is overdue."""
+        span = self._calendar.at(_hours(holding), now_ns)
+        if span is None or _hours(holding) is not Hours.FUTURES:
+            return span
+        regular = self._calendar.on(Hours.REGULAR, span.day)
+        if regular is None:
+            return span
+        if now_ns < regular.close_ns:
+            return replace(span, close_ns=regular.close_ns)
+        return replace(span, open_ns=regular.close_ns)
 
     def _arm(self) -> None:
         looks = [w.look_ns for w in self._wards.values() if w.task is None and w.look_ns is not None]

@@ -9,6 +9,7 @@ from station.domain.instruments import Contract, SecType
 
 OPTION_FEE: Final = Decimal("0.65")
 FUTURE_OPTION_FEE: Final = Decimal("1.42")
+FUTURE_FEE: Final = Decimal("2.25")
 SHARE_FEE: Final = Decimal("0.005")
 LEAST: Final = Decimal("1.00")
 _CENT: Final = Decimal("0.01")
@@ -16,6 +17,8 @@ _CENT: Final = Decimal("0.01")
 
 def order_fee(contract: Contract, qty: Decimal) -> Decimal:
     """What an order costs once `qty` of it has filled; options and shares have a minimum of $1 an order."""
+    if contract.sec_type is SecType.FUTURE:
+        return FUTURE_FEE * qty
     if contract.sec_type is SecType.FUTURE_OPTION:
         return FUTURE_OPTION_FEE * qty
     each = OPTION_FEE if contract.sec_type is SecType.OPTION else SHARE_FEE

@@ -19,6 +19,9 @@ SHORT_MARGIN: Final = Decimal("0.20")
 LONG_MARGIN: Final = Decimal("0.25")
 """Of the value of shares: an account buys four times what it has free, as a day trader's may."""
 SHORT_SHARE_MARGIN: Final = Decimal("0.30")
+FUTURE_MARGIN: Final = Decimal("0.08")
+"""Of a future's notional, either way. Its notional passes through the cash as a share's price does, which comes
+to the same equity as settling its gains and losses day by day."""
 Look = Callable[[Contract], Touch | None]
 
 
@@ -68,14 +71,15 @@ def money_fault(
 
 
 def requirement(ticket: Ticket, register: Register, look: Look, own: PaperOrder | None = None) -> Decimal:
-    """Dollars the order ties up: what an option costs, a quarter of what shares cost, or the margin of what it
-    would sell short (20 % of an option's notional, 30 % of the value of shares: the proceeds are set aside)."""
+    """Dollars the order ties up: what an option costs, a quarter of what shares cost, 8 % of a future's
+    notional, or the margin of what it would sell short (20 % of an option's notional, 30 % of the value of
+    shares: the proceeds are set aside)."""
     contract = ticket.contract
     fee = order_fee(contract, ticket.qty)
     if ticket.action is Action.BUY:
         cost = ticket.qty * _price(ticket, look) * contract.multiplier
         closes = min(max(-register.ledger.held(contract), ZERO), ticket.qty)
-        share = LONG_MARGIN * (1 - closes / ticket.qty) if on_margin(contract) else Decimal(1)
+        share = long_share(contract) * (1 - closes / ticket.qty) if on_margin(contract) else Decimal(1)
         return cost * share + fee
     short = ticket.qty - uncommitted(contract, register, ticket, own)
     return short_margin(contract, short, look) if short > 0 else ZERO
@@ -96,12 +100,14 @@ def uncommitted(contract: Contract, register: Register, ticket: Ticket, own: Pap
 
 
 def short_margin(contract: Contract, qty: Decimal, look: Look) -> Decimal:
-    """Dollars for a short position: 20 % of an option's notional, 30 % of the value of shares."""
+    """Dollars for a short position: 20 % of an option's notional, 30 % of the value of shares, 8 % of a
+    future's."""
     if contract.is_option:
         return qty * SHORT_MARGIN * contract.strike * contract.multiplier
     touch = look(contract)
     price = dollars(touch.ask) if touch else ZERO
-    return qty * price * contract.multiplier * SHORT_SHARE_MARGIN
+    share = FUTURE_MARGIN if contract.sec_type is SecType.FUTURE else SHORT_SHARE_MARGIN
+    return qty * price * contract.multiplier * share
 
 
 def free_cash(register: Register, look: Look, own: PaperOrder | None = None) -> Decimal:
@@ -112,33 +118,42 @@ def free_cash(register: Register, look: Look, own: PaperOrder | None = None) -> 
             continue
         ticket = other.ticket
         cost = other.remaining * _price(ticket, look) * ticket.contract.multiplier
-        tied += cost * LONG_MARGIN if on_margin(ticket.contract) else cost
+        tied += cost * long_share(ticket.contract)
     return available(register.ledger, look) - tied
 
 
 def available(ledger: Ledger, look: Look) -> Decimal:
-    """Dollars that no position ties up: cash and the value of shares, long or owed, less the margin of all."""
+    """Dollars that no position ties up: cash and the value of what is on margin, long or owed, less the margin
+    of all."""
     shares = sum(
-        (held.qty * _mark(contract, look, held.cost) for contract, held in ledger.holdings.items()
-         if on_margin(contract)), ZERO,
+        (held.qty * _mark(contract, look, held.cost) * contract.multiplier
+         for contract, held in ledger.holdings.items() if on_margin(contract)), ZERO,
     )  # fmt: skip
     return ledger.cash + shares - maintenance(ledger, look)
 
 
 def maintenance(ledger: Ledger, look: Look) -> Decimal:
-    """Margin of all short positions, and of shares held."""
+    """Margin of all short positions, and of shares and futures held."""
     total = ZERO
     for contract, holding in ledger.holdings.items():
         if holding.qty < 0:
             total += short_margin(contract, -holding.qty, look)
         elif on_margin(contract):
-            total += holding.qty * _mark(contract, look, holding.cost) * LONG_MARGIN
+            value = holding.qty * _mark(contract, look, holding.cost) * contract.multiplier
+            total += value * long_share(contract)
     return total
 
 
 def on_margin(contract: Contract) -> bool:
-    """Shares are; options are paid for in full."""
-    return contract.sec_type is SecType.STOCK
+    """Shares and futures are; options are paid for in full."""
+    return contract.sec_type in (SecType.STOCK, SecType.FUTURE)
+
+
+def long_share(contract: Contract) -> Decimal:
+    """What part of its value a long position ties up."""
+    if contract.sec_type is SecType.FUTURE:
+        return FUTURE_MARGIN
+    return LONG_MARGIN if contract.sec_type is SecType.STOCK else Decimal(1)
 
 
 def _mark(contract: Contract, look: Look, cost: Decimal) -> Decimal:

@@ -330,5 +330,5 @@ def dollars(cents: int) -> Decimal:
 
 
 def tradable(contract: Contract) -> bool:
-    """Whether orders in it are taken: options and shares, not indices or futures."""
-    return contract.is_option or listed(contract.symbol).sec_type is SecType.STOCK
+    """Whether orders in it are taken: everything but an index, which is only its options' underlying."""
+    return contract.is_option or listed(contract.symbol).sec_type is not SecType.INDEX

@@ -235,11 +235,12 @@ def _floor(arguments: argparse.Namespace) -> int:
     from station.engine.launch import ensure_engine, run_with_screen
     from station.engine.lease import is_held
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
-    options, keys = _options(arguments), load_keys()
+    options = _options(arguments)
     if arguments.read_only and (options.in_process or not is_held(options.runtime)):
         raise BadInput(f"no engine runs in {options.runtime}: --read-only looks on at one that does")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
+    keys = load_keys()
     door = None if options.in_process else ensure_engine(options)
 
     # The screen's own loading runs beside the engine's.

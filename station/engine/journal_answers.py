@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from station.calendars import series_hours
-from station.domain.clock import MINUTE
 from station.domain.errors import BadInput, VigilError
 from station.domain.events import TradeNoted, TradeTagged
 from station.domain.instruments import INSTRUMENTS, Instrument, Timeframe
@@ -82,35 +81,37 @@ def _timeframe(text: str) -> Timeframe:
 
 
 async def _bars(engine: Engine, trade: Trade, timeframe: Timeframe) -> tuple[tuple[Bar, ...], str]:
-    """The finished bars from well before the signal to a little after the end, and why there are none."""
+    """The finished bars from well before the signal, of the session before where its own has too few, to a
+    little after the end; and why there are none."""
     instrument, now_ns = INSTRUMENTS.get(trade.symbol), engine.outside.clock.now()
     if instrument is None:
         return (), f"{trade.symbol} is not in the catalogue: no bars"
     until_ns = min((trade.closed_ns or now_ns) + (AFTER + 1) * timeframe.ns, now_ns)
-    since_ns = (trade.fired_ns or trade.opened_ns) - BEFORE * timeframe.ns
-    kept = _kept(engine, instrument, timeframe, since_ns)
+    fired_ns = trade.fired_ns or trade.opened_ns
+    kept = _kept(engine, instrument, timeframe, fired_ns)
     if kept is not None:
         return kept.before(until_ns).to_bars()[-MAX_BARS:], ""
-    wanted = min((until_ns - since_ns) // timeframe.ns + BEFORE, MAX_BARS)
+    wanted = min((until_ns - fired_ns) // timeframe.ns + BEFORE, MAX_BARS)
     try:
         found = await engine.outside.broker.history(instrument, timeframe, until_ns, int(wanted))
     except VigilError as error:
         return (), f"no bars: {error}"
-    return found, "" if found else "no bars of that time"
+    first = max(sum(bar.start_ns <= fired_ns for bar in found) - BEFORE, 0)
+    return found[first:], "" if found else "no bars of that time"
 
 
-def _kept(engine: Engine, instrument: Instrument, timeframe: Timeframe, since_ns: int) -> Bars | None:
-    """The bars from `since_ns` on out of the market's own minutes; None where these do not reach back."""
+def _kept(engine: Engine, instrument: Instrument, timeframe: Timeframe, fired_ns: int) -> Bars | None:
+    """The bars from BEFORE ones before the signal's on out of the market's own minutes; None where these do not
+    reach back."""
     calendar, hours = engine.outside.calendar, series_hours(instrument)
     try:
         series = engine.rooms.market.series(instrument.symbol, Timeframe.M1)
     except BadInput:
         return None
-    minutes = series.bars
-    if not series.warm or not len(minutes) or int(minutes.start_ns[0]) > since_ns - timeframe.ns:
+    if not series.warm:
         return None
-    session = minutes.since(since_ns - max(timeframe.ns, MINUTE))
-    grown = aggregate(session, timeframe, hours, calendar)
-    return finished(grown, timeframe, hours, calendar, engine.outside.clock.now()).since(
-        since_ns - timeframe.ns
-    )
+    grown = aggregate(series.bars, timeframe, hours, calendar)
+    bars = finished(grown, timeframe, hours, calendar, engine.outside.clock.now())
+    first = bars.position(fired_ns) - BEFORE
+    # The oldest may have begun before the minutes that are kept.
+    return bars.cut(first, None) if first > 0 else None

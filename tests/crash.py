@@ -35,6 +35,7 @@ from station.engine.launch import settings_for
 from station.engine.options import RunOptions
 from station.engine.simulated import SimulatedRun
 from station.store import verify
+from tests.hand_script import play_by_hand
 from tests.lab import CACHE, DAY, SEED
 
 UNTIL = "10:20"
@@ -61,6 +62,7 @@ class Scene:
     lived: str = ""
     until: str = UNTIL
     ended: bool = False
+    by_hand: bool = False
 
 
 _PARTS = {"symbol": "SPX", "entry_policy": "walk", "shield": "none", "ladder": "3:0.5 5:0.25 8:0.25"}
@@ -77,9 +79,13 @@ SCENES = {
         ended=True,
     ),
     "replaces": Scene(_WIDE | {"protection.grace_s": 1}, _PARTS | {"ladder": "90:0.5 95:0.5"}, "500000"),
+    "manual": Scene(
+        {"broker.kind": "paper", "paper.seed": SEED}, {"enabled": False}, "35000", until="09:40", by_hand=True
+    ),
 }
 """An entry that walks and fills in parts, under a ladder that grows with it; one whose rungs move to break-even
-at once; and the end of a half day that is also a week's: flattening, the checklist, and the jobs beside it."""
+at once; the end of a half day that is also a week's: flattening, the checklist, and the jobs beside it; and a
+hand that buys, sells a part, moves its target, changes a resting entry, turns round and closes."""
 _LIVED: dict[str, Path] = {}
 
 
@@ -94,7 +100,14 @@ def session(
     async def work() -> dict[str, Any]:
         settings = settings_for(options) if scene is None else load_settings(scene.settings)
         run = await SimulatedRun.prepare(options, settings, lambda _: None, probe)
-        return await run.to_the_end()
+        if scene is None or not scene.by_hand:
+            return await run.to_the_end()
+        await run.open()
+        try:
+            await play_by_hand(run, runtime, day, until)
+        finally:
+            await run.close()
+        return {}
 
     with asyncio.Runner(loop_factory=LockstepLoop) as runner:
         return runner.run(work())
@@ -180,6 +193,7 @@ def judge(runtime: Path, scene: Scene | None = None) -> list[str]:
         wrong += _fills(ours, theirs) + _doubled(theirs) + _unprotected(ours, theirs) + _unfinished(ours)
         if scene is not None and scene.ended:
             wrong += day_ended(runtime, ours, scene.day)
+        wrong += _placed_twice(ours)
     finally:
         ours.close()
         theirs.close()
@@ -267,6 +281,14 @@ def _files_doubled(runtime: Path, day: date) -> list[str]:
     return wrong + [f"snapshot twice: {row}" for row in twice]
 
 
+def _placed_twice(ours: sqlite3.Connection) -> list[str]:
+    """Each order of a hand is one trade."""
+    rows = ours.execute(
+        "SELECT json_extract(hand, '$.token'), COUNT(*) FROM trades WHERE hand IS NOT NULL GROUP BY 1"
+    )
+    return [f"order {token} of a hand became {n} trades" for token, n in rows.fetchall() if n > 1]
+
+
 def _unfinished(ours: sqlite3.Connection) -> list[str]:
     rows = ours.execute(
         "SELECT id, state FROM trades WHERE state NOT IN ('WEALTH_UPDATED', 'FAILED')"
@@ -305,7 +327,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--until", default=None)
     parser.add_argument("--dice", type=int, default=1, help="which random points")
-    parser.add_argument("--scene", choices=sorted(SCENES), help="ladders, partial fills, replaces")
+    parser.add_argument("--scene", choices=sorted(SCENES), help="ladders, partial fills, replaces; by hand")
     parser.add_argument("--each", action="store_true", help="the first time of every named point instead")
     arguments = parser.parse_args()
     scene = SCENES.get(arguments.scene)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from station.brokers.paper.faults import Fault
 from station.calendars import at_et
@@ -48,7 +48,7 @@ class Lab:
         self.said: list[str] = []
         self.run: SimulatedRun
 
-    async def __aenter__(self) -> Lab:
+    async def __aenter__(self) -> Self:
         self.run = await SimulatedRun.prepare(self.options, settings_for(self.options), self.said.append)
         await self.run.open()
         await self.run.advance(self.now())

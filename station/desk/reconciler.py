@@ -182,13 +182,16 @@ class Reconciler:
         plan = plan_reconciliation(self._ledger.book, truth, self._expected())
         for report in plan.reports:
             await self._inbox.apply(report)
+        for ref in plan.confirmed:
+            self._ledger.book.confirm(ref)
+        for held in truth.open_orders:
+            if held.order_ref not in truth.later:
+                self._ledger.book.told(held.order_ref, None if held.ticket is None else held.ticket.qty)
         self._limit(truth)
         waiting = self._unproven(plan.unsent, truth.at_ns)
         for order in plan.unsent:
             if order.ref not in waiting:
                 await self._absent(order)
-        for ref in plan.confirmed:
-            self._ledger.book.confirm(ref)
         for order in plan.unchanged:
             await self.resolver.change_again(self._ledger.book.orders[order.ref])
         for stray in plan.strays:

@@ -81,7 +81,7 @@ def _right(ticket: Ticket) -> Right | None:
         raise BadInput(f"ticket: right = {ticket.right!r}: give C or P, or nothing for {ticket.symbol} itself")
     if right and not (ticket.strike.strip() and ticket.expiry.strip()):
         missing = "strike" if not ticket.strike.strip() else "expiry"
-        raise BadInput(f"ticket: an option needs a {missing}: write it like 5940C 0dte")
+        raise BadInput(f"ticket: an option needs its {missing}: write it like 5940C 0dte")
     if not right and (ticket.strike.strip() or ticket.expiry.strip()):
         raise BadInput("ticket: strike and expiry are of an option: give right C or P, or leave them out")
     return Right(right) if right else None

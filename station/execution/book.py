@@ -36,6 +36,8 @@ from station.domain.orders import (
     moved,
 )
 
+UNBOUNDED: Final = Decimal("Infinity")
+"""The total that an exit may have at the broker while nothing is known of it."""
 OrderReport = OrderStatus | OrderNotice | ExecutionReport | CommissionReport
 
 REJECTED_CODES: Final = frozenset({200, 201, 203, 321, 322, 382, 383, 387, 388, 434, 463})
@@ -88,6 +90,7 @@ class OrderBook:
         self._early_fees: dict[str, Decimal] = {}
         self._changes: dict[str, _Change] = {}
         self._undone: set[str] = set()
+        self._restored: set[str] = set()
         self.claims: dict[str, OrderStatus] = {}
         self.unchangeable: set[str] = set()
 
@@ -96,13 +99,15 @@ class OrderBook:
             self.put(order)
         for execution in executions:
             self.put_execution(execution)
+        working = (order for order in self.orders.values() if order.state.is_working)
+        self._restored = {order.ref for order in working if order.ticket.purpose.is_exit}
 
     def put(self, order: Order) -> None:
         held = self.orders.get(order.ref)
         if held is None:
             self._refs_of.setdefault(order.trade_id, []).append(order.ref)
         elif order.state.is_terminal:
-            self._changes.pop(order.ref, None)
+            self.confirm(order.ref)
         elif held.ticket != order.ticket:
             self._note_change(held, order)
         self.orders[order.ref] = order
@@ -125,16 +130,28 @@ class OrderBook:
     def confirm(self, ref: str) -> None:
         """The broker has this order as we do."""
         self._changes.pop(ref, None)
+        self._restored.discard(ref)
+
+    def told(self, ref: str, qty: Decimal | None) -> None:
+        """The broker lists this order for a total of `qty` (None where it does not say): what an earlier
+        process had asked of it is no longer unknown."""
+        if ref not in self._restored:
+            return
+        self._restored.discard(ref)
+        order = self.orders[ref]
+        if qty is not None and qty > order.ticket.qty:
+            self._changes.setdefault(ref, _Change(order, qty))
 
     def is_changing(self, ref: str) -> bool:
         return ref in self._changes
 
     def unconfirmed(self, trade_id: str) -> tuple[tuple[str, Decimal], ...]:
-        """Working exits of a trade whose change is not confirmed, with the largest total each may have."""
+        """Working exits of a trade whose change is not confirmed, with the largest total each may have. Of one
+        that an earlier process left, until the broker has told how it stands, that is not known."""
         return tuple(
-            (order.ref, self._changes[order.ref].larger)
+            (order.ref, UNBOUNDED if order.ref in self._restored else self._changes[order.ref].larger)
             for order in self.working_exits(trade_id)
-            if order.ref in self._changes
+            if order.ref in self._changes or order.ref in self._restored
         )
 
     def promised(self, trade_id: str, but: str = "") -> Decimal:
@@ -222,9 +239,15 @@ class OrderBook:
         but the price was changed."""
         change = self._changes.get(order.ref)
         if change is None:
-            return False
+            return self._restored_confirmed(order, status)
         total, same_size = order.ticket.qty, change.larger == change.before.ticket.qty == order.ticket.qty
         if not same_size and status.filled + status.remaining != total:
+            return False
+        self.confirm(order.ref)
+        return True
+
+    def _restored_confirmed(self, order: Order, status: OrderStatus) -> bool:
+        if order.ref not in self._restored or status.filled + status.remaining != order.ticket.qty:
             return False
         self.confirm(order.ref)
         return True
@@ -272,6 +295,8 @@ class OrderBook:
         if change.pending > 1:
             self._changes[order.ref] = replace(change, pending=1)
         before, reason = change.before, f"change refused: {notice.code} {notice.text}"
+        if before.ticket == order.ticket:
+            return Interpretation(order.trade_id, (noticed,))
         self._undone.add(order.ref)
         undone = (
             ExitModified(before.ticket, "target", reason, before.decision_price, before.decision_mid)

@@ -29,6 +29,8 @@ from station.protection.directives import (
 from station.protection.rules import break_even_limit, rung_limits
 
 _CANCEL_PATIENCE: Final = 3
+_KNOWN: Final = Decimal("Infinity")
+"""An exit without an answer outstanding; one that an earlier process left is asked about by the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def unresolved(holding: Holding, now_ns: int, settings: ProtectionSettings) -> t
     for order in holding.exits:
         if order.state is OrderState.UNKNOWN:
             return (RequestReconcile(f"exit {order.ref} is UNKNOWN: no second exit until the broker answers"),)
-        waits = _owed(order, now_ns, settings) or order.ref in unconfirmed
+        waits = _owed(order, now_ns, settings) or unconfirmed.get(order.ref, _KNOWN).is_finite()
         if waits and now_ns - order.updated_ns >= settings.ack_timeout_s * SECOND:
             return (RequestReconcile(f"exit {order.ref} is unanswered for {settings.ack_timeout_s} s"),)
     return ()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from config.settings import load_settings
 from station.brokers.paper.faults import Fault
@@ -17,7 +17,8 @@ from station.clock import VirtualClock
 from station.domain.orders import Order
 from station.domain.trade import Trade
 from station.engine.simulated import SimulatedRun
-from station.link import Command, Reply
+from station.engine.view import FloorView
+from station.link import Command, Floor, Reply
 from tests.lab import DAY, SEED, Lab, paper_rows
 
 FIRST_ENTRY = "09:40"
@@ -45,7 +46,7 @@ class Stage(Lab):
         self._settings = {"broker.kind": "paper", "paper.seed": seed, **(settings or {})}
         self._strategy = strategy
 
-    async def __aenter__(self) -> Stage:
+    async def __aenter__(self) -> Self:
         self.run = await SimulatedRun.prepare(self.options, load_settings(self._settings), self.said.append)
         await self.run.open()
         await self.run.advance(self.now())
@@ -91,6 +92,10 @@ class Stage(Lab):
     def alerts(self) -> str:
         """Every alert so far, as one text."""
         return "\n".join(self.events("alert"))
+
+    def floor(self) -> Floor:
+        """What a screen would be shown now."""
+        return FloorView(self.run.engine, "", lambda: None).floor()
 
     def trade(self, trade_id: str) -> Trade:
         return self.rooms.ledger.trades[trade_id]

@@ -137,7 +137,9 @@ def test_the_tickets_target_and_stop_stand_from_the_fill_on(tmp_path: Path) -> N
             assert trade.entry_price is not None
             (sell,) = lab.exits(trade)
             assert sell.ticket.limit == (trade.entry_price * Decimal("1.9")).quantize(Decimal("0.01"))
-            row = lab.floor().positions.rows[0]
+            positions = lab.floor().positions
+            assert positions is not None
+            (row,) = positions.rows
             assert row.stop == round(trade.entry_price * Decimal("0.4"), 2)
             assert [each.order_ref for each in row.exits] == [sell.ref]
             assert (await lab.ordered(ModifyOrder(sell.ref, stop="9.99", by="test"))).code == "BADINPUT"
@@ -226,7 +228,9 @@ def test_a_resting_entry_is_changed_in_place_judged_again_and_cancelled(tmp_path
             trade = lab.first()
             order = lab.rooms.ledger.book.orders[trade.entry_ref]
             assert order.state is OrderState.SUBMITTED, "a limit of a hand waits longer than a minute"
-            (row,) = lab.floor().orders.rows
+            orders = lab.floor().orders
+            assert orders is not None
+            (row,) = orders.rows
             assert (row.may_modify, row.may_cancel, row.purpose) == (True, True, "entry")
             huge = await lab.ordered(ModifyOrder(order.ref, qty=400, by="test"))
             assert (huge.ok, "stays as it is" in huge.text) == (False, True)

@@ -34,6 +34,9 @@ CSV_FIELDS: Final = (
     "id", "opened_utc", "closed_utc", "symbol", "label", "side", "strategy", "qty", "entry", "exit", "net_pnl",
     "commission", "hold_s", "result", "cause", "reason",
 )  # fmt: skip
+OPEN_EVERY_S: Final = 30.0
+ENDED_EVERY_S: Final = 3600.0
+"""A film's bars may come from the broker's history, which is asked sparingly."""
 FILM_SIZE: Final = (120, 36)
 
 
@@ -83,7 +86,10 @@ class JournalPage(Page):
         picked = self._trade_id()
         if picked:
             wanted["story"] = Question(Story(picked), StoryTold)
-            wanted["film"] = Question(Query("film", {"trade": picked}), FilmTold)
+            trade = self.trade
+            ended = trade is not None and trade.net_pnl is not None
+            every_s = ENDED_EVERY_S if ended else OPEN_EVERY_S
+            wanted["film"] = Question(Query("film", {"trade": picked}), FilmTold, every_s)
         return wanted
 
     def make(self) -> list[PagePane]:

@@ -31,10 +31,12 @@ Shape = TypeVar("Shape")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a page asks the engine, and the message its JSON is read as."""
+    """What a page asks the engine, and the message its JSON is read as; `every_s` where it is to be asked again
+    at another pace than the page's."""
 
     query: Query | Scanners | Story
     shape: type[Any] = dict
+    every_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ class Page(Container):
             known = self._answers.get(slot)
             if known is None or known.question != question:
                 known = Answer(question)
-            elif known.flying or now - known.asked_ns < self.EVERY_S * SECOND:
+            elif known.flying or now - known.asked_ns < (question.every_s or self.EVERY_S) * SECOND:
                 continue
             self._answers[slot] = replace(known, asked_ns=now, flying=True)
             self.app.run_worker(self._ask(slot, question), group=f"{self.id} {slot}", exit_on_error=False)

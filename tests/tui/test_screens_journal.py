@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from station.link import Ack, NoteTrade, Query, TagTrade
+from station.link import Ack, LinkClient, LinkServer, LinkState, NoteTrade, Query, TagTrade
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 from widgets.film import FilmPane
 from widgets.journal import csv_of
+from widgets.page import PagePane
 from widgets.told import TradeTold
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
@@ -75,6 +76,36 @@ async def test_a_screen_says_what_is_wrong(page: str) -> None:
         assert "the lifecycle database is locked" in " ".join(text.split()) and "ERROR" in text
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_lost_engine_leaves_a_dated_memory(snap_compare: Compare, page: str, tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock))
+
+    async def lose(pilot: Pilot[str]) -> None:
+        server = LinkServer(path, stage.engine.handle, stage.engine.picture, clock=stage.clock)
+        await server.start()
+        while stage.app.link.state is not LinkState.CONNECTED:
+            stage.clock.advance(1)
+            await pilot.pause()
+        server.tick()
+        await pilot.press(PAGES[page])
+        while not any(pane.text().count("\n ") > 3 for pane in shown(stage)):
+            stage.app.pump()
+            await pilot.pause()
+        await server.stop()
+        while stage.app.link.state is not LinkState.LOST:
+            await pilot.pause()
+        stage.clock.move_to(stage.clock.now() + 12_000_000_000)
+        await press(stage, pilot)
+
+    assert snap_compare(stage.app, terminal_size=SIZES["120x40"], run_before=lose)
+
+
+def shown(stage: Stage) -> list[PagePane]:
+    page = stage.app.pages.shown
+    return page.panes if page is not None else []
+
+
 # --- the journal ---------------------------------------------------------------------------------------
 
 
@@ -105,6 +136,17 @@ async def test_the_film_goes_bar_by_bar_and_shows_nothing_that_came_after() -> N
         assert stage.app.pages.shown is not None
         film = stage.app.pages.shown.query_one(FilmPane)
         assert film.playing and "bar 1 of" not in film.text()
+
+
+async def test_the_film_of_a_trade_that_is_over_is_asked_for_once() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "J", "down")
+        for _ in range(4):
+            stage.clock.advance(30)
+            await press(stage, pilot)
+        assert len([one for one in asked(stage, "film") if one["trade"] == "T0003"]) == 1
+        assert len(asked(stage, "journal")) == 5
 
 
 async def test_filters_are_a_line_of_words_and_a_wrong_one_is_told() -> None:

@@ -109,6 +109,30 @@ def test_themes_reach_the_terminal_in_every_number_of_colours(terminal: Callable
     assert all(word in one.text() for word in PAINTED)
 
 
+@pytest.mark.parametrize("env", [{"TERM": "linux", "VIGIL_ASCII": "1"}, {"NO_COLOR": "1"}])
+def test_every_screen_keeps_its_words_on_a_poorer_terminal(
+    terminal: Callable[..., Terminal], env: dict[str, str]
+) -> None:
+    one = terminal(**env)
+    before = len(one.bytes)
+    for key, told in (
+        (b"J", "Story  T0004"), (b"Y", "profit factor"), (b"H", "Series of SPX"), (b"L", "following"),
+        (b"T", "position snapshots"),
+    ):  # fmt: skip
+        one.press(key)
+        one.until(lambda text, told=told: told in text)
+        if "VIGIL_ASCII" in env:
+            assert one.text().isascii(), [letter for letter in one.text() if not letter.isascii()]
+            assert "?" not in one.text().replace("? help", "")
+        else:
+            codes = {
+                code
+                for style in re.findall(rb"\x1b\[([0-9;]*)m", one.bytes[before:])
+                for code in style.split(b";")
+            }
+            assert codes <= {b"", b"0", b"1", b"2", b"4", b"7"}
+
+
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 def test_detaching_tmux_and_attaching_again_finds_the_screen_at_work(
     engine: Engine, repo_root: Path, tmp_path: Path

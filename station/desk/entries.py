@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -11,7 +11,8 @@ from station.desk.exits import ExitHands
 from station.desk.inbox import Nudge, OrderInbox
 from station.desk.judgement import Judgement, Refusal
 from station.desk.ledger import Ledger
-from station.desk.meant import WALK
+from station.desk.meant import WALK, Meant
+from station.desk.stopwatch import SIGNAL_TO_SEND, SIGNAL_TO_WIRE, Stopwatch
 from station.domain.broker import Broker
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import BrokerUnavailable, Refused
@@ -34,6 +35,14 @@ from station.execution.policy import EntryTerms, walked
 WORKING: Final = (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An entry as it is committed, and whether it then walks."""
+
+    event: EntrySubmitted
+    walks: bool
+
+
 class EntryDesk:
     """Works one entry a trade. Its deadlines are nudges through the inbox, so that they never race a report."""
 
@@ -41,7 +50,7 @@ class EntryDesk:
         self, *, clock: Clock, ledger: Ledger, inbox: OrderInbox, submitter: Submitter, broker: Broker,
         locks: InstrumentLocks, hands: ExitHands, judgement: Judgement, buying_power: Callable[[], Decimal],
         spec: Callable[[Trade], StrategySpec | None], ask_reconcile: Callable[[str], None],
-        terms: ExecutionTerms,
+        terms: ExecutionTerms, stopwatch: Stopwatch,
     ) -> None:  # fmt: skip
         self._clock = clock
         self._ledger = ledger
@@ -55,6 +64,7 @@ class EntryDesk:
         self._spec = spec
         self._ask_reconcile = ask_reconcile
         self._terms = terms
+        self._stopwatch = stopwatch
         self._nudges: set[tuple[str, int]] = set()
         self._doubted_ns: dict[str, int] = {}
         self._cancelled_ns: dict[str, int] = {}
@@ -109,20 +119,20 @@ class EntryDesk:
         verdict, reason = ("block", refused.reason) if refused else ("pass", "the broker's margin for it")
         return refused, Decision(trade.id, "what-if", verdict, reason, self._clock.now(), value, limit)
 
-    async def submit(
-        self, trade: Trade, ticket: Ticket, terms: EntryTerms, extra: Changes, *, timeout_s: int,
-        walks: bool = False,
-    ) -> None:  # fmt: skip
-        """Commit the intent, then send it."""
+    def intent(self, ticket: Ticket, terms: EntryTerms, meant: Meant) -> Intent:
+        """What is to be committed before the ticket may be sent."""
+        until = self._clock.now() + meant.timeout_s * SECOND
+        return Intent(EntrySubmitted(ticket, terms.decision_price, terms.decision_mid, until), meant.walks)
+
+    async def submit(self, trade: Trade, intent: Intent) -> None:
+        """Send what has been committed."""
         now = self._clock.now()
-        until = now + timeout_s * SECOND
-        intent = EntrySubmitted(ticket, terms.decision_price, terms.decision_mid, until)
-        await self._ledger.record(trade.id, intent, extra=extra)
-        self.nudge_at(trade.id, until)
+        self.nudge_at(trade.id, intent.event.valid_until_ns)
         self.nudge_at(trade.id, now + self._terms.ack_timeout_s * SECOND)
-        if walks:
+        if intent.walks:
             self.nudge_at(trade.id, now + self._terms.walk_step_s * SECOND)
-        await self.send(ticket)
+        self._stopwatch.split(SIGNAL_TO_WIRE, trade.id, SIGNAL_TO_SEND)
+        await self.send(intent.event.ticket)
 
     async def send(self, ticket: Ticket) -> None:
         """Send a committed entry, for the first time or after proof that the broker never had it."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from station.desk.inbox import OrderInbox
 from station.desk.ledger import Ledger
-from station.desk.stopwatch import FILL_TO_PROTECT, Stopwatch
+from station.desk.stopwatch import FILL_TO_PROTECT, FILL_TO_SEND, Stopwatch
 from station.domain.broker import Broker
 from station.domain.errors import BrokerUnavailable
 from station.domain.events import CancelRequested, ExitModified, ExitSubmitted
@@ -173,9 +173,11 @@ class ExitHands:
     async def send(self, ticket: Ticket) -> None:
         """Send a committed exit. A link that is down leaves it PENDING: the reconciliation that follows the
         link's return proves it absent and sends it then."""
+        trade_id = trade_of(ticket.order_ref) or ""
+        self._stopwatch.split(FILL_TO_PROTECT, trade_id, FILL_TO_SEND)
         try:
             await self._submitter.place([ticket])
-            self._stopwatch.stop(FILL_TO_PROTECT, trade_of(ticket.order_ref) or "")
+            self._stopwatch.stop(FILL_TO_PROTECT, trade_id)
         except BrokerUnavailable as error:
             self._ask_reconcile(f"exit {ticket.order_ref} was not sent: {error}")
 

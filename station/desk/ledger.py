@@ -144,8 +144,8 @@ class Ledger:
     async def record_each(
         self, trade_id: str, steps: Sequence[tuple[Sequence[TradeEvent], Changes]]
     ) -> Trade | None:
-        """Several transitions of one trade that speak of no order, each a durable commit of its own and in this
-        order, in one hand-over to the database.
+        """Several transitions of one trade, each a durable commit of its own and in this order, in one
+        hand-over to the database; only the last may speak of orders.
 
         Returns the trade after them. Where one of them fails, those before it stand and its error is raised.
         """
@@ -169,13 +169,14 @@ class Ledger:
         for recorded in taken:
             images.append(self._evolved(recorded, after))
             after |= images[-1]
+        orders = [self._projected(recorded) for recorded in taken]
         steps = [
-            Changes(events=recorded, trades=tuple(image.values())) + extra
-            for recorded, image, extra in zip(taken, images, extras, strict=True)
+            Changes(events=recorded, trades=tuple(trades.values()), orders=tuple(projected.values())) + extra
+            for recorded, trades, projected, extra in zip(taken, images, orders, extras, strict=True)
         ]
         count, error = await self._persist_each(steps)
-        for image in images[:count]:
-            self._adopt(image.values(), (), ())
+        for trades, projected in zip(images[:count], orders[:count], strict=True):
+            self._adopt(trades.values(), projected.values(), ())
         del taken[count:]
         return error
 

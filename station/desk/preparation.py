@@ -27,7 +27,7 @@ from station.domain.hand import Reversal
 from station.domain.ports import Changes
 from station.domain.signals import Decision, Signal, SignalState
 from station.domain.specs import StrategySpec
-from station.domain.trade import Origin, Step, Trade, due, evolve
+from station.domain.trade import Origin, Step, Trade, TradeState, due, evolve
 from station.options import NoPick, OptionDesk
 from station.strategy import Pass
 from station.wealth import WealthBook, size
@@ -52,6 +52,7 @@ class Plan:
         self.trade_id = trade_id
         self.signals = signals
         self.moves: list[Move] = []
+        self._stages = dict[TradeState, tuple[Signal, ...]]()
         self._trade = trade
         self._at_ns = at_ns
 
@@ -60,18 +61,29 @@ class Plan:
         assert self._trade is not None
         return self._trade
 
-    def add(self, *events: TradeEvent, extra: Changes) -> None:
-        """Raises IllegalTransition."""
+    def add(
+        self, *events: TradeEvent, decisions: tuple[Decision, ...] = (), state: SignalState | None = None
+    ) -> None:  # fmt: skip
+        """One transition, with the verdicts that led to it and where it takes the signals. Raises
+        IllegalTransition."""
         for event in events:
             self._trade = evolve(self._trade, self.trade_id, event, self._at_ns)
-        self.moves.append((events, extra))
+        moved = () if state is None else self._move(state)
+        self.moves.append((events, Changes(decisions=owned(self.trade_id, decisions), signals=moved)))
+        self._stages[self.trade.state] = self.signals
+
+    def signals_in(self, state: TradeState) -> tuple[Signal, ...]:
+        """The signals as they are once the trade has come as far as `state`."""
+        return self._stages.get(state, self.signals)
 
     def fail(self, cause: str, reason: str, decisions: tuple[Decision, ...] = ()) -> None:
         """The trade ends here, and its signals with it."""
+        self.add(TradeFailed(cause, reason), decisions=decisions, state=SignalState.REJECTED)
+
+    def _move(self, state: SignalState) -> tuple[Signal, ...]:
         before = self.signals
-        self.signals = tuple(signal.moved(SignalState.REJECTED, self.trade_id) for signal in before)
-        moved = tuple(new for old, new in zip(before, self.signals, strict=True) if new is not old)
-        self.add(TradeFailed(cause, reason), extra=trace(self.trade_id, decisions) + Changes(signals=moved))
+        self.signals = tuple(signal.moved(state, self.trade_id) for signal in before)
+        return tuple(new for old, new in zip(before, self.signals, strict=True) if new is not old)
 
 
 class Preparation:
@@ -95,8 +107,7 @@ class Preparation:
         """A new trade for a strategy's case: SCANNER_SIGNAL and STRATEGY_PASS in one commit, then the rest."""
         spec, newest = case.spec, max(case.signals, key=lambda s: s.firing.bar_close_ns)
         trade_id = self._ids.trade_id(self._session())
-        signals = tuple(s.moved(SignalState.VALIDATED, trade_id) for s in case.signals)
-        plan = Plan(trade_id, None, signals, self._clock.now())
+        plan = Plan(trade_id, None, case.signals, self._clock.now())
         accepted = SignalAccepted(
             tuple(s.firing.scanner for s in case.signals), tuple(s.id for s in case.signals), case.key,
             newest.firing.bar_close_ns, newest.firing.price,
@@ -106,7 +117,7 @@ class Preparation:
             whose.account, whose.environment, spec.strategy_id, spec.version, Origin.STRATEGY.value,
             spec.symbol, case.side, spec.target_pct, spec.shield, spec.wealth_plan, spec.ladder,
         )  # fmt: skip
-        plan.add(accepted, passed, extra=trace(trade_id, case.decisions) + Changes(signals=signals))
+        plan.add(accepted, passed, decisions=case.decisions, state=SignalState.VALIDATED)
         if self._judgement.day_shield_hit(spec.strategy_id, spec.shield):
             plan.fail(DAY_SHIELD, "the day shield is hit: observing only")
         elif spec.autonomy != AUTO:
@@ -150,7 +161,7 @@ class Preparation:
             greeks.source.value,
         )  # fmt: skip
         self._judgement.learn_rule(found.contract, found.tick_rule)
-        plan.add(selected, extra=trace(trade.id, found.decisions))
+        plan.add(selected, decisions=found.decisions)
 
     async def _size(self, plan: Plan) -> None:
         trade = plan.trade
@@ -160,7 +171,7 @@ class Preparation:
             return
         sized = size(ladder, await self._wealth.state(ladder), self._clock.now(), trade.id)
         event = TradeSized(size_of(trade, sized.qty), sized.plan, sized.week, sized.level, sized.capital)
-        plan.add(event, extra=trace(trade.id, sized.decisions if trade.hand is None else ()))
+        plan.add(event, decisions=sized.decisions if trade.hand is None else ())
 
     def turned(self, trade: Trade, reversal: Reversal, timeout_s: int) -> tuple[str, ManualOpened]:
         """The trade that a reversal opens once the one it turns round has closed."""
@@ -180,7 +191,6 @@ def is_stale(trade: Trade, spec: StrategySpec, now_ns: int) -> bool:
     return now_ns - trade.fired_ns > max(spec.window_s, spec.entry_timeout_s) * SECOND
 
 
-def trace(trade_id: str, decisions: tuple[Decision, ...]) -> Changes:
+def owned(trade_id: str, decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
     """The decisions, as this trade's."""
-    ours = (d if d.trade_id == trade_id else replace(d, trade_id=trade_id) for d in decisions)
-    return Changes(decisions=tuple(ours))
+    return tuple(d if d.trade_id == trade_id else replace(d, trade_id=trade_id) for d in decisions)

@@ -9,6 +9,9 @@ from station.domain.clock import MILLISECOND, Clock
 
 SIGNAL_TO_WIRE: Final = "signal_to_wire"
 FILL_TO_PROTECT: Final = "fill_to_protect"
+SIGNAL_TO_SEND: Final = "signal_to_send"
+FILL_TO_SEND: Final = "fill_to_send"
+"""To the moment at which the broker is handed the order; to the wire, it has taken it."""
 _KEPT: Final = 4096
 
 
@@ -19,8 +22,8 @@ class Stopwatch:
         self._clock = clock
         self._started: dict[tuple[str, str], int] = {}
         self.laps: dict[str, deque[int]] = {
-            SIGNAL_TO_WIRE: deque(maxlen=_KEPT),
-            FILL_TO_PROTECT: deque(maxlen=_KEPT),
+            path: deque(maxlen=_KEPT)
+            for path in (SIGNAL_TO_WIRE, FILL_TO_PROTECT, SIGNAL_TO_SEND, FILL_TO_SEND)
         }
 
     def start(self, path: str, key: str) -> None:
@@ -31,6 +34,12 @@ class Stopwatch:
         began = self._started.pop((path, key), None)
         if began is not None:
             self._started.setdefault((path, to), began)
+
+    def split(self, path: str, key: str, into: str) -> None:
+        """A lap of `into`, while `path` goes on."""
+        began = self._started.get((path, key))
+        if began is not None:
+            self.laps[into].append(self._clock.perf() - began)
 
     def stop(self, path: str, key: str) -> None:
         began = self._started.pop((path, key), None)

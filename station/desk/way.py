@@ -9,11 +9,11 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from station.desk.entries import EntryDesk, is_unfilled
+from station.desk.entries import EntryDesk, Intent, is_unfilled
 from station.desk.judgement import Judged, Judgement, Refusal
 from station.desk.ledger import Ledger
 from station.desk.meant import OPPOSITE, ByHand, ByStrategy, Meant
-from station.desk.preparation import Plan, Preparation, is_stale, trace
+from station.desk.preparation import Plan, Preparation, is_stale, owned
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import Fatal, IllegalTransition, Refused, StorageUnavailable
@@ -91,7 +91,7 @@ class TradeWay:
         self._busy.add(trade_id)
         try:
             if plan is not None:
-                await self._commit(plan)
+                await self._enter(plan)
             while await self._step(trade_id) or trade_id in self._again:
                 self._again.discard(trade_id)
         except StorageUnavailable as error:
@@ -131,10 +131,8 @@ class TradeWay:
         """One step; True when the state moved on and the next may be due."""
         trade = self._ledger.trades[trade_id]
         match due(trade):
-            case Step.SELECT | Step.SIZE:
-                await self._commit(await self._preparation.of_trade(trade, self._signals.get(trade_id, ())))
-            case Step.JUDGE:
-                await self._judge(trade)
+            case Step.SELECT | Step.SIZE | Step.JUDGE:
+                await self._enter(await self._preparation.of_trade(trade, self._signals.get(trade_id, ())))
             case Step.AWAIT_ENTRY:
                 await self._await_entry(trade)
             case Step.PROTECT:
@@ -149,57 +147,77 @@ class TradeWay:
 
     # --- steps --------------------------------------------------------------------------------------
 
+    async def _enter(self, plan: Plan) -> None:
+        """Commit what is planned; where that makes a sized trade, judge it under the instrument's lock, and if
+        it stands commit its intent with the rest and send it."""
+        if due(plan.trade) is not Step.JUDGE:
+            await self._commit(plan)
+            return
+        async with self._locks.hold(plan.trade.symbol):
+            intent = None
+            try:
+                intent = await self._judge(plan)
+            except Exception:
+                # What was planned before stands; the judgement breaks again alone.
+                if not plan.moves:
+                    raise
+            await self._commit(plan)
+            if intent is not None:
+                await self._entries.submit(plan.trade, intent)
+                self._stopwatch.stop(SIGNAL_TO_WIRE, plan.trade_id)
+
     async def _commit(self, plan: Plan) -> None:
         """What was planned, each transition durable before the next is written."""
-        trade = await self._ledger.record_each(plan.trade_id, plan.moves)
-        self._signals[plan.trade_id] = plan.signals
-        for signal in plan.signals:
-            self._pool.update(signal)
-        if trade is not None and trade.state is TradeState.FAILED:
-            self._stopwatch.drop(SIGNAL_TO_WIRE, trade.id)
+        try:
+            await self._ledger.record_each(plan.trade_id, plan.moves)
+        finally:
+            trade = self._ledger.trades.get(plan.trade_id)
+            if trade is not None:
+                self._signals[trade.id] = plan.signals_in(trade.state)
+                for signal in self._signals[trade.id]:
+                    self._pool.update(signal)
+        if plan.trade.state is TradeState.FAILED:
+            self._stopwatch.drop(SIGNAL_TO_WIRE, plan.trade_id)
 
-    async def _judge(self, trade: Trade) -> None:
-        """Judge the sized proposal, and if it stands commit the intent and send it, under the lock."""
-        meant = self._meant(trade)
+    async def _judge(self, plan: Plan) -> Intent | None:
+        """Add to the plan what becomes of a sized trade: its intent, or its end."""
+        trade, meant = plan.trade, self._meant(plan)
         assert trade.contract is not None
         if meant is None:
-            await self._fail(trade, "stale", "what it was opened on grew old before the entry")
-            return
-        async with self._locks.hold(trade.symbol):
-            judged = meant.judge(trade)
-            if judged.refused is not None:
-                await self._fail(trade, judged.refused.code, judged.refused.reason, judged.decisions)
-                return
-            quote = self._judgement.quote(trade.contract)
-            rule = self._judgement.tick_rule(trade.contract)
-            terms = meant.terms(quote, rule) if quote else None
-            if terms is None:
-                await self._fail(trade, "quote", "no sane two-sided quote to price the entry")
-                return
-            ticket = self._entries.ticket(trade, judged.qty, terms)
-            denied, said = await self._entries.margin(trade, ticket)
-            decisions = judged.decisions if said is None else (*judged.decisions, said)
-            denied = denied or await self._used_up(meant, judged)
-            if denied is not None:
-                await self._fail(trade, denied.code, denied.reason, decisions)
-                return
-            signals = self._moved_signals(trade, SignalState.EXECUTING)
-            extra = trace(trade.id, decisions) + Changes(signals=signals)
-            await self._entries.submit(
-                trade, ticket, terms, extra, timeout_s=meant.timeout_s, walks=meant.walks
-            )
-            self._stopwatch.stop(SIGNAL_TO_WIRE, trade.id)
+            plan.fail("stale", "what it was opened on grew old before the entry")
+            return None
+        judged = meant.judge(trade)
+        if judged.refused is not None:
+            plan.fail(judged.refused.code, judged.refused.reason, judged.decisions)
+            return None
+        quote = self._judgement.quote(trade.contract)
+        rule = self._judgement.tick_rule(trade.contract)
+        terms = meant.terms(quote, rule) if quote else None
+        if terms is None:
+            plan.fail("quote", "no sane two-sided quote to price the entry")
+            return None
+        ticket = self._entries.ticket(trade, judged.qty, terms)
+        denied, said = await self._entries.margin(trade, ticket)
+        decisions = judged.decisions if said is None else (*judged.decisions, said)
+        denied = denied or await self._used_up(meant, judged)
+        if denied is not None:
+            plan.fail(denied.code, denied.reason, decisions)
+            return None
+        intent = self._entries.intent(ticket, terms, meant)
+        plan.add(intent.event, decisions=decisions, state=SignalState.EXECUTING)
+        return intent
 
-    def _meant(self, trade: Trade) -> Meant | None:
+    def _meant(self, plan: Plan) -> Meant | None:
         """What the entry is meant to be; None once that is too old, or its strategy is gone."""
-        now = self._clock.now()
+        trade, now = plan.trade, self._clock.now()
         if trade.hand is not None:
             old = now - trade.opened_ns > HAND_AGE_S * SECOND
             return None if old else ByHand(trade.hand, self._judgement, self._use_override)
         spec = self._spec(trade)
         if spec is None or is_stale(trade, spec, now):
             return None
-        return ByStrategy(spec, self._confidence(trade), self._judgement)
+        confidence = max((signal.confidence for signal in plan.signals), default=0)
+        return ByStrategy(spec, confidence, self._judgement)
 
     async def _used_up(self, meant: Meant, judged: Judged) -> Refusal | None:
         try:
@@ -266,7 +284,9 @@ class TradeWay:
         if trade.state is TradeState.BUY_SUBMITTED and self._ledger.book.orders[trade.entry_ref].filled:
             raise IllegalTransition(f"trade {trade.id} has fills and cannot fail")
         await self._ledger.record(
-            trade.id, TradeFailed(cause, reason), extra=trace(trade.id, decisions) + Changes(signals=signals)
+            trade.id,
+            TradeFailed(cause, reason),
+            extra=Changes(decisions=owned(trade.id, decisions), signals=signals),
         )
         self._stopwatch.drop(SIGNAL_TO_WIRE, trade.id)
 
@@ -280,6 +300,3 @@ class TradeWay:
 
     def _spec(self, trade: Trade) -> StrategySpec | None:
         return self.specs().get(trade.strategy)
-
-    def _confidence(self, trade: Trade) -> int:
-        return max((signal.confidence for signal in self._signals.get(trade.id, ())), default=0)

@@ -272,7 +272,12 @@ def evolve(trade: Trade | None, trade_id: str, event: TradeEvent, at_ns: int) ->
         raise IllegalTransition(f"trade {trade_id} does not exist: {event.type} came first")
     if isinstance(event, ExitsSet | PartAsked | ReverseAsked):
         return replace(_asked(trade, event), updated_ns=at_ns)
-    return replace(_evolved(trade, event, at_ns), updated_ns=at_ns)
+    after = _evolved(trade, event, at_ns)
+    if after is trade:
+        return replace(trade, updated_ns=at_ns)
+    # Nobody else has seen it yet, and a second copy of so many fields is what most of a transition costs.
+    object.__setattr__(after, "updated_ns", at_ns)
+    return after
 
 
 def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:

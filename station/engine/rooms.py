@@ -195,6 +195,7 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         clock=clock, ledger=ledger, inbox=inbox, submitter=submitter, broker=broker, locks=locks,
         hands=hands, judgement=judgement, buying_power=lambda: money.buying_power,
         spec=lambda trade: specs().get(trade.strategy), ask_reconcile=reconciler.ask, terms=execution,
+        stopwatch=stopwatch,
     )  # fmt: skip
     preparation = Preparation(
         clock=clock, ids=outside.stores.ids, identity=hooks.identity, session=hooks.session, options=options,

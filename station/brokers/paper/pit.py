@@ -131,7 +131,7 @@ class Pit:
 
     def look(self, contract: Contract) -> Touch | None:
         """The book of a contract now, None before its market opens."""
-        found = self._quoter.touches((contract,), self.now_ns).get(contract)
+        found = self._quoter.touch(contract, self.now_ns)
         if found is not None and self._plan.holds("zero_bid", self.now_ns, contract.symbol):
             return found._replace(bid=0)
         return found

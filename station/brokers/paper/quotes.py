@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -282,13 +283,22 @@ class Lone(NamedTuple):
         return self._replace(bid=0)
 
 
+@dataclass(slots=True)
+class _Single:
+    panel: Panel
+    mark: int = -1
+    touch: Touch | None = None
+
+
 class Quoter:
-    """The book of any contracts at any instant of the session; it keeps nothing but the marks."""
+    """The book of any contracts at any instant of the session; it keeps nothing but the marks, and of single
+    contracts what it worked out last."""
 
     def __init__(self, tape: Tape, calendar: Calendar) -> None:
         self._tape = tape
         self._calendar = calendar
         self._marks: dict[str, Marks] = {}
+        self._single: dict[Contract, _Single] = {}
 
     def marks(self, symbol: str) -> Marks:
         found = self._marks.get(symbol)
@@ -302,6 +312,18 @@ class Quoter:
     def board(self, panel: Panel, symbol: str, mark: int) -> Board | Lone:
         marks = self.marks(symbol)
         return panel.touches(marks.at_ns[mark], marks.price[mark], marks.vol[mark])
+
+    def touch(self, contract: Contract, now_ns: int) -> Touch | None:
+        """The book of one contract at an instant; None before its market opens."""
+        mark = self.marks(contract.symbol).at(now_ns)
+        if mark < 0:
+            return None
+        single = self._single.get(contract)
+        if single is None:
+            single = self._single[contract] = _Single(self.panel((contract,)))
+        if single.mark != mark:
+            single.mark, single.touch = mark, self.board(single.panel, contract.symbol, mark).touch(0)
+        return single.touch
 
     def touches(self, contracts: Sequence[Contract], now_ns: int) -> dict[Contract, Touch]:
         """The book of each contract at an instant; those whose market has not opened are left out."""

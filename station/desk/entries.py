@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -29,7 +30,7 @@ from station.domain.ports import Changes, OrderFailure
 from station.domain.signals import Decision
 from station.domain.specs import StrategySpec
 from station.domain.trade import Trade
-from station.execution import ExecutionTerms, InstrumentLocks, Submitter, within
+from station.execution import ExecutionTerms, InstrumentLocks, Submitter, at_once, within
 from station.execution.policy import EntryTerms, walked
 
 WORKING: Final = (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
@@ -97,15 +98,17 @@ class EntryDesk:
             terms.stop,
         )  # fmt: skip
 
-    async def margin(self, trade: Trade, ticket: Ticket) -> tuple[Refusal | None, Decision | None]:
+    async def margin(
+        self, trade: Trade, ticket: Ticket, meanwhile: Callable[[], Awaitable[None]]
+    ) -> tuple[Refusal | None, Decision | None]:
         """What the broker says the order would tie up, against what there is. No answer in time denies it
-        (FAULTS 21); so does a gate that closed meanwhile."""
+        (FAULTS 21); so does a gate that closed meanwhile. `meanwhile` is done where the answer takes a round
+        trip."""
         if not (self._terms.what_if and self._broker.capabilities.what_if):
             return None, None
         limit, value, refused = f"${self._buying_power():.2f}", "unknown", None
         try:
-            asked = self._broker.what_if(ticket)
-            need = (await within(self._clock, asked, self._terms.what_if_timeout_s, "what-if margin")).initial
+            need = await self._need(ticket, meanwhile)
         except BrokerUnavailable as error:
             refused = Refusal("WHAT_IF", str(error))
         except Refused as error:
@@ -118,6 +121,18 @@ class EntryDesk:
                 refused = Refusal("GATE", "entries were closed while the broker was asked")
         verdict, reason = ("block", refused.reason) if refused else ("pass", "the broker's margin for it")
         return refused, Decision(trade.id, "what-if", verdict, reason, self._clock.now(), value, limit)
+
+    async def _need(self, ticket: Ticket, meanwhile: Callable[[], Awaitable[None]]) -> Decimal:
+        question = self._broker.what_if(ticket)
+        answer = asyncio.ensure_future(
+            within(self._clock, question, self._terms.what_if_timeout_s, "what-if margin")
+        )
+        try:
+            if not await at_once(answer):
+                await meanwhile()
+            return (await answer).initial
+        finally:
+            answer.cancel()
 
     def intent(self, ticket: Ticket, terms: EntryTerms, meant: Meant) -> Intent:
         """What is to be committed before the ticket may be sent."""

@@ -72,6 +72,11 @@ class Plan:
         self.moves.append((events, Changes(decisions=owned(self.trade_id, decisions), signals=moved)))
         self._stages[self.trade.state] = self.signals
 
+    def taken(self) -> list[Move]:
+        """The transitions to commit; each is handed out once."""
+        moves, self.moves = self.moves, []
+        return moves
+
     def signals_in(self, state: TradeState) -> tuple[Signal, ...]:
         """The signals as they are once the trade has come as far as `state`."""
         return self._stages.get(state, self.signals)

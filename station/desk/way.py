@@ -169,7 +169,7 @@ class TradeWay:
     async def _commit(self, plan: Plan) -> None:
         """What was planned, each transition durable before the next is written."""
         try:
-            await self._ledger.record_each(plan.trade_id, plan.moves)
+            await self._ledger.record_each(plan.trade_id, plan.taken())
         finally:
             trade = self._ledger.trades.get(plan.trade_id)
             if trade is not None:
@@ -197,7 +197,7 @@ class TradeWay:
             plan.fail("quote", "no sane two-sided quote to price the entry")
             return None
         ticket = self._entries.ticket(trade, judged.qty, terms)
-        denied, said = await self._entries.margin(trade, ticket)
+        denied, said = await self._entries.margin(trade, ticket, lambda: self._commit(plan))
         decisions = judged.decisions if said is None else (*judged.decisions, said)
         denied = denied or await self._used_up(meant, judged)
         if denied is not None:

@@ -1,6 +1,6 @@
 """Orders: our own book of them, the one submit site, instrument locks, and reconciliation with the broker."""
 
-from station.execution.asking import within
+from station.execution.asking import at_once, within
 from station.execution.book import Interpretation, OrderBook
 from station.execution.locks import InstrumentLocks
 from station.execution.policy import ExecutionTerms
@@ -17,6 +17,7 @@ __all__ = [
     "Plan",
     "SendCaps",
     "Submitter",
+    "at_once",
     "plan_reconciliation",
     "within",
 ]

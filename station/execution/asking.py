@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import BrokerUnavailable
 
 T = TypeVar("T")
+TURNS: Final = 4
 
 
 async def within(clock: Clock, question: Coroutine[Any, Any, T], timeout_s: float, what: str) -> T:
@@ -31,3 +32,15 @@ async def within(clock: Clock, question: Coroutine[Any, Any, T], timeout_s: floa
         raise BrokerUnavailable(f"{what}: no answer within {timeout_s:g} s") from None
     finally:
         timer.cancel()
+
+
+async def at_once(answer: asyncio.Future[Any]) -> bool:
+    """Whether it is there after a few turns of the loop, as the answer of an exchange in this process is."""
+    loop = asyncio.get_running_loop()
+    for _ in range(TURNS):
+        if answer.done():
+            return True
+        turn = loop.create_future()
+        loop.call_soon(turn.set_result, None)
+        await turn
+    return answer.done()

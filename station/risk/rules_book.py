@@ -106,8 +106,20 @@ def leverage(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     return against_equity("leverage", "LEVERAGE", total, view.equity, limits.leverage * 100)
 
 
-def _before_and_after(proposal: Proposal, view: RiskView, limits: Limits) -> tuple[Weights, Weights] | None:
-    """The book's weights without and with the order; None where the order's greeks are not known."""
+_Book = tuple[Weights, Weights] | None
+_latest: tuple[Proposal, RiskView, Limits, _Book] | None = None
+
+
+def _before_and_after(proposal: Proposal, view: RiskView, limits: Limits) -> _Book:
+    """The book's weights without and with the order; None where the order's greeks are not known. Three rules
+    ask in turn about the very same order, and an order waits for the answer."""
+    global _latest
+    if _latest is None or not (_latest[0] is proposal and _latest[1] is view and _latest[2] is limits):
+        _latest = proposal, view, limits, _weighed(proposal, view, limits)
+    return _latest[3]
+
+
+def _weighed(proposal: Proposal, view: RiskView, limits: Limits) -> _Book:
     added = _as_held(proposal, view)
     if added is None:
         return None

@@ -128,7 +128,7 @@ async def _send(run: SimulatedRun, command: Command) -> Reply:
     """Once is enough in one process: the answer comes, or the process ends."""
     link = run.local_link()
     await link.open()
-    asked = asyncio.create_task(link.ask(command, timeout_s=5.0))
+    asked = asyncio.create_task(link.ask(command, timeout_s=60.0))
     while not asked.done():
         await _pass(run, 0)
     reply = await asked

@@ -28,7 +28,8 @@ TOKEN: Final = "preview"
 
 
 async def preview(engine: Engine, ticket: LinkTicket) -> Json:
-    """The document; what cannot be previewed says why in `problems`, in place of a contract and its figures."""
+    """The document; what cannot be previewed says why in `problems`, in place of a contract and its figures.
+    `fits` is the quantity that the size rules pass."""
     try:
         asked = read_ticket(ticket)
     except BadInput as bad:
@@ -61,12 +62,13 @@ async def _opening(engine: Engine, asked: Asked, contract: Contract, hand: HandO
     own = asked.own_exits()
     terms = None if quote is None else hand_terms(hand.kind, hand.limit, hand.stop, quote, rule)
     paid = None if terms is None else terms.decision_price
-    _, verdict = rooms.judgement.verdict(hand_proposal(contract, hand, own, quote))
+    fitted, verdict = rooms.judgement.verdict(hand_proposal(contract, hand, own, quote))
     greeks = rooms.options.greeks(contract, now) if contract.is_option else None
     document = _document(asked, contract, quote, verdict) | {
         "limit": _text(terms.limit if terms is not None else hand.limit),
         "steps": [[f"{edge}", f"{step}"] for edge, step in rule.steps],
         "kind": asked.pricing.value,
+        "fits": int(fitted.qty),
         "greeks": _greeks(greeks),
         "margin": await _margin(engine, contract, hand, terms and terms.limit),
     }

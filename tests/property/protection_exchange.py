@@ -159,6 +159,12 @@ class FairExchange:
         if account.trade.entry_filled > 0:
             self._evolve(trade_id, EntryEnded(account.trade.entry_ref, OrderState.CANCELLED))
 
+    def hand(self, trade_id: str, event: TradeEvent) -> None:
+        """What a hand asks of a trade that holds something."""
+        trade = self.accounts[trade_id].trade
+        if trade.open_qty > 0 and trade.state in (TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED):
+            self._evolve(trade_id, event)
+
     def _booked(self, trade_id: str, ref: str, purpose: Purpose, qty: Decimal, price: Decimal) -> None:
         self.fills += 1
         exec_id = f"e{self.fills}.01"

@@ -107,8 +107,12 @@ def performed(exchange: FairExchange, act: Act) -> Callable[[], None]:
     return run
 
 
+def _nothing(_: FairExchange) -> None:
+    return None
+
+
 def history(
-    acts: list[Act], trades: list[Opened], moods: list[str]
+    acts: list[Act], trades: list[Opened], moods: list[str], more: Callable[[FairExchange], None] = _nothing
 ) -> tuple[FairExchange, Watch, list[tuple[str, BaseException]]]:
     watches: list[Watch] = []
 
@@ -118,6 +122,7 @@ def history(
         for n, (qty, shield, ladder) in enumerate(trades, start=1):
             exchange.open_trade(f"T{n}", qty, shield, ladder)
             exchange.fill_entry(f"T{n}", 1, Decimal("10.00"))
+        more(exchange)
         for act in acts:
             exchange.at(START + act.at_s * SECOND, performed(exchange, act))
         # From here on the exchange is in order: whatever happened, everything must be sold.

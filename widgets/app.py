@@ -12,29 +12,24 @@ from typing import ClassVar, Final
 
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
 from textual.driver import Driver
 from textual.events import Resize
 from textual.filter import LineFilter
 from textual.geometry import Size
-from textual.layout import Layout
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import BadInput
 from station.link import Link, LinkState, PositionRow
-from widgets import alerts, feed, header, ink, orders, positions, strategies, watch, wealth
+from widgets import header, ink
 from widgets.account import AccountStrip
-from widgets.actions import ACTIONS, BY_NAME, PANE_KEYS, PANES, Action, remapped, spoken
-from widgets.book import BookPane
-from widgets.chain import ChainPane
-from widgets.chart import ChartPane
+from widgets.actions import ACTIONS, BY_NAME, PANES, Action, remapped, spoken
 from widgets.dealing import Dealing
 from widgets.driver import TerminalDriver, wants_mouse
-from widgets.floorplan import LARGE_FROM, PlanLayout, columns_of, seen, usual
+from widgets.floor import FloorPlan, FloorScreen, floor_panes
+from widgets.floorplan import LARGE_FROM, columns_of, seen, usual
 from widgets.footer import KeyLine, NoticeLine
-from widgets.frames import FrameCompositor
 from widgets.hand import DETACHED, STOPPED, Hand
 from widgets.header import HeaderStrip
 from widgets.manner import Manner
@@ -49,26 +44,6 @@ NOTICE_S: Final = 15
 BUILT: Final = frozenset({"header", "account", "floor", "pages", "notice", "keys"})
 
 _log = logging.getLogger(__name__)
-
-
-class FloorPlan(Container):
-    """The panes, where the plan puts them."""
-
-    def __init__(self) -> None:
-        super().__init__(id="floor")
-        self.plan = PlanLayout()
-
-    @property
-    def layout(self) -> Layout:
-        return self.plan
-
-
-class FloorScreen(Screen[None], inherit_bindings=False):
-    """The base screen; its keys are the action table's, none of the toolkit's, and its frames are small."""
-
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
-        self._compositor = FrameCompositor()
 
 
 class FloorApp(App[str], inherit_bindings=False):
@@ -121,27 +96,10 @@ class FloorApp(App[str], inherit_bindings=False):
         yield HeaderStrip(id="header", ascii_only=plain)
         yield AccountStrip(id="account", ascii_only=plain)
         with FloorPlan():
-            yield from self._compose_panes(plain=plain)
+            yield from floor_panes(self.aim, plain=plain)
         yield Pages(ascii_only=plain)
         yield NoticeLine(id="notice", ascii_only=plain)
         yield KeyLine(id="keys", shown=self.shown_key, ascii_only=plain)
-
-    def _compose_panes(self, *, plain: bool) -> ComposeResult:
-        key = PANE_KEYS
-        yield Pane(key["watch"], "Watchlist", watch.part, watch.content, id="watch", ascii_only=plain,
-                   on_pick=lambda symbol: self.aim(symbol=symbol))  # fmt: skip
-        yield ChartPane(key["chart"], id="chart", ascii_only=plain)
-        yield Pane(key["positions"], "Positions", positions.part, positions.content, id="positions",
-                   ascii_only=plain)  # fmt: skip
-        yield Pane(key["orders"], "Working orders", orders.part, orders.content, id="orders", ascii_only=plain)
-        yield ChainPane(key["chain"], id="chain", ascii_only=plain,
-                        on_contract=lambda contract: self.aim(contract=contract))  # fmt: skip
-        yield BookPane(key["book"], id="book", ascii_only=plain)
-        yield Pane(key["feed"], "Scanner feed", feed.part, feed.content, id="feed", ascii_only=plain)
-        yield Pane(key["strategies"], "Strategies", strategies.part, strategies.content, id="strategies",
-                   ascii_only=plain)  # fmt: skip
-        yield Pane(key["wealth"], "Wealth", wealth.part, wealth.content, id="wealth", ascii_only=plain)
-        yield Pane(key["alerts"], "Alerts", alerts.part, alerts.content, id="alerts", ascii_only=plain)
 
     async def on_mount(self) -> None:
         await self.link.open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -15,19 +16,23 @@ from station.link import (
     Chain,
     ClosePart,
     Command,
+    Data,
     FiringRow,
+    LinkDown,
     LinkState,
     PositionRow,
+    PreviewOrder,
     Reply,
     ReverseTrade,
     WorkingOrder,
 )
 from widgets import feed, orders, words
 from widgets.amend import AmendDialog
-from widgets.order import BUY, MARKET, MID, SELL, Order
+from widgets.order import BUY, MARKET, MID, SELL, Order, ticket_of
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.orderline import Known
 from widgets.pane import Pane
+from widgets.preview import cost_of, preview_of
 from widgets.sight import nearest_strike, strike_text
 from widgets.ticket_dialog import Counter, TicketDialog
 
@@ -236,16 +241,36 @@ class Dealing:
         if barred:
             self._app.tell(barred, "bad")
             return
+        self._app.run_worker(self._reverse(row), group="reverse", exit_on_error=False)
+
+    async def _reverse(self, row: PositionRow) -> None:
+        """Ask with what the other side would cost, as far as the engine can say it now."""
         label, token = words.contract(row.label, self._now_ns()), self._mint()
+        about = await self._about(row)
         self._confirm(
             "REVERSE",
             [f"{label} ×{words.count(row.qty)} is closed at market.",
              "Once that has filled, the opposite right is bought: same expiry, nearest the same delta.",
-             "Every rule judges that first; if one refuses, nothing is closed."],
+             "Every rule judges that first; if one refuses, nothing is closed.", *about],
             f"close it and go the other way ({self._environment()})",
             lambda: self._send(ReverseTrade(row.trade_id, token, self._by), f"reversing {label}"),
             warn="This opens new risk.",
         )  # fmt: skip
+
+    async def _about(self, row: PositionRow) -> list[str]:
+        held = order_of_label(row.label, BUY)
+        if held is None or held.strike is None:
+            return []
+        right = "P" if held.right == "C" else "C"
+        other = replace(held, right=right, qty=max(int(row.qty), 1), kind=MARKET)
+        try:
+            reply = await self._app.link.ask(PreviewOrder(ticket_of(other)))
+            told = preview_of(reply.json) if isinstance(reply, Data) else None
+        except (LinkDown, ValueError):
+            told = None
+        if told is None or told.document.get("cost") is None:
+            return []
+        return ["", f"At this strike that would be about {cost_of(told)}, all of which can be lost."]
 
     # --- working orders ----------------------------------------------------------------------------
 

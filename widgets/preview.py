@@ -148,6 +148,11 @@ def _plain(value: Any) -> str:
     return "--" if found is None else words.price(found)
 
 
+def cost_of(preview: Preview) -> str:
+    """`$1,120.00, fees 1.30`."""
+    return _cost(preview.document)
+
+
 def _cost(known: Mapping[str, Any]) -> str:
     cost = _money(str(known.get("cost", "")).removeprefix("-"))
     fees = _number(known.get("fees"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from station.domain.errors import BadInput
 from station.link import (
@@ -304,7 +304,9 @@ async def test_reversing_asks_and_enter_leaves_it() -> None:
         assert isinstance(stage.app.screen, ConfirmDialog)
         await press(stage, pilot, "enter")
         assert orders(stage) == [] and len(stage.app.screen_stack) == 1
-        await press(stage, pilot, "V", "y")
+        await press(stage, pilot, "V")
+        assert "about $830.00" in str(stage.app.screen.query(Static).first().render())
+        await press(stage, pilot, "y")
         sent = orders(stage)
         assert (
             len(sent) == 1 and isinstance(sent[0], ReverseTrade) and sent[0].trade_id == "T1" and sent[0].token
@@ -314,7 +316,7 @@ async def test_reversing_asks_and_enter_leaves_it() -> None:
 async def test_a_working_order_is_modified_in_two_steps() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=SIZE) as pilot:
-        await press(stage, pilot, "u", "end", "M", "up", "enter")
+        await press(stage, pilot, "u", "end", "enter", "up", "enter")
         assert isinstance(stage.app.screen, AmendDialog) and orders(stage) == []
         await press(stage, pilot, "enter")
         assert orders(stage) == [], "enter goes back"

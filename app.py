@@ -151,9 +151,26 @@ def _parser() -> _Parser:
     bench.add_argument("--trials", type=_natural, default=200, metavar="N")
     _simple(verbs, "doctor", "is everything ready before the open")
 
+    _journal(verbs)
     _profiles(verbs)
     _emulated(verbs)
     return parser
+
+
+def _journal(verbs: Any) -> None:
+    journal = _simple(verbs, "journal", "trades found by date, symbol, strategy, result, tag or text")
+    journal.add_argument("--date", default="", metavar="YYYY-MM-DD", help="the day they were opened")
+    for name in ("symbol", "strategy", "tag"):
+        journal.add_argument(f"--{name}", default="", metavar=name.upper())
+    journal.add_argument("--result", default="", metavar="R", help="win, loss, flat, open, refused or any")
+    journal.add_argument("--text", default="", metavar="TEXT", help="anywhere in a trade, its notes and tags")
+    note = _simple(verbs, "note", "write a line about a trade into the journal")
+    note.add_argument("id", metavar="ID")
+    note.add_argument("text", metavar="TEXT")
+    tag = _simple(verbs, "tag", "put a tag on a trade, or take it off")
+    tag.add_argument("id", metavar="ID")
+    tag.add_argument("tag", metavar="TAG")
+    tag.add_argument("--off", action="store_true", help="take it off")
 
 
 def _profiles(verbs: Any) -> None:

@@ -24,10 +24,12 @@ from station.link import (
     KillRelease,
     LiftQuarantine,
     LinkDown,
+    NoteTrade,
     Query,
     Scanners,
     Status,
     Stop,
+    TagTrade,
     Takeover,
     request,
 )
@@ -164,6 +166,27 @@ def report(arguments: argparse.Namespace) -> Outcome:
     return Outcome(document, text.rstrip())
 
 
+def journal(arguments: argparse.Namespace) -> Outcome:
+    from station.journal import open_journal
+    from station.journal.entries import JournalFilter
+    from station.journal.tables import journal_table
+
+    names = ("date", "symbol", "strategy", "result", "tag", "text")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
+    wanted = JournalFilter.parse(given)
+    with open_journal(arguments.runtime) as book:
+        document = asyncio.run(book.entries(wanted))
+    return Outcome(document, _rendered(journal_table(document)))
+
+
+def note(arguments: argparse.Namespace) -> Outcome:
+    return _command(arguments, NoteTrade(trade_id=arguments.id, text=arguments.text, by=BY))
+
+
+def tag(arguments: argparse.Namespace) -> Outcome:
+    return _command(arguments, TagTrade(trade_id=arguments.id, tag=arguments.tag, on=not arguments.off, by=BY))
+
+
 def wealth(arguments: argparse.Namespace) -> Outcome:
     from station.engine.reports import standing_of
     from station.journal.wealth import wealth_document, wealth_markdown
@@ -296,6 +319,7 @@ def _rendered(thing: RenderableType) -> str:
 VERBS: Final[dict[str, Callable[[argparse.Namespace], Outcome]]] = {
     "status": status, "kill": kill, "flatten": flatten, "gate": gate, "stop": stop, "takeover": takeover,
     "trades": trades, "story": story, "scanners": scanners, "verify": verify, "replay-log": replay_log,
-    "scan": scan, "stats": stats, "report": report, "wealth": wealth, "bench": bench, "doctor": doctor,
+    "scan": scan, "stats": stats, "report": report, "wealth": wealth, "journal": journal,
+    "note": note, "tag": tag, "bench": bench, "doctor": doctor,
     "preflight": preflight, "why": why, "profiles": profiles,
 }  # fmt: skip

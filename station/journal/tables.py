@@ -36,6 +36,24 @@ def trades_table(shape: Json) -> Table:
     return table
 
 
+def journal_table(shape: Json) -> Table:
+    """What `journal` prints: one row a trade, the newest first, with its result, tags and how many notes."""
+    title = f"{shape['found']} of {shape['total']} trades"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in ("id", "opened", "strategy", "contract", "result"):
+        table.add_column(name, no_wrap=True)
+    for name in ("net", "held s", "notes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("tags")
+    for row in shape["trades"]:
+        table.add_row(
+            row["id"], _et(row["opened_utc"]), row["strategy"], row["label"], row["result"],
+            _result(row["net_pnl"]), "" if row["hold_s"] is None else str(row["hold_s"]),
+            str(row["notes"] or ""), " ".join(row["tags"]),
+        )  # fmt: skip
+    return table
+
+
 def _counted(trades: list[Json]) -> str:
     return f"{len(trades)} trade{'' if len(trades) == 1 else 's'}"
 

@@ -87,6 +87,16 @@ def test_wealth_stands_against_its_plan_and_a_week_has_its_report(lived: Path) -
     assert "## Wealth against plan" in report
 
 
+def test_the_journal_is_searched_in_a_stopped_directory(lived: Path) -> None:
+    found = document("journal", "--result", "win", "--symbol", "SPY", "--runtime", str(lived))
+    (row,) = found["trades"]
+    assert (row["symbol"], row["result"], found["found"]) == ("SPY", "win", 1)
+    assert document("journal", "--date", "2026-11-17", "--runtime", str(lived))["found"] == 0
+    assert row["id"] in vigil("journal", "--text", "spy_trend", "--runtime", str(lived)).stdout
+    refused(vigil("journal", "--result", "nice", "--runtime", str(lived)), 2, "'nice'", "win, loss")
+    refused(vigil("note", row["id"], "good exit", "--runtime", str(lived)), 1, "no engine runs")
+
+
 def test_scanners_lists_the_catalogue_of_a_directory_and_of_none(lived: Path, tmp_path: Path) -> None:
     here = document("scanners", "--runtime", str(lived))["scanners"]
     fresh = document("scanners", "--runtime", str(tmp_path / "none"))["scanners"]

@@ -47,11 +47,15 @@ def test_fault_54_database_locked_between_two_transitions_is_gone_on_from_there(
             else:
                 assert lab.trades() == []
             await lab.until_true(lambda: bool(lab.entered()), limit_s=600)
-            entered = lab.first()
-            assert not taken or entered.id == lab.trades()[0].id
-            assert len(paper_rows(tmp_path, "SELECT order_ref FROM orders WHERE purpose = 'entry'")) == 1
-            states = ours(tmp_path, f"SELECT DISTINCT state FROM signals WHERE trade_id = '{entered.id}'")
-            assert states == [(SignalState.EXECUTING.value,)]
+            entered = lab.entered()
+            assert not taken or entered[0].id == lab.trades()[0].id
+            sent = [
+                ref for (ref,) in paper_rows(tmp_path, "SELECT order_ref FROM orders WHERE purpose = 'entry'")
+            ]
+            assert sorted(sent) == sorted(trade.entry_ref for trade in entered)
+            for trade in entered:
+                states = ours(tmp_path, f"SELECT DISTINCT state FROM signals WHERE trade_id = '{trade.id}'")
+                assert states == [(SignalState.EXECUTING.value,)]
 
     play(work)
     assert_sound(tmp_path)

@@ -254,12 +254,14 @@ class HelpDialog(Dialog[None]):
                 ]
                 if group == CHART:
                     rows.append(("1 … 9 0", f"Timeframe: {', '.join(TIMEFRAMES)}.", _AMBER))
-                if group == DEAL:
-                    rows += [(f": {example}", meaning, _GREY) for example, meaning in GRAMMAR]
                 if group == LOOK:
                     rows.append(("ctrl+p", "All of this by name.", _AMBER))
                 yield Static(Text(group, style=f"bold {_WHITE}"))
                 yield Static(Text.assemble(keys_text(*rows), "\n"))
+                if group == DEAL:
+                    lines = [(example, meaning, _AMBER) for example, meaning in GRAMMAR]
+                    yield Static(Text("An order line", style=f"bold {_WHITE}"))
+                    yield Static(Text.assemble(keys_text(*lines), "\n"))
 
     def action_scroll(self, step: int) -> None:
         self.query_one("#pages", VerticalScroll).scroll_relative(y=step, animate=False)

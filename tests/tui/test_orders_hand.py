@@ -50,6 +50,7 @@ async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> None:
             stage.app.screen.query_one(Input).value = key
         else:
             await pilot.press(key)
+        await stage.app.workers.wait_for_complete()
     await stage.settle(pilot)
 
 

@@ -31,6 +31,7 @@ def pressing(stage: Stage, keys: list[str]) -> Callable[[Pilot[str]], object]:
                 stage.app.screen.query_one(Input).value = key
             else:
                 await pilot.press(key)
+            await stage.app.workers.wait_for_complete()
         await stage.settle(pilot)
 
     return press

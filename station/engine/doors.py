@@ -12,7 +12,16 @@ from structlog.typing import FilteringBoundLogger
 from station.clock import WallClock
 from station.domain.clock import MILLISECOND, utc_text
 from station.domain.errors import Refused
-from station.domain.events import Recorded
+from station.domain.events import (
+    Alerted,
+    ExecutionBooked,
+    GateChanged,
+    KillChanged,
+    LinkChanged,
+    Recorded,
+    TradeClosed,
+    TradeFailed,
+)
 from station.engine.commands import Commander
 from station.engine.engine import Engine
 from station.engine.killfile import BEAT_S as KILL_FILE_BEAT_S
@@ -27,6 +36,12 @@ PANES_BEAT_S: Final = 1.0
 KEPT: Final = 6000
 LOG_BEAT_S: Final = 0.02
 """Lines of the log wait this long, so that writing them never stands between a signal and its order."""
+
+
+URGENT: Final = (
+    Alerted, ExecutionBooked, GateChanged, KillChanged, LinkChanged, TradeClosed, TradeFailed,
+)  # fmt: skip
+"""What the eye must have at once."""
 
 
 class LoopLag:
@@ -134,6 +149,8 @@ class Doors:
         lines, self._lines = self._lines, []
         for item in lines:
             self._write_line(item)
+        if self._server is not None and any(isinstance(item.event, URGENT) for item in lines):
+            self._server.hurry()
 
     def _write_line(self, item: Recorded) -> None:
         """One line an event; `trade_id` correlates them."""

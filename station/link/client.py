@@ -21,6 +21,7 @@ from station.link.codec import (
     frame,
     raw,
 )
+from station.link.floor import is_urgent
 from station.link.messages import (
     PROTOCOL,
     Answer,
@@ -237,8 +238,11 @@ class LinkClient:
             if self.view.answer(name, part):
                 self.on_news()
         elif part is not None:
+            before = getattr(self.view.floor, name)
             self.view.floor = msgspec.structs.replace(self.view.floor, **{name: part})
             self.view.versions[name] += 1
+            if is_urgent(before, part):
+                self.on_news()
 
     def _hang_up(self, reason: str) -> None:
         if self._wire is not None:
@@ -246,6 +250,7 @@ class LinkClient:
             self._wire = None
         if self._state is not LinkState.CLOSED:
             self._state, self._detail = LinkState.LOST, reason
+            self.on_news()
         waiting, self._waiting = self._waiting, {}
         for answer in waiting.values():
             if not answer.done():

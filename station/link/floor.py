@@ -232,6 +232,18 @@ PART_NAMES: Final = ("header", "positions", "orders", "feed", "alerts", "strateg
 """What every screen gets, in the order of travel: what protects comes before what informs."""
 
 
+def is_urgent(before: object, after: object) -> bool:
+    """Whether a screen should not wait for its next beat to show it: an alert, a switch, the broker gone."""
+    if isinstance(after, Header):
+        return isinstance(before, Header) and switches(before) != switches(after)
+    return isinstance(before, Alerts) and isinstance(after, Alerts)
+
+
+def switches(header: Header) -> tuple[str, bool, bool]:
+    """Gate, kill switch and broker."""
+    return header.gate, header.kill, header.broker_up
+
+
 class Versions:
     """Counts the changes of each part of a run of floors. Parts are compared by value."""
 

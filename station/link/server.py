@@ -130,6 +130,13 @@ class LinkServer:
         for client in due:
             client.publish(self._versions, self._answers, encoded, now)
 
+    def hurry(self) -> None:
+        """Something happened that must reach the eye: publish now, whoever's turn it is."""
+        for client in self._clients:
+            client.hurry()
+        if self._clients:
+            self.publish_soon()
+
     def publish_soon(self) -> None:
         """Answer what was newly asked now, not at the next beat."""
         asyncio.get_running_loop().call_soon(self._publish_now)
@@ -339,6 +346,10 @@ class _Client(asyncio.Protocol):
         if self._paused_ns is not None:
             return now_ns - self._paused_ns > stall_limit_ns
         return self._hello is None and now_ns - self._connected_ns > HELLO_LIMIT_S * SECOND
+
+    def hurry(self) -> None:
+        """It is due at once."""
+        self._next_ns = 0
 
     def is_due(self, now_ns: int) -> bool:
         attached = self._interval_ns > 0 and self._compatible and not self._closing

@@ -471,3 +471,27 @@ async def test_the_local_link_is_the_same_port(clock: HandClock) -> None:
     await link.close()
     with pytest.raises(LinkDown):
         await link.ask(Kill())
+
+
+async def test_what_must_reach_the_eye_is_published_at_once_and_told_at_once(
+    path: Path, clock: HandClock
+) -> None:
+    async with served(path, clock) as (server, engine):
+        engine.floor = Floor(header=Header("PAPER", "OPEN", 1), alerts=Alerts())
+        link = await attached(path, clock)
+        news: list[str] = []
+        server.tick()
+        await until(lambda: link.view.floor.alerts is not None)
+        link.on_news = lambda: news.append("news")
+        engine.floor = Floor(header=Header("PAPER", "OPEN", 2), alerts=Alerts())
+        server.hurry()
+        await until(lambda: link.view.versions["header"] == 2)
+        assert news == [], "time alone is no news"
+        engine.floor = Floor(header=Header("PAPER", "CLOSED", 2), alerts=Alerts((AlertRow(1, "warn", "GATE"),)))
+        server.hurry()
+        await until(lambda: link.view.versions["alerts"] == 2)
+        assert news == ["news", "news"], "the gate, and the alert that tells of it"
+        await server.stop()
+        await until(lambda: link.state is LinkState.LOST)
+        assert len(news) == 3
+        await link.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from station.engine.bench.station import DAY, SEED, START
 from station.engine.bench.terminal import LIMIT_S, ROOT, Terminal, resident_mib
 from station.engine.doors import BEAT_S
 from station.engine.lease import is_held, read_holder
-from station.link import Data, LinkDown, Query, Status, Stop, request
+from station.link import Data, Gate, LinkDown, Query, Status, Stop, request
 
 PAINTED: Final = "PAPER"
 ATTACHED: Final = "PAPER"
@@ -51,6 +52,9 @@ class Running:
         if not isinstance(reply, Data):
             raise Fatal(f"bench: the engine refused {command}: {reply}")
         return json.loads(reply.json)
+
+    async def turn_gate(self, state: str) -> None:
+        await request(self._socket, Gate(state, by="bench"), LIMIT_S)
 
     async def trading(self) -> None:
         """Return once the engine trades."""
@@ -201,6 +205,7 @@ async def attached(runtime: Path, trials: int, seconds: float) -> list[Figure]:
         screen = Terminal(_session(runtime, 1.0))
         await screen.shows(ATTACHED)
         await WallClock().sleep(1.5)
+        eye = await _to_the_eye(engine, screen, trials)
         rate = [await screen.rate(1.0) / 1024 for _ in range(max(round(seconds), 1))]
         memory = resident_mib(screen.process.pid)
         await screen.end()
@@ -212,10 +217,25 @@ async def attached(runtime: Path, trials: int, seconds: float) -> list[Figure]:
     return [
         figure("re-attach → paint", "ms", attaches, 1000, None),
         figure("key → paint, 80x24", "ms", keys, 10, 50),
+        figure("event → eye, 160x45", "ms", eye, None, 300),
         figure("bytes to the terminal, 4 Hz, ordinary session", "KiB/s", rate, None, 8),
         Figure("memory: screen", "MiB", memory, memory, 1, 120),
         Figure("memory: engine, trading", "MiB", engine_memory, engine_memory, 1, 250),
     ]
+
+
+async def _to_the_eye(engine: Running, screen: Terminal, trials: int) -> list[float]:
+    """From the gate's command, through its commit, to the paint. A fill, a stop and a lost broker come the same
+    way, at whatever moment between two beats."""
+    wall, laps = WallClock(), list[float]()
+    for number in range(2 * ((trials + 1) // 2)):
+        state = ("reducing", "open")[number % 2]
+        since = wall.perf()
+        turned = asyncio.ensure_future(engine.turn_gate(state))
+        laps.append(await screen.shows(f"gate {state.upper()}", since=since))
+        await turned
+        await wall.sleep(QUIET_S * (1 + number % 9))
+    return laps
 
 
 async def _keys(screen: Terminal, trials: int) -> list[float]:

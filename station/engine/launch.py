@@ -22,7 +22,7 @@ from station.domain.errors import BadInput, Fatal
 from station.engine.instruments import enlist_configured
 from station.engine.lease import is_held
 from station.engine.options import RunOptions, Say
-from station.engine.profiles import profile_of
+from station.engine.profiles import prepare_home, profile_of
 from station.link import Link, pointer_file
 
 START_LIMIT_S: Final = 20.0
@@ -143,7 +143,7 @@ async def _together(
 def _spawn(options: RunOptions) -> subprocess.Popen[bytes]:
     """Start an engine of its own session, so that no terminal's end can reach it."""
     settings_for(options)
-    options.runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
+    prepare_home(options.runtime)
     command = [sys.executable, str(Path(sys.argv[0]).resolve()), "run", *_arguments(options)]
     log = os.open(options.runtime / "engine.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

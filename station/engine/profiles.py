@@ -13,6 +13,7 @@ from station.domain.errors import BadInput, Fatal
 from station.engine.lease import Lease, is_held
 from station.engine.options import PROFILES as FOLDER
 from station.journal.shapes import decimal_text
+from station.store.files import prepare_directory
 
 ASIDE: Final = ".set-aside"
 RESET_WORD: Final = "RESET"
@@ -32,6 +33,14 @@ def profile_of(runtime: Path) -> str:
     """The profile that a runtime directory belongs to, empty where it is none's."""
     whole = runtime.resolve()
     return whole.name if whole.parent.name == FOLDER and whole.name in _tables() else ""
+
+
+def prepare_home(runtime: Path) -> None:
+    """Make a runtime directory, and those above a profile's, for this user alone. Raises Fatal."""
+    if runtime.parent.name == FOLDER:
+        prepare_directory(runtime.parent.parent)
+        prepare_directory(runtime.parent)
+    prepare_directory(runtime)
 
 
 def reset(runtime: Path, name: str, word: str | None) -> Path:

@@ -26,13 +26,13 @@ from station.engine.faults import Probe, probe_from_environment
 from station.engine.lease import Lease
 from station.engine.logs import open_log
 from station.engine.options import RunOptions, Say
+from station.engine.profiles import prepare_home
 from station.engine.recorded import Recorded, read_recorded
 from station.engine.rooms import Outside
 from station.engine.summary import RunFacts, summarise
 from station.engine.tuning import pinned, with_stored
 from station.link import LocalLink
 from station.store import Stores, open_stores, verify
-from station.store.files import prepare_directory
 
 AFTER_CLOSE_S: Final = 60
 
@@ -76,7 +76,7 @@ class SimulatedRun:
         assert isinstance(loop, LockstepLoop)
         runtime = options.runtime
         recorded = read_recorded(options, settings)
-        prepare_directory(runtime)
+        prepare_home(runtime)
         lease = Lease(runtime)
         lease.acquire(settings.paper.account)
         calendar = load_calendar(options.cache)

@@ -21,11 +21,11 @@ from station.engine.faults import probe_from_environment
 from station.engine.lease import Lease, account_lock
 from station.engine.logs import open_log
 from station.engine.options import RunOptions, Say
+from station.engine.profiles import prepare_home
 from station.engine.rooms import Outside
 from station.engine.summary import RunFacts, summarise
 from station.engine.tuning import pinned, with_stored
 from station.store import Stores, open_stores, verify
-from station.store.files import prepare_directory
 
 AFTER_CLOSE_S: Final = 60
 TWS_PORTS: Final = (7496, 7497, 4001, 4002)
@@ -54,7 +54,7 @@ class WiredRun:
     async def prepare(cls, options: RunOptions, settings: Settings, say: Say) -> WiredRun:
         """Check everything, take the lease, open the books; the broker is connected by the engine's start."""
         runtime = options.runtime
-        prepare_directory(runtime)
+        prepare_home(runtime)
         account = settings.broker.account or settings.paper.account
         lease = Lease(runtime, account_lock(_account_name(options, settings)))
         lease.acquire(account)

@@ -23,7 +23,6 @@ from tests.lab import DAY, SEED, Lab, assert_sound, play
 
 async def lived(home: Path, start: str) -> Decimal:
     """Equity after a minute of trading in a profile's own directory."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with Lab(home) as lab:
         await lab.until(start)
         return lab.rooms.money.equity
@@ -41,6 +40,7 @@ def test_profiles_live_side_by_side_and_are_begun_anew(
     assert (profile_of(small), profile_of(tmp_path)) == ("small", "")
     assert play(lambda: lived(small, "09:31")) == 10_000
     assert play(lambda: lived(large, "09:31")) == 250_000
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path, small.parent, small)} == {0o700}
     rows = {row["name"]: row for row in shown(capsys, "profiles", "--runtime", str(tmp_path))["profiles"]}
     assert list(rows) == ["default", "small", "large"]
     assert rows["small"]["account"] == "DU1000010"

@@ -284,7 +284,7 @@ class ProtectionSection(Section):
     slow_poll_s: Annotated[int, Field(ge=1, le=300)] = 30
     stale_after_s: Seconds = 15
     rapid_shield_pct: Annotated[Decimal, Field(gt=0, le=99)] = Decimal(22)
-    day_shield_loss_usd: Usd = Decimal(500)
+    day_shield_loss_usd: Usd = Decimal(250)
 
     @model_validator(mode="after")
     def _ordered(self) -> ProtectionSection:

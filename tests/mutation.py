@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 ROOT = Path(__file__).resolve().parent.parent
 EQUIVALENTS = Path(__file__).with_name("mutation_equivalents.toml")
@@ -103,7 +103,7 @@ def _changes(tree: ast.Module) -> Iterator[tuple[int, str, Any]]:
                 words = f"{node.value!r} to {value!r}"
                 yield node.lineno, words, lambda node=node, value=value: setattr(node, "value", value)
         elif _is_decimal_text(node):
-            constant = node.args[0]
+            constant: Any = node.args[0]
             for value in _nudged_text(constant.value):
                 words = f"Decimal {constant.value} to {value}"
                 yield node.lineno, words, lambda c=constant, value=value: setattr(c, "value", value)
@@ -124,7 +124,7 @@ def _nudged(value: object) -> list[int | float]:
     return [value * 1.1, value * 0.9] if value else [1.0]
 
 
-def _is_decimal_text(node: ast.AST) -> bool:
+def _is_decimal_text(node: ast.AST) -> TypeGuard[ast.Call]:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Decimal"):
         return False
     return bool(node.args) and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
@@ -246,9 +246,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="part of a file's path")
     parser.add_argument("--sample", type=int, default=0, help="this many mutants, the same each time")
+    parser.add_argument("--again", type=Path, help="only what an earlier run's output, a file, says survived")
     parser.add_argument("--goal", type=float, default=95.0, help="percent to kill; less exits 1")
     arguments = parser.parse_args(argv)
     chosen = [m for m in mutants(ROOT, arguments.folders) if arguments.only in m.file]
+    if arguments.again is not None:
+        told = {line.strip() for line in arguments.again.read_text().splitlines()}
+        chosen = [m for m in chosen if _told(m.file, m.line, m.what, m.text) in told]
     if arguments.sample and arguments.sample < len(chosen):
         picked = random.Random(7).sample(range(len(chosen)), arguments.sample)
         chosen = [chosen[n] for n in sorted(picked)]
@@ -284,10 +288,14 @@ def _listened(worker: subprocess.Popen[str]) -> list[dict[str, Any]]:
         row = json.loads(line)
         rows.append(row)
         if row["verdict"] == "survived" and explained(row) is None:
-            print(f"  {row['file']}:{row['line']}: {row['what']}: {row['text']}", flush=True)
+            print(f"  {_told(row['file'], row['line'], row['what'], row['text'])}", flush=True)
     if worker.wait():
         raise SystemExit("a worker failed: see its words above")
     return rows
+
+
+def _told(file: str, line: int, what: str, text: str) -> str:
+    return f"{file}:{line}: {what}: {text}"
 
 
 _WORKER = (

@@ -18,7 +18,7 @@ from station.domain.orders import Order
 from station.domain.trade import Trade
 from station.engine.simulated import SimulatedRun
 from station.engine.view import FloorView
-from station.link import Command, Floor, Reply
+from station.link import Ack, Command, Floor, Reply
 from tests.lab import DAY, SEED, Lab, paper_rows
 
 FIRST_ENTRY = "09:40"
@@ -88,6 +88,11 @@ class Stage(Lab):
         link = self.run.local_link()
         await link.open()
         return await link.ask(command)
+
+    async def obeys(self, command: Command) -> bool:
+        """Whether a screen's command is acknowledged as done."""
+        reply = await self.ask(command)
+        return isinstance(reply, Ack) and reply.ok
 
     def alerts(self) -> str:
         """Every alert so far, as one text."""

@@ -107,7 +107,7 @@ def test_fault_09_cancel_of_an_order_the_broker_does_not_know_is_reconciled_firs
             monkeypatch.setattr(lab.run.exchange, "place", losing)
             trade, order = await lab.until_sent()
             monkeypatch.setattr(lab.run.exchange, "place", place)
-            assert (await lab.ask(CancelOrder(order.ref, "test"))).ok
+            assert await lab.obeys(CancelOrder(order.ref, "test"))
             await lab.tick_until(lambda: any("10147" in text for text in lab.events("order.notice")))
             assert not lab.order(order.ref).state.is_terminal
             await lab.until_true(lambda: lab.order(order.ref).state is OrderState.CANCELLED, limit_s=15)
@@ -158,7 +158,7 @@ def test_fault_14_refused_change_leaves_the_old_sell_live_and_another_way_is_fou
         async with Stage(tmp_path, start=START, faults=[Fault("reject_modify")]) as lab:
             trade = await lab.until_holding()
             (sell,) = lab.exits(trade)
-            assert (await lab.ask(CloseTrade(trade.id, "test"))).ok
+            assert await lab.obeys(CloseTrade(trade.id, "test"))
             await lab.tick_until(lambda: any("105" in text for text in lab.events("order.notice")))
             known = lab.order(sell.ref)
             assert (known.ticket, known.state) == (sell.ticket, OrderState.SUBMITTED)
@@ -180,7 +180,7 @@ def test_fault_18_exits_that_sell_too_much_are_bought_back_with_an_alert(tmp_pat
         async with Stage(tmp_path, start=START, faults=[late]) as lab:
             trade = await lab.until_holding()
             await lab.until("09:41:30")
-            assert (await lab.ask(CloseTrade(trade.id, "test"))).ok
+            assert await lab.obeys(CloseTrade(trade.id, "test"))
             await lab.until_true(lambda: lab.is_over(trade.id), limit_s=30)
             assert lab.position(trade) == 0
             booked = [json.loads(text) for text in lab.events("order.execution")]
@@ -316,7 +316,11 @@ def test_fault_49_clock_off_against_the_venue_alarms_and_blocks_entries(
             latency = lab.rooms.market.latency
             note = latency.note
             behind_ns = 6_000 * MILLISECOND
-            monkeypatch.setattr(latency, "note", lambda venue_ns, at_ns: note(venue_ns - behind_ns, at_ns))
+
+            def behind(venue_ns: int, at_ns: int) -> None:
+                note(venue_ns - behind_ns, at_ns)
+
+            monkeypatch.setattr(latency, "note", behind)
             await lab.until("09:41")
             (refused,) = lab.trades()
             assert (refused.state, refused.entry_ref) == (TradeState.FAILED, "")
@@ -334,7 +338,9 @@ def test_fault_38_50_unsold_contract_settles_and_the_next_date_keeps_the_record(
         "protection.target_pct": 30, "protection.grace_s": 86_400, "protection.late_mode": "alert_only",
         "risk.daily_loss_usd": 500_000, "risk.daily_loss_pct": 50, "signals.positions_day": 2,
     }  # fmt: skip
-    strategy = {"target_pct": 1000, "shield": "none", "delta_put": 0.8, "delta_call": 0.8}
+    strategy = {
+        "target_pct": 1000, "shield": "none", "delta_put": 0.8, "delta_call": 0.8, "position_size_pct": 0,
+    }  # fmt: skip
     no_bid = Fault("zero_bid", at_et(DAY, "15:54:50"), seconds=600, symbol="SPY")
 
     async def last_hours() -> list[Trade]:
@@ -392,7 +398,9 @@ def test_fault_51_third_friday_takes_the_class_that_settles_in_the_afternoon(tmp
     assert_sound(tmp_path)
 
 
-def test_fault_52_futures_roll_leaves_the_held_contract_pinned(tmp_path: Path) -> None:
+def test_fault_52_futures_roll_leaves_the_held_contract_pinned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The front month moves on while a futures option is held, and the link has to be made anew."""
     drop = Fault("disconnect", at_et(DAY, "09:41:30"), seconds=5)
 
@@ -402,9 +410,9 @@ def test_fault_52_futures_roll_leaves_the_held_contract_pinned(tmp_path: Path) -
             assert trade.contract is not None
             assert trade.contract.sec_type is SecType.FUTURE_OPTION
             listing = lab.run.exchange.floor.listing
-            listing._front = "20270319"
+            monkeypatch.setattr(listing, "_front", "20270319")
             await lab.until("09:42")
-            assert (await lab.ask(CloseTrade(trade.id, "test"))).ok
+            assert await lab.obeys(CloseTrade(trade.id, "test"))
             await lab.until_true(lambda: lab.is_over(trade.id), limit_s=60)
             assert lab.trade(trade.id).contract == trade.contract
 

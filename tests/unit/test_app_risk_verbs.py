@@ -60,7 +60,7 @@ def test_preflight_of_a_stopped_directory_judges_what_is_known(lived: Path, tmp_
     codes = {row["code"] for row in found["verdicts"] if not row["passed"]}
     assert {"LINK_DOWN", "NO_QUOTE", "POSITION_SIZE"} <= codes
     assert (found["source"], found["approved"], found["fits"], found["bound_by"]) == (
-        "stopped", False, 2, "position size",
+        "stopped", False, 1, "position size",
     )  # fmt: skip
     known = {row["rule"]: row["passed"] for row in found["verdicts"]}
     assert known["session"] and known["daily loss"] and known["drawdown"]
@@ -121,7 +121,7 @@ def test_a_running_engine_answers_with_its_own_quotes_and_book(tmp_path: Path) -
             again = await ask(lab, Query("risk", {"symbol": "SPY"}))
             assert "ONE_PER_INSTRUMENT" in {row["code"] for row in again["verdicts"]}
             written_out = json.dumps(OPTION | {"strategy": "5MIN_TREND", "confidence": 80})
-            assert (await ask(lab, Query("risk", {"proposal": written_out})))["fits"] == 2
+            assert (await ask(lab, Query("risk", {"proposal": written_out})))["fits"] == 1
             with pytest.raises(BadInput, match="qty"):
                 await ask(lab, Query("risk", {"proposal": '{"symbol": "SPX"}'}))
             with pytest.raises(BadInput, match="give a symbol"):

@@ -10,7 +10,7 @@ from station.calendars import at_et
 from station.domain.clock import SECOND
 from tests.crash import judge
 from tests.lab import DAY
-from tests.sessions import DOUBLED, YEAR, flat_by, paper, replay
+from tests.sessions import DOUBLED, FIVE, YEAR, flat_by, paper, replay
 
 
 def test_a_whole_paper_session_is_clean_and_flat_a_minute_after_the_close(tmp_path: Path) -> None:
@@ -60,3 +60,10 @@ def test_a_real_spy_day_replays_clean(
     assert flat_by(tmp_path, 2**62)
     assert done["closed"] >= trades
     assert (done["dirt"].get("duplicate", 0) > 0) == (file == DOUBLED)
+
+
+def test_five_real_symbols_are_replayed_at_once(shared_data: Path, tmp_path: Path) -> None:
+    """XLK and XLF are not in the catalogue; SPY trades among them."""
+    bars = shared_data / "bars_1m" / FIVE
+    done = replay(tmp_path, bars, "2025-10-10", "SPY,QQQ,NVDA,XLK,XLF", "--until", "10:00")
+    assert (done["violations"], done["trades"]) == (0, 1)

@@ -30,7 +30,7 @@ def test_no_fourth_day_trade_under_25_000_dollars_not_even_in_one_instant(
     """Seed 3 passes two strategies at 10:00, after two round trips: the second of them would be the fourth."""
 
     async def work() -> None:
-        async with Stage(tmp_path, settings=settings) as lab:
+        async with Stage(tmp_path, settings=settings, strategy={"position_size_pct": 0}) as lab:
             await lab.until("10:20")
             entered = [trade for trade in lab.trades() if trade.entry_ref]
             denied = [trade for trade in lab.trades() if trade.cause == "DAY_TRADES"]

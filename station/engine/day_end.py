@@ -31,6 +31,7 @@ from station.wealth.progress import Progress
 
 AFTER_CLOSE_S: Final = 30
 KEPT_BACKUPS: Final = 14
+KEPT_LOGS: Final = 30
 KEPT_ARCHIVE_DAYS: Final = 30
 DONE: Final = "day ended"
 SUMMED: Final = "day summed"
@@ -171,6 +172,8 @@ class DayEnd:
             number += 1
             kept = self._runtime / f"vigil-{self._session}.{number}.log"
         log.rename(kept)
+        for old in sorted(self._runtime.glob("vigil-*.log"))[:-KEPT_LOGS]:
+            old.unlink()
         return kept.name
 
     async def _back_up(self) -> str:

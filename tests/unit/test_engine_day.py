@@ -96,6 +96,8 @@ def test_the_day_ends_in_order_once_and_leaves_report_metrics_and_backup(tmp_pat
 
     async def day() -> list[str]:
         async with Lab(tmp_path, day=half_day) as lab:
+            for n in range(1, 32):
+                (tmp_path / f"vigil-2026-01-{n:02d}.log").touch()
             await lab.until("13:01")
             assert not lab.holding()
             assert lab.run.engine.day_end is not None
@@ -112,6 +114,8 @@ def test_the_day_ends_in_order_once_and_leaves_report_metrics_and_backup(tmp_pat
     ended = [json.loads(text) for text in _sessions(tmp_path)]
     assert [each["what"] for each in ended].count("day ended") == 1
     assert (tmp_path / "reports" / "2026-11-27.md").read_text().startswith("# Vigil, Friday 27 November 2026")
+    logs = sorted(path.name for path in tmp_path.glob("vigil-*.log"))
+    assert (len(logs), logs[0], logs[-1]) == (30, "vigil-2026-01-03.log", "vigil-2026-11-27.log")
     week = (tmp_path / "reports" / "week-2026-W48.md").read_text()
     assert "## Wealth against plan" in week and "**WM235K**" in week
     assert (tmp_path / "reports" / "week-2026-W48.csv").is_file()

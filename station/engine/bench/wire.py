@@ -37,6 +37,7 @@ START_S: Final = 150.0
 BEAT_S: Final = 0.002
 QUEUED: Final = 200
 KILLS: Final = 20
+ASKED: Final = 40
 ROOT: Final = Path(__file__).resolve().parents[3]
 
 
@@ -96,7 +97,11 @@ async def wired_drill(runtime: Path, cache: Path, port: int) -> AsyncGenerator[D
 
 
 async def over_the_wire(drill: Drill, trials: int) -> list[Figure]:
-    """Signal → socket and fill → socket by the engine's own watch, then kills."""
+    """Signal → socket and fill → socket by the engine's own watch, then kills. The broker's margin for an entry
+    is asked only in the last laps: its answer takes as long as the broker takes."""
+    settings, tuned = drill.engine.outside.settings, drill.rooms.tuned
+    unasked = settings.execution.model_copy(update={"what_if": False})
+    tuned.take(settings.model_copy(update={"execution": unasked}))
     await drill.round_trips(min(trials, 3))
     drill.forget()
     refused = await drill.round_trips(trials)
@@ -109,6 +114,10 @@ async def over_the_wire(drill: Drill, trials: int) -> list[Figure]:
             "fill received → protective sell on the socket (wire)", "ms", drill.laps_ms(FILL_TO_PROTECT), 2, 8
         ),
     ]
+    tuned.take(settings)
+    drill.forget()
+    await drill.round_trips(min(trials, ASKED))
+    found.insert(1, figure("  with the broker's margin asked first", "ms", drill.laps_ms(SIGNAL_TO_WIRE)))
     found.append(await _kills(drill, min(trials, KILLS)))
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import json
 import os
 import random
@@ -180,7 +181,9 @@ def _lived(scene: Scene, seed: int, day: date) -> Path:
     """What every trial of the scene begins from; made once."""
     key = f"{scene}{seed}{day}"
     if key not in _LIVED:
-        _LIVED[key] = Path(tempfile.mkdtemp(prefix="vigil-lived-")) / "run"
+        folder = Path(tempfile.mkdtemp(prefix="vigil-lived-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        _LIVED[key] = folder / "run"
         prepare(_LIVED[key], scene, seed=seed, day=day)
     return _LIVED[key]
 

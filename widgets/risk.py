@@ -171,7 +171,8 @@ class RiskPage(Page):
         table = Table(RULES, width)
         label = words.contract(told.proposal.contract, scene.now_ns)
         verdict = ("APPROVED", ink.UP) if told.approved else (f"REFUSED by {len(refused)}", ink.ALARM)
-        asked = f" of {len(told.verdicts)} rules: {told.proposal.action} {told.proposal.qty:g} {label}"
+        whole = "of" if refused else "by all"
+        asked = f" {whole} {len(told.verdicts)} rules: {told.proposal.action} {told.proposal.qty:g} {label}"
         head: list[Line] = [ink.clipped(((" ", ink.TEXT), verdict, (asked, ink.TEXT), _fits(told)), width)]
         if told.note:
             head.append(ink.clipped(((f" {told.note}", ink.DIM),), width))

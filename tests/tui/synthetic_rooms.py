@@ -192,9 +192,11 @@ def scanner_room(*, busy: bool) -> ScannerRoom:
     )  # fmt: skip
     rows = [
         ScannerLine(
-            name, family, instrument, timeframe, side, status != "DISABLED", status, 300 * (n + 1), 2004, 1000,
+            name if n < len(rules) else f"{name}_{n}", family, instrument, timeframe, side,
+            status != "DISABLED", status, 300 * (n + 1), 2004, 1000,
             58, n * 9, n * 4, {"cooldown": n * 5} if n else {}, NOON - n * 7 * MINUTE if n else 0,
-            side if n else "", 50 + n * 7 if n else 0, (0, 1, 0, 3, n, 2, 8, 0, 1, 0, 0, 0, 0) if n else (),
+            side if n else "", 50 + n * 7 % 50 if n else 0,
+            (0, 1, 0, 3, n % 7, 2, n % 4, 0, 1, 0, 0, 0, 0) if n else (),
             EDITED if status == "DISABLED" else Change(1),
         )
         for n, (name, family, instrument, timeframe, side, status) in enumerate(rules * (9 if busy else 1))

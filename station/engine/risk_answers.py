@@ -22,7 +22,7 @@ from station.engine import mapping
 from station.engine.engine import Engine
 from station.engine.profiles import profile_of
 from station.engine.risk_documents import Json, risk_document
-from station.engine.stopped import desired_of, lifecycle_of
+from station.engine.stopped import desired_of, lifecycle_of, settings_in
 from station.options import Pick
 from station.pricing import expiry_instant
 from station.risk import Held, Proposal, RiskView, assess, fit, from_rows, parse_proposal, preflight
@@ -110,7 +110,7 @@ def stopped_answer(runtime: Path, text: str) -> Json:
     with lifecycle_of(runtime) as connection:
         snapshot = load_snapshot(LONG_AGO, connection)
     proposal = with_terms(parsed(text), desired_of(runtime))
-    settings = load_settings(profile=profile_of(runtime))
+    settings = settings_in(runtime, load_settings(profile=profile_of(runtime)))
     limits, controls = mapping.limits(settings), from_rows(snapshot.controls)
     calendar = load_calendar(runtime / "cache")
     now = snapshot.last_ns

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Final
 
 from station.calendars import at_et
-from station.desk.stopwatch import FILL_TO_PROTECT, SIGNAL_TO_WIRE
 from station.domain.clock import DAY
 from station.domain.errors import BadInput
 from station.domain.instruments import Hours
@@ -21,7 +20,6 @@ from station.store.chains import Chain, ChainFilter
 
 SIDES: Final = ("", "CALL", "PUT")
 STATES: Final = ("", *(state.value for state in SignalState))
-NAMES: Final = {SIGNAL_TO_WIRE: "signal → wire", FILL_TO_PROTECT: "fill → protect"}
 
 
 async def signals_document(engine: Engine, args: Mapping[str, str]) -> Signals:
@@ -39,7 +37,10 @@ async def signals_document(engine: Engine, args: Mapping[str, str]) -> Signals:
     return Signals(
         tuple(map(_line, rows)), counts, day.isoformat(), tuple(sorted(days)[-30:]), engine.outside.symbols,
         tuple(
-            Lap(NAMES[path], len(laps), stopwatch.quantile_ms(path, 0.5), stopwatch.quantile_ms(path, 0.99))
+            Lap(
+                path.replace("_to_", " → "), len(laps), stopwatch.quantile_ms(path, 0.5),
+                stopwatch.quantile_ms(path, 0.99),
+            )
             for path, laps in stopwatch.laps.items()
         ),
     )  # fmt: skip

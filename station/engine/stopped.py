@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from config.files import ConfigError
+from config.settings import Settings, with_changes
 from station.domain.errors import BadInput, Fatal
 from station.domain.specs import ConfigRow, Desired
 from station.engine.desired import parse, shipped
 from station.engine.instruments import enlist_configured
+from station.engine.tuning import pinned, stored_values
 from station.store import WealthReader
 from station.store.files import CONFIG, LIFECYCLE, WEALTH
 
@@ -22,13 +25,25 @@ _ROWS = "SELECT kind, key, body, version, origin, changed_ns, changed_by FROM co
 def desired_of(runtime: Path) -> Desired:
     """What the configuration database says, or what would be seeded into it."""
     enlist_configured()
+    return parse(_rows(runtime)) if (runtime / CONFIG).is_file() else shipped()
+
+
+def settings_in(runtime: Path, base: Settings) -> Settings:
+    """`base` with what was edited into the configuration database. Raises BadInput where they do not agree."""
+    if not (runtime / CONFIG).is_file():
+        return base
+    try:
+        return with_changes(base, stored_values(_rows(runtime), pinned({})))
+    except ConfigError as bad:
+        raise BadInput(str(bad)) from None
+
+
+def _rows(runtime: Path) -> tuple[ConfigRow, ...]:
     path = runtime / CONFIG
-    if not path.is_file():
-        return shipped()
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         try:
-            return parse(ConfigRow(*row) for row in connection.execute(_ROWS))
+            return tuple(ConfigRow(*row) for row in connection.execute(_ROWS))
         finally:
             connection.close()
     except sqlite3.Error as error:

@@ -9,11 +9,13 @@ from typing import TypeVar
 import msgspec
 import pytest
 
+from config.settings import Settings
 from station.domain.errors import BadInput, Refused
 from station.domain.specs import StrategySpec
 from station.domain.specs_parse import parse_strategy, spec_row
 from station.engine.commands import Commander
 from station.engine.editing import FLAG, STRATEGY_FIELDS, TEXTS, WHOLE, field_lines, typed, written
+from station.engine.stopped import settings_in
 from station.link import Ack, Command, CopyStrategy, Data, EditConfig, Query, RevertConfig
 from station.link.messages import READ_ONLY_COMMANDS
 from station.link.screens import (
@@ -71,7 +73,8 @@ async def _signals(tmp_path: Path) -> None:
         assert line.bar_ns <= line.at_ns <= line.ordered_ns <= line.filled_ns
         assert (line.order_state, line.strategy) == ("FILLED", trade.strategy)
         assert Decimal(line.filled) == trade.entry_filled
-        assert {lap.name: lap.laps > 0 for lap in found.laps} == {"signal → wire": True, "fill → protect": True}
+        measured = {lap.name for lap in found.laps if lap.laps and lap.p50_ms is not None}
+        assert measured >= {"signal → wire", "fill → protect"}
 
         puts = await shell.ask(Signals, "signals", side="PUT", state="EXECUTED")
         assert {(row.side, row.state) for row in puts.rows} <= {("PUT", "EXECUTED")}
@@ -135,6 +138,7 @@ async def _edits(tmp_path: Path) -> None:
         await shell.set("risk.disabled_instruments", "ES, NQ")
         assert not lab.rooms.tuned.enabled("ES") and lab.rooms.tuned.enabled("SPX")
         assert any("max_positions: 3 → 2" in body for body in lab.events("alert"))
+    assert settings_in(tmp_path, Settings()).risk.max_positions == 2, "a stopped directory tells them too"
     async with Lab(tmp_path) as lab:
         shell = Shell(lab)
         assert lab.rooms.tuned.limits.max_positions == 2, "edits outlive the process"

@@ -10,7 +10,7 @@ from widgets.ink import Line
 
 HALVES: Final = " ▀▄█"
 """By which halves of a cell the curve goes through: none, the upper, the lower, both."""
-LABEL: Final = 12
+LABEL: Final = 13
 
 
 def curve(
@@ -31,7 +31,7 @@ def curve(
     lines: list[Line] = []
     for row, text in enumerate(picture):
         body = text if row != zero else "".join("┄" if letter == " " else letter for letter in text)
-        lines.append(((" ", ink.TEXT), *_toned(body, style), (f" {labels.get(row, ''):>{LABEL - 2}}", ink.DIM)))
+        lines.append(((" ", ink.TEXT), *_toned(body, style), (f" {labels.get(row, ''):>{LABEL - 3}}", ink.DIM)))
     return lines
 
 

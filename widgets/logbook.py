@@ -20,6 +20,7 @@ from widgets.told import LogLine, LogTold, instant
 LEVELS: Final = ("info", "warning", "error", "critical")
 KEYS: Final = ("level", "component")
 WIDE: Final = 100
+_SHORT: Final = {"warning": "warn", "error": "err", "critical": "crit"}
 _STYLES: Final = {"info": ink.DIM, "warning": ink.WARN, "error": ink.ALARM, "critical": ink.ALARM}
 
 
@@ -160,9 +161,10 @@ def _line(one: LogLine, width: int) -> ink.Line:
     wide = width >= WIDE
     when = "--" if not at else f"{words.day_text(at)} {words.clock_text(at)}" if wide else words.clock_text(at)
     event = f"{one.event:<22}" if wide else ink.fit(one.event.rpartition(".")[2], 12)
+    level = f"{one.level:<8}" if wide else f"{_SHORT.get(one.level, one.level):<4}"
     return ink.clipped(
         (
-            (f" {when} ", ink.FAINT), (f"{one.level:<8} " if wide else f"{one.level[:4]} ", style),
+            (f" {when} ", ink.FAINT), (f"{level} ", style),
             (f"{event} ", ink.TEXT), (f"{one.trade_id} " if one.trade_id and wide else "", ink.ACCENT),
             (words.shortened(one.text, at), style if one.level != "info" else ink.TEXT),
         ),

@@ -122,7 +122,11 @@ class FloorView:
                 return _SEVERITY.get(event.severity, "info"), event.text
             case ExecutionBooked():
                 side = "SELL" if event.purpose.is_exit else "BUY"
-                return "good", f"FILL {side} {label} {event.qty} @ {event.price} slip {event.slippage}", "fill"
+                return (
+                    "good",
+                    f"FILL {side} {label} {event.qty} @ {event.price} slip {event.slippage + 0}",
+                    "fill",
+                )
             case TradeClosed():
                 return (
                     "good" if event.net_pnl > 0 else "warn",

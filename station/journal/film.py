@@ -107,7 +107,7 @@ def _mark(at_ns: int, event: Event) -> Mark | None:
             return Mark(at_ns, "exit order", words, _price(event.ticket), event.ticket.qty)
         case ExecutionBooked():
             kind = "exit" if event.purpose.is_exit else "entry"
-            text = f"{kind} {event.qty.normalize():f} @ {event.price} slip {event.slippage}"
+            text = f"{kind} {event.qty.normalize():f} @ {event.price} slip {event.slippage + 0}"
             return Mark(at_ns, kind, text, event.price, event.qty)
         case SettledAtExpiry():
             return Mark(at_ns, "exit", f"settled, {event.cause}", event.price, event.qty)

@@ -19,6 +19,7 @@ from station.link import AlertRow, Alerts, Floor, LinkState
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 from widgets import ink, themes
+from widgets.actions import SCREENS
 from widgets.attention import Attention
 from widgets.driver import wants_mouse
 from widgets.keeping import CLIPBOARD_LIMIT, copied
@@ -307,8 +308,9 @@ def test_a_dialog_as_a_picture(snap_compare: Compare, name: str, size: tuple[int
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_puts_its_own_screens_first_and_loses_none(role: str) -> None:
-    names = ("scanners", "journal", "performance", "health", "log", "jobs")
+    names = tuple(entry.name for entry in SCREENS)
     found = ordered(names, role)
+    assert found[: len(ROLES[role])] == ROLES[role]
     assert sorted(found) == sorted(names)
     assert found[0] in ROLES[role] and ordered(names, "no such") == names
 

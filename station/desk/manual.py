@@ -30,9 +30,9 @@ from station.domain.trade import Trade, TradeState
 from station.execution import within
 from station.options import OptionDesk, Wanted
 
-QUOTE_WAIT_S: Final = 2.0
+QUOTE_WAIT_S: Final = 1.5
 QUOTE_STEP_S: Final = 0.05
-ANSWER_S: Final = 4.0
+ANSWER_S: Final = 3.0
 """A screen waits five seconds for an answer; the broker's part of it has less."""
 _HELD: Final = (TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED)
 
@@ -48,7 +48,8 @@ class HandTerms:
 
 
 class ManualDesk:
-    """One order of a hand at a time, so that a token is never looked up while it is being written."""
+    """One order of a hand is written down at a time, so that no token is looked up meanwhile; what the broker
+    has to be asked for comes before, so that no hand waits for another's answer."""
 
     def __init__(
         self, *, clock: Clock, ledger: Ledger, way: TradeWay, options: OptionDesk, broker: Broker,
@@ -125,11 +126,12 @@ class ManualDesk:
         was refused by a rule. Raises BadInput and Refused with nothing written."""
         if not token:
             raise BadInput("an order needs a token: make a new one for each order")
+        if (known := self._ledger.by_token(token)) is not None:
+            return known
+        contract = await self.find(asked)
         async with self._turn:
-            known = self._ledger.by_token(token)
-            if known is not None:
+            if (known := self._ledger.by_token(token)) is not None:
                 return known
-            contract = await self.find(asked)
             if asked.action is Action.SELL:
                 return await self._sell(asked, contract, token, by)
             opened = self._opened(asked, contract, self.order(asked, contract, token, by))
@@ -203,14 +205,15 @@ class ManualDesk:
         is closed."""
         if not token:
             raise BadInput("a reversal needs a token: make a new one for each")
+        if (known := self._ledger.by_token(token)) is not None:
+            return known
+        reversal = await self._reversal(self._held(trade_id), token, by)
         async with self._turn:
-            known = self._ledger.by_token(token)
-            if known is not None:
+            if (known := self._ledger.by_token(token)) is not None:
                 return known
             trade = self._held(trade_id)
             if trade.reversal is not None:
                 raise BadInput(f"{trade_id} is being reversed already, by {trade.reversal.by}")
-            reversal = await self._reversal(trade, token, by)
             self._judgement.refuse_closing(trade, by)
             self._refuse_opposite(trade, reversal)
             after = await self._ledger.record(trade.id, ReverseAsked(reversal))

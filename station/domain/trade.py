@@ -131,7 +131,7 @@ class Trade:
 
     `shield` is rapid_shield, day_shield or none; `entry_done` when the entry can fill no further. `hand` is the
     order of a manual trade, `own` the exits that a hand has set; `leaving` what a hand wants out at market
-    and has not left yet, `part_token` the last order that asked for it.
+    and has not left yet, `part_tokens` the orders that asked for it.
     """
 
     id: str
@@ -178,7 +178,7 @@ class Trade:
     hand: HandOrder | None = None
     own: OwnExits | None = None
     leaving: Decimal = ZERO
-    part_token: str = ""
+    part_tokens: tuple[str, ...] = ()
     reversal: Reversal | None = None
 
     @property
@@ -372,7 +372,8 @@ def _asked(trade: Trade, event: ExitsSet | PartAsked | ReverseAsked) -> Trade:
             return replace(trade, own=event.own)
         case PartAsked():
             _require(trade, event, *_HOLDING)
-            return replace(trade, leaving=trade.leaving + event.qty, part_token=event.token or trade.part_token)
+            tokens = (*trade.part_tokens, event.token) if event.token else trade.part_tokens
+            return replace(trade, leaving=trade.leaving + event.qty, part_tokens=tokens)
         case ReverseAsked():
             _require(trade, event, *_HOLDING)
             return replace(trade, reversal=event.reversal)

@@ -53,7 +53,7 @@ async def _place(engine: Engine, command: PlaceOrder) -> Ack:
     known = engine.rooms.ledger.by_token(command.token)
     trade = await engine.rooms.manual.place(asked, command.token, command.by or "operator")
     again = " (it was placed before)" if known is not None else ""
-    if trade.part_token == command.token:
+    if command.token in trade.part_tokens:
         return Ack(True, f"closing {asked.qty} of {trade.id} at market{again}")
     if trade.state is TradeState.FAILED:
         return Ack(False, f"{trade.id} is not placed: {trade.reason or trade.cause}{again}", trade.cause)

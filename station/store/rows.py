@@ -123,7 +123,7 @@ def _taker(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
 
 TRADES: Final = RowMap(
     Trade, "trades", "id",
-    json=frozenset({"contract", "scanners", "exits", "ladder", "hand", "own", "reversal"}),
+    json=frozenset({"contract", "scanners", "exits", "ladder", "hand", "own", "part_tokens", "reversal"}),
 )  # fmt: skip
 ORDERS: Final = RowMap(
     Order, "orders", "order_ref", inline=frozenset({"ticket"}), json=frozenset({"contract"}),

@@ -337,3 +337,8 @@ def test_own_exits_keep_the_rungs_that_nobody_has_priced() -> None:
     assert [own.target(n) for n in range(4)] == [None, None, Decimal("9.00"), None]
     assert OwnExits(stop_pct=Decimal(20)).stop_at(Decimal(10)) == 8
     assert OwnExits(stop_price=Decimal("7.50"), stop_pct=Decimal(20)).stop_at(Decimal(10)) == Decimal("7.50")
+
+
+def test_every_order_that_closed_a_part_is_remembered() -> None:
+    trade = run((*BOUGHT, PART, replace(PART, token=""), replace(PART, token="t9")))
+    assert (trade.part_tokens, trade.leaving) == (("t2", "t9"), 3)

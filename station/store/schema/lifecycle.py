@@ -153,4 +153,13 @@ _TRACES: Final = Migration(
     ),
 )
 
-LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL, _HAND, _TRACES)
+_PARTS: Final = Migration(
+    "every order that closed a part of a trade",
+    (
+        "ALTER TABLE trades ADD COLUMN part_tokens TEXT NOT NULL DEFAULT '[]'",
+        "UPDATE trades SET part_tokens = json_array(part_token) WHERE part_token <> ''",
+        "ALTER TABLE trades DROP COLUMN part_token",
+    ),
+)
+
+LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL, _HAND, _TRACES, _PARTS)

@@ -196,7 +196,8 @@ class AmendDialog(Dialog[None]):
             ok = not isinstance(reply, Ack) or reply.ok
             text = reply.text if isinstance(reply, Ack) else "changed"
             self._over = ok
-            self._news = (text or "changed", "good") if ok else (f"REFUSED: {text}", "bad")
+            text = words.shortened(text or "changed", self._counter.now_ns())
+            self._news = (text, "good") if ok else (f"REFUSED: {text}", "bad")
             self._counter.tell(self._news[0], self._news[1])
         self.sending, self.armed = False, None
         self.draw()
@@ -204,8 +205,7 @@ class AmendDialog(Dialog[None]):
     # --- painting ----------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        if self.is_mounted:
-            canvas = self.query_one("#amend", PanelCanvas)
+        for canvas in self.query(PanelCanvas):
             canvas.draw(self._lines(canvas.size.width, canvas.size.height))
 
     def _lines(self, width: int, height: int) -> list[Line]:

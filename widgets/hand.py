@@ -21,7 +21,7 @@ from station.link import (
     Reply,
     Stop,
 )
-from widgets.dialogs import GateDialog, HelpDialog, KillDialog, QuitDialog, ReleaseDialog, SymbolDialog
+from widgets.dialogs import Dialog, GateDialog, HelpDialog, KillDialog, QuitDialog, ReleaseDialog, SymbolDialog
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
@@ -60,9 +60,20 @@ class Hand:
             else "KILL sent, waiting for the engine …"
         )
         if dialog is None:
+            self._clear_dialogs()
             self._app.push_screen(KillDialog(self._app.perf, doing, "info"))
         self._say_kill(doing, "info")
         self._work(self._deliver_kill(), "kill")
+
+    def _clear_dialogs(self) -> None:
+        """Leave whatever is open: under two dialogs the toolkit paints the floor no more, and its header has to
+        say that the switch is on."""
+        while len(self._app.screen_stack) > 1:
+            top = self._app.screen
+            if isinstance(top, Dialog):
+                top.dismiss(None)
+            else:
+                self._app.pop_screen()
 
     async def _deliver_kill(self) -> None:
         while self._kill is not None:

@@ -237,11 +237,12 @@ class TicketDialog(Dialog[None]):
     def _answered(self, order: Order, reply: Reply) -> None:
         self._counter.unanswered.pop(order, None)
         ok = not isinstance(reply, Ack) or reply.ok
-        text = reply.text if isinstance(reply, Ack) else "placed"
+        said = reply.text if isinstance(reply, Ack) else ""
+        text = words.shortened(said or "placed", self._counter.now_ns())
         code = f" [{reply.code}]" if isinstance(reply, Ack) and reply.code and not ok else ""
         if ok:
-            self.stage, self._news = OVER, (text or "placed", "good")
-            self._counter.tell(f"{order}: {text}" if text else f"{order}: placed", "good")
+            self.stage, self._news = OVER, (text, "good")
+            self._counter.tell(text, "good")
             return
         self.stage, self.token = EDIT, ""
         self._news = (f"REFUSED: {text}{code}", "bad")
@@ -268,10 +269,9 @@ class TicketDialog(Dialog[None]):
     # --- painting ----------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        if not self.is_mounted:
-            return
-        canvas = self.query_one("#ticket", PanelCanvas)
-        if canvas.size.width and canvas.size.height:
+        for canvas in self.query(PanelCanvas):
+            if not canvas.size.width or not canvas.size.height:
+                continue
             canvas.draw(picture_lines(self._picture(), canvas.size.width, canvas.size.height))
 
     def _picture(self) -> TicketPicture:

@@ -383,6 +383,8 @@ async def test_f12_kills_from_inside_every_order_dialog(keys: list[str]) -> None
         await press(stage, pilot, "f12")
         assert orders(stage) == [Kill(flatten=False, by="screen")]
         assert isinstance(stage.app.screen, KillDialog)
+        assert len(stage.app.screen_stack) == 2, "under two dialogs the header would stand still"
+        assert "KILL ON" in stage.line("header")
 
 
 def test_a_key_for_two_actions_is_refused_naming_both() -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
@@ -25,7 +25,6 @@ from station.link import Link, LinkState, PositionRow
 from widgets import header, ink
 from widgets.account import AccountStrip
 from widgets.actions import ACTIONS, BY_NAME, PANES, Action, remapped, spoken
-from widgets.dealing import Dealing
 from widgets.driver import TerminalDriver, wants_mouse
 from widgets.floor import FloorPlan, FloorScreen, floor_panes
 from widgets.floorplan import LARGE_FROM, columns_of, seen, usual
@@ -38,6 +37,9 @@ from widgets.palette import ActionProvider
 from widgets.pane import Pane
 from widgets.scene import Scene
 from widgets.sight import Sight, at_the_money
+
+if TYPE_CHECKING:
+    from widgets.dealing import Dealing
 
 FAILED: Final = "failed"
 NOTICE_S: Final = 15
@@ -65,7 +67,7 @@ class FloorApp(App[str], inherit_bindings=False):
         self.animation_level = "none"
         self.link = link_factory()
         self.hand = Hand(self)
-        self.dealing = Dealing(self)
+        self._dealing: Dealing | None = None
         self.read_only = read_only
         self.can_detach = can_detach
         self._clock = clock
@@ -112,6 +114,15 @@ class FloorApp(App[str], inherit_bindings=False):
         await self.link.close()
 
     # --- what is seen ------------------------------------------------------------------------------
+
+    @property
+    def dealing(self) -> Dealing:
+        """Read with the first ticket: the first picture does not wait for what it does not show."""
+        if self._dealing is None:
+            from widgets.dealing import Dealing
+
+            self._dealing = Dealing(self)
+        return self._dealing
 
     @property
     def panes(self) -> list[Pane]:
@@ -185,7 +196,8 @@ class FloorApp(App[str], inherit_bindings=False):
         page = self.pages.shown
         if page is not None:
             page.beat()
-        self.dealing.beat()
+        if self._dealing is not None:
+            self._dealing.beat()
         seen = (
             dict(self.link.view.versions),
             scene.state,

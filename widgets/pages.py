@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Final
 
 from textual.containers import Container
 
 from widgets.actions import SCREENS
-from widgets.health import HealthPage
-from widgets.jobs import JobsPage
-from widgets.journal import JournalPage
-from widgets.logbook import LogPage
 from widgets.page import Page
-from widgets.performance import PerformancePage
-from widgets.risk import RiskPage
 from widgets.roles import ordered
-from widgets.scanners import ScannersPage
-from widgets.settings import SettingsPage
-from widgets.signals import SignalsPage
-from widgets.tactics import StrategiesPage
 
-PAGES: Final[dict[str, type[Page]]] = {
-    "signals": SignalsPage, "risk": RiskPage, "scanners": ScannersPage, "tactics": StrategiesPage,
-    "settings": SettingsPage, "journal": JournalPage, "performance": PerformancePage, "health": HealthPage,
-    "log": LogPage, "jobs": JobsPage,
+PAGES: Final = {
+    "signals": "signals:SignalsPage", "risk": "risk:RiskPage", "scanners": "scanners:ScannersPage",
+    "tactics": "tactics:StrategiesPage", "settings": "settings:SettingsPage", "journal": "journal:JournalPage",
+    "performance": "performance:PerformancePage", "health": "health:HealthPage", "log": "logbook:LogPage",
+    "jobs": "jobs:JobsPage",
 }  # fmt: skip
+"""Module and class of each, read when it is first shown: the first picture does not wait for it."""
+
+
+def page_class(name: str) -> type[Page]:
+    """The class of the screen of that name."""
+    module, _, kind = PAGES[name].partition(":")
+    return getattr(import_module(f"widgets.{module}"), kind)
 
 
 class Pages(Container):
@@ -54,7 +53,7 @@ class Pages(Container):
         self.display = True
         page = next(iter(self.query(f"#page-{name}").results(Page)), None)
         if page is None:
-            page = PAGES[name](name, key, ascii_only=self._ascii)
+            page = page_class(name)(name, key, ascii_only=self._ascii)
             await self.mount(page)
         page.display = True
         self.shown = page

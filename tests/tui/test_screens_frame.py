@@ -14,7 +14,7 @@ from widgets.actions import SCREENS
 from widgets.columns import Column, Table
 from widgets.dialogs import HelpDialog, KillDialog
 from widgets.ink import TEXT
-from widgets.pages import PAGES
+from widgets.pages import PAGES, page_class
 from widgets.roles import ordered
 
 SIZE = (120, 40)
@@ -89,7 +89,7 @@ async def test_a_screen_asks_only_while_it_is_shown_and_no_oftener_than_it_says(
     async with stage.app.run_test(size=SIZE) as pilot:
         await turned(stage, pilot, "f5")
         assert asked() == 1
-        stage.clock.advance(PAGES["scanners"].EVERY_S - 0.1)
+        stage.clock.advance(page_class("scanners").EVERY_S - 0.1)
         await stage.settle(pilot)
         assert asked() == 1
         stage.clock.advance(0.2)

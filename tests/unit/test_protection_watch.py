@@ -146,17 +146,19 @@ def test_each_look_is_counted_once_and_remembered_by_trade() -> None:
 def test_a_quote_that_is_handed_over_is_judged_like_one_that_is_looked_up() -> None:
     def looks(bid: str | None, ask: str) -> int:
         def prepare(exchange: FairExchange) -> None:
-            opened(exchange)
+            exchange.open_trade("T1", 3, shield="rapid_shield")
+            exchange.fill_entry("T1", 3, TEN)
             quote = Quote(CONTRACT, Decimal(bid) if bid else None, Decimal(ask), 1, 1, START + SECOND)
             worker = exchange.worker
             assert worker is not None
-            exchange.at(START + SECOND, lambda: worker.quote_moved("T1", quote))
+            exchange.at(START + 2 * SECOND, lambda: worker.quote_moved("T1", quote))
 
-        return played(START, START + 2 * SECOND, prepare)[1].looks
+        return played(START, START + 3 * SECOND, prepare)[1].looks
 
     quiet = looks("10.00", "10.10")
+    assert looks("7.80", "7.90") == quiet + 1, "a bid at the shield is news"
     assert looks(None, "10.10") == quiet + 1, "a bid that is gone is news"
-    assert looks("10.20", "10.10") == quiet, "a crossed market is none"
+    assert looks("7.80", "7.70") == quiet, "a crossed market is none"
 
 
 def test_a_position_of_before_the_open_is_looked_at_when_the_market_opens() -> None:

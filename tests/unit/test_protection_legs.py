@@ -146,3 +146,16 @@ def test_the_unclosed_alert_says_the_minutes() -> None:
     found = fresh(holding(exits=(working(),)), now)
     (alert,) = looked(found, now, settings=settings)
     assert alert.text.endswith("still open after 60 min")
+
+
+# --- a part that leaves ------------------------------------------------------------------------------
+
+
+def test_beside_a_part_that_leaves_at_market_the_exits_share_the_rest_as_they_stand() -> None:
+    legs = (working(1, P1), working(1, P1, n=2), working(1, None, n=3))
+    assert looked(holding(replace(position(), leaving=Decimal(1)), exits=legs)) == ()
+
+
+def test_an_exit_left_at_market_shares_the_position_where_nothing_leaves() -> None:
+    (back,) = looked(holding(held(2, ()), exits=(working(1, None), working(1, P1, n=2))))
+    assert (back.order_ref, back.kind, back.qty, str(back.limit)) == (exit_ref(1), OrderKind.LIMIT, 1, P1)

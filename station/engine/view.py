@@ -135,7 +135,8 @@ class FloorView:
                 )
             case TradeFailed():
                 symbol = f"{trade.strategy} {trade.symbol} {trade.side.value}" if trade else item.trade_id
-                return "info", f"no entry {symbol}: {event.reason}"
+                by_hand = trade is not None and trade.hand is not None
+                return "warn" if by_hand else "info", f"no entry {symbol}: {event.reason}"
             case GateChanged():
                 return "warn", f"GATE {event.state.lower()}: {event.reason} (by {event.by})", "gate"
             case KillChanged():

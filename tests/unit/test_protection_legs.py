@@ -156,6 +156,12 @@ def test_beside_a_part_that_leaves_at_market_the_exits_share_the_rest_as_they_st
     assert looked(holding(replace(position(), leaving=Decimal(1)), exits=legs)) == ()
 
 
+def test_a_part_larger_than_an_order_may_be_keeps_each_of_its_orders() -> None:
+    legs = (working(2, None), working(1, None, n=2), working(2, P1, n=3))
+    found = holding(replace(held(5, ()), leaving=Decimal(3)), exits=legs)
+    assert looked(found, settings=ProtectionSettings(max_contracts=Decimal(2))) == ()
+
+
 def test_an_exit_left_at_market_shares_the_position_where_nothing_leaves() -> None:
     (back,) = looked(holding(held(2, ()), exits=(working(1, None), working(1, P1, n=2))))
     assert (back.order_ref, back.kind, back.qty, str(back.limit)) == (exit_ref(1), OrderKind.LIMIT, 1, P1)

@@ -15,14 +15,19 @@ class NoticeLine(LineCanvas):
 
     _tones = {"info": ink.TEXT, "good": ink.UP, "warn": ink.WARN, "bad": ink.ALARM}  # noqa: RUF012
 
+    _told: Line = ()
+
     def tell(self, text: str, tone: str = "info") -> None:
-        self.show([((" ", ink.TEXT), (text, self._tones[tone]))])
+        self._told = ((" ", ink.TEXT), (text, self._tones[tone]))
+        self.show([self._told])
 
     def fade(self) -> None:
-        self.show([ink.faded(line) for line in self._lines])
+        self._told = ink.faded(self._told)
+        self.show([self._told])
 
     def on_resize(self) -> None:
-        self.show(list(self._lines))
+        """Also what was told before there was a line to tell it on."""
+        self.show([self._told])
 
 
 class KeyLine(LineCanvas):

@@ -262,7 +262,7 @@ def _floor(arguments: argparse.Namespace) -> int:
 
     # The screen's own loading runs beside the engine's.
     from station.link import Link, LinkClient
-    from widgets.app import run_floor
+    from widgets.running import run_floor
 
     clock = WallClock()
 

@@ -265,7 +265,7 @@ _STATION: Final = (
     Action("reconcile", "r", "r", "reconcile", "Compare our books with the broker's, now.",
            STATION, lambda app: app.hand.reconcile(), footer=False),
     Action("copy", "ctrl+y", "ctrl+y", "copy", "Copy the pane in focus: to the clipboard and a file.",
-           STATION, lambda app: app.copy(), footer=False),
+           STATION, lambda app: app.manner.copy(), footer=False),
     Action("options", "O", "O", "options", "This screen: theme, bells, banners, slow link, order of screens.",
            STATION, lambda app: app.manner.choose(), footer=False),
     Action("theme", "ctrl+t", "ctrl+t", "theme", "Dark, light, high contrast, colour-blind.", STATION,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,16 +18,15 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from station.domain.clock import SECOND, Clock
-from station.domain.errors import BadInput
 from station.link import Link, LinkState, PositionRow
 from widgets import header, ink
 from widgets.account import AccountStrip
 from widgets.actions import ACTIONS, BY_NAME, PANES, Action, remapped, spoken
-from widgets.driver import TerminalDriver, wants_mouse
+from widgets.driver import TerminalDriver
 from widgets.floor import FloorPlan, FloorScreen, floor_panes
 from widgets.floorplan import LARGE_FROM, columns_of, seen, usual
 from widgets.footer import KeyLine, NoticeLine
-from widgets.hand import DETACHED, STOPPED, Hand
+from widgets.hand import Hand
 from widgets.header import HeaderStrip
 from widgets.manner import Manner
 from widgets.pages import Pages
@@ -41,7 +38,6 @@ from widgets.sight import Sight, at_the_money
 if TYPE_CHECKING:
     from widgets.dealing import Dealing
 
-FAILED: Final = "failed"
 NOTICE_S: Final = 15
 BUILT: Final = frozenset({"header", "account", "floor", "pages", "notice", "keys"})
 
@@ -251,12 +247,6 @@ class FloorApp(App[str], inherit_bindings=False):
         self._seen = None
         self.pump()
 
-    def repaint_all(self) -> None:
-        """Paint every cell anew: the colours are others."""
-        for screen in self.screen_stack:
-            for widget in screen.walk_children(with_self=True):
-                widget.refresh()
-
     def on_resize(self, event: Resize) -> None:
         self._arrange(event.size)
         self.call_after_refresh(self.repaint)
@@ -385,13 +375,6 @@ class FloorApp(App[str], inherit_bindings=False):
             self._notice_ns = 0
             self.screen_stack[0].query_one(NoticeLine).fade()
 
-    def copy(self) -> None:
-        """What the pane with the keys shows; a screen may say more than it shows."""
-        page = self.pages.shown
-        pane = page.front if page is not None else self.focused_pane
-        said = page.copied() if page is not None else ""
-        self.manner.copy(said or (pane.text() if pane is not None else ""))
-
     # --- what keys do ------------------------------------------------------------------------------
 
     def action_act(self, name: str) -> None:
@@ -426,31 +409,3 @@ class FloorApp(App[str], inherit_bindings=False):
         if event.state is WorkerState.ERROR:
             _log.error("a screen worker failed", exc_info=event.worker.error)
             self.tell(f"the screen failed at {event.worker.group}: {event.worker.error!r}", "bad")
-
-
-async def run_floor(
-    link_factory: Callable[[], Link], *, clock: Clock, hz: float = 4.0, read_only: bool = False,
-    can_detach: bool = True, ascii_only: bool | None = None, keys: Mapping[str, str] | None = None,
-    folder: Path | None = None,
-) -> str:  # fmt: skip
-    """Run the floor on this process's terminal until it ends; the reason it did.
-
-    `clock` is a wall clock, `hz` paints a second, `can_detach` False where the engine lives in this process,
-    `keys` action name → key, `folder` where preferences and exports are kept. Returns `detach`, `stop`,
-    `terminal lost`, `terminated` or `failed`; only after `stop` was the engine asked to stop. SIGHUP, SIGTERM
-    and SIGINT are its own while it runs, and the default again after; SIGHUP stays ignored once the terminal is
-    lost. Raises BadInput without a terminal, or for a key that cannot be moved.
-    """
-    if not (sys.__stdin__ and sys.__stdin__.isatty() and sys.__stdout__ and sys.__stdout__.isatty()):
-        raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
-    app = FloorApp(
-        link_factory, clock=clock, hz=hz, read_only=read_only, can_detach=can_detach, ascii_only=ascii_only,
-        keys=keys, folder=folder, driver_class=TerminalDriver,
-    )  # fmt: skip
-    result = await app.run_async(mouse=wants_mouse(os.environ))
-    if result is None:
-        return FAILED if app.return_code else DETACHED
-    return result
-
-
-__all__ = ["DETACHED", "FAILED", "STOPPED", "FloorApp", "run_floor"]

@@ -47,9 +47,15 @@ class Manner:
         self._pace.chosen = self.likes.slow
         if self.likes.theme != before.theme:
             self._filters = themes.filters(self.likes.theme)
-            self._app.repaint_all()
+            self._repaint_all()
         if self._keeper.fault:
             self._app.tell(self._keeper.fault, "warn")
+
+    def _repaint_all(self) -> None:
+        """Every cell anew: the colours are others."""
+        for screen in self._app.screen_stack:
+            for widget in screen.walk_children(with_self=True):
+                widget.refresh()
 
     # --- colours ------------------------------------------------------------------------------------
 
@@ -118,8 +124,13 @@ class Manner:
 
     # --- copying ------------------------------------------------------------------------------------
 
-    def copy(self, text: str) -> None:
-        """To the terminal's clipboard, and to a file."""
+    def copy(self) -> None:
+        """What the pane with the keys shows, to the terminal's clipboard and to a file; a screen may say more
+        than it shows."""
+        page = self._app.pages.shown
+        pane = page.front if page is not None else self._app.focused_pane
+        said = page.copied() if page is not None else ""
+        text = said or (pane.text() if pane is not None else "")
         self._app.tell(*copied(text, self.exports, self._app.copy_to_clipboard))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from station.clock import WallClock
 from station.link import LinkClient
-from widgets.app import run_floor
+from widgets.running import run_floor
 
 
 def main() -> None:

@@ -1,0 +1,43 @@
+"""The floor on this process's terminal, from the first paint to the reason it ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from station.domain.clock import Clock
+from station.domain.errors import BadInput
+from station.link import Link
+from widgets.app import FloorApp
+from widgets.driver import TerminalDriver, wants_mouse
+from widgets.hand import DETACHED
+
+FAILED: Final = "failed"
+
+
+async def run_floor(
+    link_factory: Callable[[], Link], *, clock: Clock, hz: float = 4.0, read_only: bool = False,
+    can_detach: bool = True, ascii_only: bool | None = None, keys: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> str:  # fmt: skip
+    """Run the floor on this process's terminal until it ends; the reason it did.
+
+    `clock` is a wall clock, `hz` paints a second, `can_detach` False where the engine lives in this process,
+    `keys` action name → key, `folder` where preferences and exports are kept. Returns `detach`, `stop`,
+    `terminal lost`, `terminated` or `failed`; only after `stop` was the engine asked to stop. SIGHUP, SIGTERM
+    and SIGINT are its own while it runs, and the default again after; SIGHUP stays ignored once the terminal is
+    lost. Raises BadInput without a terminal, or for a key that cannot be moved.
+    """
+    if not (sys.__stdin__ and sys.__stdin__.isatty() and sys.__stdout__ and sys.__stdout__.isatty()):
+        raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
+    app = FloorApp(
+        link_factory, clock=clock, hz=hz, read_only=read_only, can_detach=can_detach, ascii_only=ascii_only,
+        keys=keys, folder=folder, driver_class=TerminalDriver,
+    )  # fmt: skip
+    result = await app.run_async(mouse=wants_mouse(os.environ))
+    if result is None:
+        return FAILED if app.return_code else DETACHED
+    return result

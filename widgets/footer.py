@@ -68,6 +68,6 @@ def _keys(width: int, shown: Callable[[Action], str]) -> Line:
     ]
     hints += [
         (("  1-9 ", ink.KEY), ("timeframe", ink.DIM)), (("  tab ", ink.KEY), ("pane", ink.DIM)),
-        (("  ctrl+p ", ink.KEY), ("all", ink.DIM)),
+        (("  F3-F11 ", ink.KEY), ("screens", ink.DIM)), (("  ctrl+p ", ink.KEY), ("all", ink.DIM)),
     ]  # fmt: skip
     return ink.packed(kill, hints, width)

@@ -36,6 +36,7 @@ async def lost(stage: Stage, pilot: Pilot[str]) -> None:
 
 def test_every_screen_of_the_table_exists() -> None:
     assert [entry.name for entry in SCREENS] == list(PAGES)
+    assert all(page_class(name).TITLE and page_class(name).HELP for name in PAGES)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])

@@ -33,6 +33,7 @@ class Manner:
         self.exports = folder / "exports" if folder is not None else None
         self._pace = Pace(hz, chosen=self.likes.slow)
         self._attention = Attention()
+        self._missed = False
         self._colourless = (Colourless(),)
         self._filters = themes.filters(self.likes.theme)
 
@@ -100,10 +101,11 @@ class Manner:
             self._app.bell()
 
     def link_changed(self, text: str, *, lost: bool) -> None:
-        """The engine went, or is back."""
+        """The engine went, or is back; one that has never answered yet rings nothing."""
         if self.likes.shows("disconnect") or lost:
             self._app.tell(text, "bad" if lost else "good")
-        if self.likes.rings("disconnect"):
+        rang, self._missed = self._missed, lost and self._app.link.view.heard_ns > 0
+        if (self._missed or (rang and not lost)) and self.likes.rings("disconnect"):
             self._app.bell()
 
     # --- dialogs ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from textual.color import Color
 from textual.pilot import Pilot
 
 from station.domain.clock import SECOND
-from station.link import AlertRow, Alerts, Floor, LinkState
+from station.link import AlertRow, Alerts, Floor, LinkClient, LinkServer, LinkState
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 from widgets import ink, themes
@@ -165,6 +165,34 @@ async def test_a_broker_that_goes_and_comes_back_is_told() -> None:
             stage.engine.floor = msgspec.structs.replace(stage.engine.floor, header=fresh)
             await stage.settle(pilot)
             assert said in stage.line("notice")
+
+
+async def test_an_engine_that_goes_rings_and_one_that_never_was_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock))
+    rung: list[bool] = []
+    stage.app.bell = lambda: rung.append(True)
+
+    async def until(state: LinkState) -> None:
+        while stage.app.link.state is not state:
+            stage.clock.advance(1)
+            await pilot.pause()
+        await stage.settle(pilot)
+
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await until(LinkState.LOST)
+        assert rung == []
+        for times in (0, 2):
+            server = LinkServer(path, stage.engine.handle, stage.engine.picture, clock=stage.clock)
+            await server.start()
+            await until(LinkState.CONNECTED)
+            server.tick()
+            while stage.app.link.view.floor.header is None:
+                await pilot.pause()
+            assert len(rung) == times
+            await server.stop()
+            await until(LinkState.LOST)
+            assert len(rung) == times + 1
 
 
 def test_of_the_first_picture_only_what_is_critical_is_news() -> None:

@@ -161,6 +161,13 @@ def _foot(picture: TicketPicture, width: int) -> list[Line]:
     return [*said, *(ink.clipped(line, width) for line in _keys(picture))]
 
 
+def _why_not(picture: TicketPicture) -> str:
+    refused = picture.preview.refused if picture.preview is not None else ()
+    if refused and not picture.barred and all(rule.advises for rule in refused):
+        return "only rules that advise refuse it: override in the ticket asks past them"
+    return "it cannot be sent as it stands"
+
+
 def _keys(picture: TicketPicture) -> tuple[Line, Line]:
     if picture.stage == ARMED:
         back: Line = (
@@ -169,7 +176,7 @@ def _keys(picture: TicketPicture) -> tuple[Line, Line]:
             ("KILL", ink.DIM),
         )
         if picture.barred or picture.preview is None or not picture.preview.approved:
-            return back, (("  it cannot be sent as it stands", ink.ALARM),)
+            return back, ((f"  {_why_not(picture)}", ink.ALARM),)
         return back, (("   y ", ink.KEY), (f" SEND  {picture.order} ", ink.LIVE if picture.live else ink.PAPER))
     if picture.stage == SENDING:
         return ((" sending …", ink.STRONG),), ink.BLANK

@@ -59,7 +59,7 @@ def orders(now_ns: int) -> Orders:
     )  # fmt: skip
 
 
-def preview(ticket: Ticket, *, refused: bool = False) -> str:
+def preview(ticket: Ticket, *, refused: bool = False, advised: bool = False) -> str:
     """The preview document of a ticket, around 4.10 by 4.20."""
     price = Decimal(ticket.limit or ticket.stop or "4.15")
     cost = price * 100 * ticket.qty
@@ -69,6 +69,8 @@ def preview(ticket: Ticket, *, refused: bool = False) -> str:
             "rule": "daily_loss", "ok": False, "severity": "block",
             "text": "the day has lost more than its limit (2.3 %, limit 2 %)",
         }  # fmt: skip
+    against = refused or (advised and not ticket.override)
+    if against:
         rules[17] = {
             "rule": "one_per_instrument", "ok": False, "severity": "advice",
             "text": "SPX is held already (1, limit 1)",
@@ -84,7 +86,7 @@ def preview(ticket: Ticket, *, refused: bool = False) -> str:
             "max_loss": f"{cost + Decimal('2.60'):.2f}",
             "greeks": {"delta": 0.421, "gamma": 0.0182, "theta": -2.125, "vega": 46.1},
             "margin": {"initial": f"{cost:.2f}", "maintenance": "0.00"}, "target": "5.20", "stop": "3.20",
-            "verdict": "refused" if refused else "approved", "rules": rules, "problems": [],
+            "verdict": "refused" if against else "approved", "rules": rules, "problems": [],
         }
     )  # fmt: skip
 
@@ -94,6 +96,7 @@ class Counterpart:
 
     def __init__(self) -> None:
         self.refuses = False
+        self.advises = False
         self.placed: dict[str, Ticket] = {}
 
     def answer(
@@ -101,7 +104,7 @@ class Counterpart:
     ) -> Reply:
         match command:
             case PreviewOrder(ticket=ticket):
-                return Data(preview(ticket, refused=self.refuses))
+                return Data(preview(ticket, refused=self.refuses, advised=self.advises))
             case PlaceOrder(ticket=ticket, token=token):
                 self.placed.setdefault(token, ticket)
                 return Ack(True, f"order {[*self.placed].index(token) + 1} is at the broker")

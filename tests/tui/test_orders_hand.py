@@ -427,3 +427,14 @@ async def test_a_sell_ticket_goes_at_market_and_has_no_legs() -> None:
         await press(stage, pilot, "o", "s")
         form = ticket(stage).form
         assert (form.action, form.kind) == ("SELL", "MARKET") and "target" not in form.fields
+
+
+async def test_what_only_advises_is_passed_by_saying_so_in_the_ticket() -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.counterpart.advises = True
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "b", "enter", "y")
+        assert orders(stage) == [] and "only rules that advise refuse it" in said(stage)
+        await press(stage, pilot, "enter", "shift+tab", "shift+tab", "space", "enter", "y")
+        sent = orders(stage)
+        assert len(sent) == 1 and isinstance(sent[0], PlaceOrder) and sent[0].ticket.override

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from station.desk.adoption import AdoptionDesk
 from station.desk.breaks import BreakDesk, Outcome
@@ -42,7 +42,7 @@ from station.domain.instruments import Contract
 from station.domain.market import Quote
 from station.domain.orders import ZERO, Order, OrderState
 from station.domain.trade import Cause, Trade, TradeState
-from station.execution import Finding, Interpretation
+from station.execution import Finding, Interpretation, turn
 from station.execution.book import OrderReport
 from station.execution.reconcile import Kind
 from station.market import Market
@@ -58,6 +58,10 @@ class Protector(Protocol):
     def quote_moved(self, trade_id: str, quote: Quote | None = None) -> None: ...
 
     def request_out(self, trade_id: str, cause: Cause, reason: str) -> None: ...
+
+
+TO_PROTECTION: Final = 4
+"""Turns of the loop from a wake of protection to its exit at the database."""
 
 
 class Desk:
@@ -149,9 +153,13 @@ class Desk:
     # --- Leader -------------------------------------------------------------------------------------
 
     async def booked(self, trade: Trade, found: Interpretation) -> None:
-        """A report is in the books: protect first, then go on with the trade."""
+        """A report is in the books: protect first, then go on with the trade. After a fill the lane waits until
+        its exit stands in line for the database, before the reports that came with it."""
         self._follow(trade)
         self._guard().notify(trade.id)
+        if any(isinstance(event, ExecutionBooked) for event in found.events):
+            for _ in range(TO_PROTECTION):
+                await turn()
         await self._excess(trade)
         if trade.state is TradeState.WEALTH_UPDATED:
             if any(isinstance(event, ExecutionBooked | CommissionBooked) for event in found.events):

@@ -1,6 +1,6 @@
 """Orders: our own book of them, the one submit site, instrument locks, and reconciliation with the broker."""
 
-from station.execution.asking import at_once, within
+from station.execution.asking import at_once, turn, within
 from station.execution.book import Interpretation, OrderBook
 from station.execution.locks import InstrumentLocks
 from station.execution.policy import ExecutionTerms
@@ -19,5 +19,6 @@ __all__ = [
     "Submitter",
     "at_once",
     "plan_reconciliation",
+    "turn",
     "within",
 ]

@@ -36,11 +36,16 @@ async def within(clock: Clock, question: Coroutine[Any, Any, T], timeout_s: floa
 
 async def at_once(answer: asyncio.Future[Any]) -> bool:
     """Whether it is there after a few turns of the loop, as the answer of an exchange in this process is."""
-    loop = asyncio.get_running_loop()
     for _ in range(TURNS):
         if answer.done():
             return True
-        turn = loop.create_future()
-        loop.call_soon(turn.set_result, None)
-        await turn
+        await turn()
     return answer.done()
+
+
+async def turn() -> None:
+    """Let everything that is ready go before us, once."""
+    loop = asyncio.get_running_loop()
+    passed = loop.create_future()
+    loop.call_soon(passed.set_result, None)
+    await passed

@@ -250,6 +250,7 @@ class Desk:
 
     async def keep(self, exits: Sequence[OpenOrder]) -> None:
         await self._adoption.keep(exits)
+        self._guard().notify_all()
 
     async def resolve_break(self, finding: Finding) -> bool:
         """A position that left by another hand or expired is booked so, one of lost orders of ours is adopted;

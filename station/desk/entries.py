@@ -156,9 +156,9 @@ class EntryDesk:
         except BrokerUnavailable as error:
             self._ask_reconcile(f"entry {ticket.order_ref} was not sent: {error}")
         except Refused as error:
-            await self._refused(ticket, error)
+            await self.refused(ticket, error)
 
-    async def _refused(self, ticket: Ticket, error: Refused) -> None:
+    async def refused(self, ticket: Ticket, error: Refused) -> None:
         ref, at_ns = ticket.order_ref, self._clock.now()
         row = OrderFailure(ref, 0, str(error), f"refused at the send site: {error.code}", at_ns)
         await self._ledger.record(

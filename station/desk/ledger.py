@@ -188,7 +188,7 @@ class Ledger:
         for count, changes in enumerate(steps):
             try:
                 await self._commit(changes)
-            except StorageUnavailable as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, those before it are durable
                 return Committed(count, error)
         return Committed(len(steps))
 

@@ -52,7 +52,7 @@ class Plan:
         self.trade_id = trade_id
         self.signals = signals
         self.moves: list[Move] = []
-        self._stages = dict[TradeState, tuple[Signal, ...]]()
+        self._stages = {} if trade is None else {trade.state: signals}
         self._trade = trade
         self._at_ns = at_ns
 
@@ -123,11 +123,19 @@ class Preparation:
             spec.symbol, case.side, spec.target_pct, spec.shield, spec.wealth_plan, spec.ladder,
         )  # fmt: skip
         plan.add(accepted, passed, decisions=case.decisions, state=SignalState.VALIDATED)
-        if self._judgement.day_shield_hit(spec.strategy_id, spec.shield):
-            plan.fail(DAY_SHIELD, "the day shield is hit: observing only")
-        elif spec.autonomy != AUTO:
-            plan.fail(spec.autonomy, f"autonomy is {spec.autonomy}")
+        barred = self.barred(spec)
+        if barred is not None:
+            plan.fail(*barred)
         return await self._led_on(plan)
+
+    def barred(self, spec: StrategySpec) -> tuple[str, str] | None:
+        """Why a strategy may not enter by itself, cause and reason. Asked at the beginning and again before the
+        entry, which may come after a restart."""
+        if self._judgement.day_shield_hit(spec.strategy_id, spec.shield):
+            return DAY_SHIELD, "the day shield is hit: observing only"
+        if spec.autonomy != AUTO:
+            return spec.autonomy, f"autonomy is {spec.autonomy}"
+        return None
 
     async def of_trade(self, trade: Trade, signals: tuple[Signal, ...]) -> Plan:
         """What a trade owes that was begun before, by a process that ended."""

@@ -152,6 +152,17 @@ class Reconciler:
         theirs = {contract: truth.held(contract) for contract in here}
         self.resolver.limit({contract: qty for contract, qty in theirs.items() if qty < here[contract]})
 
+    def _leave_to(self, lost: Sequence[OpenOrder], truth: BrokerTruth) -> None:
+        """Until exits that are not in our book are kept, what they stand for is theirs to sell: a fill that is
+        booked before them must not be protected twice."""
+        assert self.resolver is not None
+        left = {held.contract: truth.held(held.contract) for held in lost}
+        for held in lost:
+            qty = held.ticket.qty - held.filled if held.ticket is not None else left[held.contract]
+            left[held.contract] = max(left[held.contract] - qty, ZERO)
+        if left:
+            self.resolver.limit(left)
+
     def _expected(self) -> dict[Contract, Decimal]:
         expected: dict[Contract, Decimal] = defaultdict(lambda: ZERO)
         for trade in self._ledger.live():
@@ -179,9 +190,14 @@ class Reconciler:
         assert self.resolver is not None
         self.resolver.seen(order.order_ref for order in truth.open_orders)
         self.resolver.seen(execution.order_ref for execution in truth.executions)
+        for ref in (*(o.order_ref for o in truth.open_orders), *(e.order_ref for e in truth.executions)):
+            self._ledger.book.saw(ref)
         plan = plan_reconciliation(self._ledger.book, truth, self._expected())
+        self._leave_to(plan.lost, truth)
         for report in plan.reports:
             await self._inbox.apply(report)
+        if plan.lost:
+            await self.resolver.keep(plan.lost)
         for ref in plan.confirmed:
             self._ledger.book.confirm(ref)
         for held in truth.open_orders:
@@ -196,8 +212,6 @@ class Reconciler:
             await self.resolver.change_again(self._ledger.book.orders[order.ref])
         for stray in plan.strays:
             await self._cancel_stray(stray.order_ref)
-        if plan.lost:
-            await self.resolver.keep(plan.lost)
         return tuple(f for f in plan.findings if f.kind is not Kind.NEVER_SENT or f.subject not in waiting)
 
     def _unproven(self, absent: tuple[Order, ...], at_ns: int) -> frozenset[str]:

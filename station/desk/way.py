@@ -5,8 +5,10 @@ Recovery calls `advance` on every live trade after the first reconciliation; the
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from station.desk.entries import EntryDesk, Intent, is_unfilled
@@ -18,6 +20,7 @@ from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import Fatal, IllegalTransition, Refused, StorageUnavailable
 from station.domain.events import Event, ManualOpened, TradeFailed
+from station.domain.orders import Ticket
 from station.domain.ports import Changes
 from station.domain.signals import Decision, Signal, SignalState
 from station.domain.specs import StrategySpec
@@ -63,6 +66,7 @@ class TradeWay:
         self._told: set[tuple[str, str]] = set()
         self._signals: dict[str, tuple[Signal, ...]] = {}
         self._again: set[str] = set()
+        self._line = asyncio.Lock()
         self._busy: set[str] = set()
 
     # --- beginnings ---------------------------------------------------------------------------------
@@ -154,17 +158,28 @@ class TradeWay:
             await self._commit(plan)
             return
         async with self._locks.hold(plan.trade.symbol):
-            intent = None
-            try:
-                intent = await self._judge(plan)
-            except Exception:
-                # What was planned before stands; the judgement breaks again alone.
-                if not plan.moves:
-                    raise
-            await self._commit(plan)
-            if intent is not None:
+            async with self._line:
+                intent = await self._intent(plan)
+            if intent is None:
+                return
+            if self._judgement.entries_open(plan.trade.symbol):
                 await self._entries.submit(plan.trade, intent)
-                self._stopwatch.stop(SIGNAL_TO_WIRE, plan.trade_id)
+            else:
+                closed = Refused("GATE", "entries were closed before it was sent")
+                await self._entries.refused(intent.event.ticket, closed)
+            self._stopwatch.stop(SIGNAL_TO_WIRE, plan.trade_id)
+
+    async def _intent(self, plan: Plan) -> Intent | None:
+        """Judge and commit as one: no other entry is judged between, or both would pass a limit of one."""
+        intent = None
+        try:
+            intent = await self._judge(plan)
+        except Exception:
+            # What was planned before stands; the judgement breaks again alone.
+            if not plan.moves:
+                raise
+        await self._commit(plan)
+        return intent
 
     async def _commit(self, plan: Plan) -> None:
         """What was planned, each transition durable before the next is written."""
@@ -186,6 +201,10 @@ class TradeWay:
         if meant is None:
             plan.fail("stale", "what it was opened on grew old before the entry")
             return None
+        barred = None if trade.hand is not None else self._preparation.barred(self.specs()[trade.strategy])
+        if barred is not None:
+            plan.fail(*barred)
+            return None
         judged = meant.judge(trade)
         if judged.refused is not None:
             plan.fail(judged.refused.code, judged.refused.reason, judged.decisions)
@@ -197,15 +216,38 @@ class TradeWay:
             plan.fail("quote", "no sane two-sided quote to price the entry")
             return None
         ticket = self._entries.ticket(trade, judged.qty, terms)
-        denied, said = await self._entries.margin(trade, ticket, lambda: self._commit(plan))
+        denied, judged, said = await self._margin(plan, meant, judged, ticket)
         decisions = judged.decisions if said is None else (*judged.decisions, said)
         denied = denied or await self._used_up(meant, judged)
         if denied is not None:
             plan.fail(denied.code, denied.reason, decisions)
             return None
+        ticket = replace(ticket, qty=judged.qty)
         intent = self._entries.intent(ticket, terms, meant)
         plan.add(intent.event, decisions=decisions, state=SignalState.EXECUTING)
         return intent
+
+    async def _margin(
+        self, plan: Plan, meant: Meant, judged: Judged, ticket: Ticket
+    ) -> tuple[Refusal | None, Judged, Decision | None]:
+        """The broker's word on the order. Where that takes a round trip, what is planned is committed, others
+        may go before, and the order is judged again after it."""
+        waited = list[bool]()
+
+        async def meanwhile() -> None:
+            waited.append(True)
+            self._line.release()
+            await self._commit(plan)
+
+        try:
+            denied, said = await self._entries.margin(plan.trade, ticket, meanwhile)
+        finally:
+            if waited:
+                await self._line.acquire()
+        if waited and denied is None:
+            judged = meant.judge(plan.trade)
+            denied = judged.refused
+        return denied, judged, said
 
     def _meant(self, plan: Plan) -> Meant | None:
         """What the entry is meant to be; None once that is too old, or its strategy is gone."""

@@ -34,6 +34,7 @@ from station.domain.orders import (
     acknowledged,
     latest_revisions,
     moved,
+    trade_of,
 )
 
 UNBOUNDED: Final = Decimal("Infinity")
@@ -84,6 +85,7 @@ class OrderBook:
         self.ignored: Counter[str] = Counter()
         self._provisional_fee = provisional_fee
         self._refs_of: dict[str, list[str]] = {}
+        self._legs: dict[tuple[str, str], int] = {}
         self._executions: dict[str, dict[str, Execution]] = {}
         self._by_root: dict[str, Execution] = {}
         self._by_id: dict[str, Execution] = {}
@@ -105,6 +107,7 @@ class OrderBook:
     def put(self, order: Order) -> None:
         held = self.orders.get(order.ref)
         if held is None:
+            self.saw(order.ref)
             self._refs_of.setdefault(order.trade_id, []).append(order.ref)
         elif order.state.is_terminal:
             self.confirm(order.ref)
@@ -195,9 +198,15 @@ class OrderBook:
         return tuple(self._by_root.values())
 
     def next_leg(self, trade_id: str, leg: str) -> int:
-        """The next number of a leg (`E` or `X`) of a trade, from 1."""
-        marker = f"-{leg}-"
-        return 1 + sum(marker in ref for ref in self._refs_of.get(trade_id, ()))
+        """The next number of a leg (`E` or `X`) of a trade, from 1: after the highest that anybody has seen."""
+        return 1 + self._legs.get((trade_id, leg), 0)
+
+    def saw(self, ref: str) -> None:
+        """A reference that the broker knows, in our book or not: it is never used again."""
+        trade_id, parts = trade_of(ref), ref.rsplit("-", 2)
+        if trade_id is not None and parts[-1].isdigit():
+            key = (trade_id, parts[-2])
+            self._legs[key] = max(self._legs.get(key, 0), int(parts[-1]))
 
     def interpret(self, report: OrderReport) -> Interpretation:
         match report:

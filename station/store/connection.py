@@ -205,7 +205,7 @@ class Database:
         async with self._line:
             try:
                 await self._tried(lambda: self._connection.inquire(rest))
-            except (VigilError, sqlite3.Error) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, those before it are durable
                 return Committed(done, error)
         return Committed(done)
 

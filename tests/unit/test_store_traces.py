@@ -8,8 +8,10 @@ from pathlib import Path
 
 from station.domain.ports import Changes
 from station.domain.signals import Decision
-from station.store.schema.lifecycle import LIFECYCLE_STEPS
 from tests.unit.store_books import OPEN_NS, opened
+
+BEFORE = 8
+"""The version that packs verdicts."""
 
 
 def verdicts(trade_id: str, count: int, since: int = 0) -> tuple[Decision, ...]:
@@ -42,7 +44,9 @@ async def test_verdicts_of_an_older_database_stay(tmp_path: Path) -> None:
         db.execute("DROP INDEX single_decisions_of_trade")
         db.execute("ALTER TABLE single_decisions RENAME TO decisions")
         db.execute("CREATE INDEX decisions_of_trade ON decisions (trade_id)")
-        db.execute("DELETE FROM schema_version WHERE version = ?", (len(LIFECYCLE_STEPS),))
+        db.execute("DELETE FROM schema_version WHERE version >= ?", (BEFORE,))
+        db.execute("ALTER TABLE trades DROP COLUMN part_tokens")
+        db.execute("ALTER TABLE trades ADD COLUMN part_token TEXT NOT NULL DEFAULT ''")
         for each in verdicts("T1", 2):
             db.execute(
                 "INSERT INTO decisions (account, environment, trade_id, stage, verdict, reason, at_ns, value, "

@@ -143,7 +143,8 @@ async def _together(
 def _spawn(options: RunOptions) -> subprocess.Popen[bytes]:
     """Start an engine of its own session, so that no terminal's end can reach it."""
     settings_for(options)
-    prepare_home(options.runtime)
+    if not options.runtime.is_dir():
+        prepare_home(options.runtime)
     command = [sys.executable, str(Path(sys.argv[0]).resolve()), "run", *_arguments(options)]
     log = os.open(options.runtime / "engine.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

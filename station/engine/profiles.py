@@ -1,19 +1,22 @@
-"""Paper accounts side by side: each profile a runtime directory of its own, with settings of its own."""
+"""Paper accounts side by side: each profile a runtime directory of its own, with settings of its own.
+
+The first picture of a screen waits for this module, so that what only the verbs need is read by them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from config.files import ConfigError
 from config.settings import load_settings, profile_tables
-from station.brokers.paper.profiles import BOOK, Standing, side_by_side
 from station.domain.errors import BadInput, Fatal
 from station.engine.lease import Lease, is_held
 from station.engine.options import PROFILES as FOLDER
-from station.journal.shapes import decimal_text
-from station.store.files import prepare_directory
+
+if TYPE_CHECKING:
+    from station.brokers.paper.profiles import Standing
 
 ASIDE: Final = ".set-aside"
 RESET_WORD: Final = "RESET"
@@ -37,6 +40,8 @@ def profile_of(runtime: Path) -> str:
 
 def prepare_home(runtime: Path) -> None:
     """Make a runtime directory, and those above a profile's, for this user alone. Raises Fatal."""
+    from station.store.files import prepare_directory
+
     if runtime.parent.name == FOLDER:
         prepare_directory(runtime.parent.parent)
         prepare_directory(runtime.parent)
@@ -71,6 +76,8 @@ def profiles_document(runtime: Path) -> dict[str, Any]:
     """`{v, profiles: [{name, runtime, running, account, start_cash, session, cash, result, fees, executions,
     open_contracts, settings}]}`: the runtime directory's own account, then every configured profile. What has
     not run has null figures; positions count at nothing in `cash` and `result`."""
+    from station.brokers.paper.profiles import BOOK, side_by_side
+
     tables = _tables()
     homes = {DEFAULT: runtime} | {name: runtime / FOLDER / name for name in tables}
     lived = {name: home for name, home in homes.items() if (home / BOOK).is_file()}
@@ -80,6 +87,8 @@ def profiles_document(runtime: Path) -> dict[str, Any]:
 
 
 def _row(name: str, home: Path, table: Mapping[str, Any], found: Standing | None) -> dict[str, Any]:
+    from station.journal.shapes import decimal_text
+
     settings = load_settings(profile="" if name == DEFAULT else name)
     row: dict[str, Any] = {
         "name": name,

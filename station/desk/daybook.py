@@ -13,6 +13,7 @@ from station.desk.ledger import Ledger
 from station.domain.instruments import SecType
 from station.domain.orders import ZERO
 from station.domain.trade import Trade, TradeState
+from station.strategy import Counts
 
 FUTURES = (SecType.FUTURE, SecType.FUTURE_OPTION)
 
@@ -27,6 +28,9 @@ class DayBook:
         self._dollars: dict[str, Decimal] = defaultdict(lambda: ZERO)
         self._trips: Counter[date] = Counter()
         self._parts: dict[str, Trade] = {}
+        self._used: set[tuple[str, str]] = set()
+        self._runs: Counter[str] = Counter()
+        self._positions = 0
 
     def ended(self, since_ns: int, strategy: str | None = None) -> Decimal:
         """What trades that are over made since the session began at `since_ns`, in dollars after fees."""
@@ -43,12 +47,28 @@ class DayBook:
         over = sum(self._trips[day] for day in days)
         return over + sum(trip_of(trade, today) in days for trade in self._ledger.live())
 
+    def used(self) -> set[tuple[str, str]]:
+        """(strategy, firings) of every trade in memory: a stop-out never re-enters on its own firing."""
+        self._catch_up(self._since_ns)
+        return self._used | {(trade.strategy, trade.signal_key) for trade in self._ledger.live()}
+
+    def counts(self, since_ns: int) -> Counts:
+        """What the session that began at `since_ns` has used, from the trades themselves, so that no restart
+        begins anew."""
+        self._catch_up(since_ns)
+        live = [trade for trade in self._ledger.live() if trade.opened_ns >= since_ns]
+        runs = self._runs + Counter(trade.strategy for trade in live)
+        return Counts(runs.total(), self._positions + len(live), dict(runs))
+
     def _catch_up(self, since_ns: int) -> None:
         if since_ns != self._since_ns:
             self._since_ns, self._read = since_ns, 0
             self._dollars.clear()
             self._trips.clear()
             self._parts.clear()
+            self._used.clear()
+            self._runs.clear()
+            self._positions = 0
         turned = self._ledger.turned
         for trade_id in turned[self._read :]:
             self._weigh(trade_id)
@@ -61,9 +81,13 @@ class DayBook:
         trade = self._ledger.trades[trade_id]
         if trade.state.is_terminal:
             self._parts[trade_id] = trade
+            self._used.add((trade.strategy, trade.signal_key))
             self._count(trade, 1)
 
     def _count(self, trade: Trade, sign: int) -> None:
+        if trade.opened_ns >= self._since_ns:
+            self._runs[trade.strategy] += sign
+            self._positions += sign * (trade.state is not TradeState.FAILED)
         if not trade.filled_ns:
             return
         if ended_ns(trade) >= self._since_ns:

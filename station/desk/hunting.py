@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 
+from station.desk.daybook import DayBook
 from station.desk.ledger import Ledger
 from station.desk.opposite import OppositeExit
 from station.desk.passed_over import PassedOver
@@ -14,7 +15,6 @@ from station.domain.instruments import Timeframe
 from station.domain.ports import Changes, LifecycleStore
 from station.domain.signals import Firing, Gate, Signal, SignalState
 from station.domain.specs import Desired
-from station.domain.trade import TradeState
 from station.market import ClosedBar, Market
 from station.scanners import ScannerRoom
 from station.strategy import Counts, Hunter, Pass, Pool, Verdict, make_signal
@@ -104,7 +104,7 @@ class Hunt:
         self._clock = clock
         self._opposite = opposite
         self._hunter = hunter
-        self._ledger = ledger
+        self._book = DayBook(ledger)
         self._store = store
         self._desired = desired
         self._begin = begin
@@ -135,18 +135,10 @@ class Hunt:
             await self._store.commit(Changes(decisions=said))
 
     def used(self) -> set[tuple[str, str]]:
-        """(strategy, firings) of every trade in memory: a stop-out never re-enters on its own firing."""
-        return {(trade.strategy, trade.signal_key) for trade in self._ledger.trades.values()}
+        return self._book.used()
 
     def counts(self) -> Counts:
-        """What the session has used, from the trades themselves, so that no restart begins anew."""
-        since = self._day_start()
-        today = [t for t in self._ledger.trades.values() if t.opened_ns >= since]
-        by_strategy: dict[str, int] = {}
-        for trade in today:
-            by_strategy[trade.strategy] = by_strategy.get(trade.strategy, 0) + 1
-        positions = sum(t.state is not TradeState.FAILED for t in today)
-        return Counts(len(today), positions, by_strategy)
+        return self._book.counts(self._day_start())
 
     async def _expire(self) -> None:
         gone = self._hunter.pool.expire(self._clock.now())

@@ -273,7 +273,7 @@ class Judgement:
         )
 
     def _orders_since(self, since_ns: int) -> int:
-        return sum(order.created_ns >= since_ns for order in self._ledger.book.orders.values())
+        return self._ledger.book.created_since(since_ns)
 
 
 def terms_of(spec: StrategySpec) -> StrategyTerms:

@@ -6,6 +6,7 @@ booked. Late, repeated and backward reports are worth none and are counted.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -86,6 +87,7 @@ class OrderBook:
         self._provisional_fee = provisional_fee
         self._refs_of: dict[str, list[str]] = {}
         self._legs: dict[tuple[str, str], int] = {}
+        self._created: list[int] = []
         self._executions: dict[str, dict[str, Execution]] = {}
         self._by_root: dict[str, Execution] = {}
         self._by_id: dict[str, Execution] = {}
@@ -108,6 +110,7 @@ class OrderBook:
         held = self.orders.get(order.ref)
         if held is None:
             self.saw(order.ref)
+            insort(self._created, order.created_ns)
             self._refs_of.setdefault(order.trade_id, []).append(order.ref)
         elif order.state.is_terminal:
             self.confirm(order.ref)
@@ -173,6 +176,10 @@ class OrderBook:
         self._by_root[execution.root_id] = execution
         self._by_id[execution.exec_id] = execution
         self._executions.setdefault(execution.order_ref, {})[execution.root_id] = execution
+
+    def created_since(self, at_ns: int) -> int:
+        """How many orders have been made at or after an instant."""
+        return len(self._created) - bisect_left(self._created, at_ns)
 
     def of_trade(self, trade_id: str) -> tuple[Order, ...]:
         return tuple(self.orders[ref] for ref in self._refs_of.get(trade_id, ()))

@@ -61,6 +61,13 @@ def test_the_tally_is_what_a_walk_over_all_trades_finds(steps: list[tuple[Any, .
                 if t.state.is_terminal and ended_ns(t) >= START and strategy in (None, t.strategy)
             ]  # fmt: skip
             assert book.ended(START, strategy) == sum(walked, ZERO)
+        trades = list(ledger.trades.values())
+        today = [t for t in trades if t.opened_ns >= START]
+        counts = book.counts(START)
+        assert counts.runs == len(today)
+        assert counts.positions == sum(t.state is not TradeState.FAILED for t in today)
+        assert counts.by_strategy == {s: n for s in "AB" if (n := sum(t.strategy == s for t in today))}
+        assert book.used() >= {(t.strategy, t.signal_key) for t in trades}
         assert book.day_trades(DAY, days) == sum(trip_of(t, DAY) in days for t in ledger.trades.values())
 
 

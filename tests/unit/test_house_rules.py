@@ -100,7 +100,7 @@ def command(root: Path, name: str) -> str:
 def test_the_readme_gives_one_line_to_test_and_one_to_run(repo_root: Path) -> None:
     assert command(repo_root, "test") == (
         "python3 -m venv .venv && .venv/bin/pip install -q -r requirements-dev.lock"
-        " && .venv/bin/python -m pytest -q -n 2"
+        " && .venv/bin/python -m pytest -q -n 3 --dist worksteal"
     )
     assert command(repo_root, "run") == (
         "python3 -m venv .venv && .venv/bin/pip install -q -r requirements.lock && .venv/bin/python app.py"

@@ -89,6 +89,8 @@ class TerminalDriver(LinuxDriver):
         self.lost = True
         self._outlet.silence()
         silent_input, self._never_written = os.pipe()
+        # The reading thread may have found the old terminal readable just before: it must not wait on this one.
+        os.set_blocking(silent_input, False)
         os.dup2(silent_input, 0)
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 1)

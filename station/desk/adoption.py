@@ -45,8 +45,9 @@ class AdoptionDesk:
         self._told: set[str] = set()
 
     def seen(self, refs: Iterable[str]) -> None:
-        """References that the broker knows: their trade numbers are never handed out again."""
+        """References that the broker knows: neither they nor their trade numbers are handed out again."""
         for ref in refs:
+            self._ledger.book.saw(ref)
             if (trade_id := trade_of(ref)) is not None:
                 self._ids.taken(trade_id)
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 
 from station.desk.daybook import DayBook
-from station.desk.ledger import Ledger
 from station.desk.opposite import OppositeExit
 from station.desk.passed_over import PassedOver
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
@@ -17,7 +16,7 @@ from station.domain.signals import Firing, Gate, Signal, SignalState
 from station.domain.specs import Desired
 from station.market import ClosedBar, Market
 from station.scanners import ScannerRoom
-from station.strategy import Counts, Hunter, Pass, Pool, Verdict, make_signal
+from station.strategy import Hunter, Pass, Pool, Verdict, make_signal
 
 FiringListener = Callable[[Firing, Gate | None], None]
 
@@ -97,14 +96,14 @@ class Hunt:
     """The task that wakes with every publish, asks the strategies, and hands passing cases to the desk."""
 
     def __init__(
-        self, clock: Clock, hunter: Hunter, ledger: Ledger, store: LifecycleStore,
+        self, clock: Clock, hunter: Hunter, book: DayBook, store: LifecycleStore,
         desired: Callable[[], Desired], begin: Callable[[Pass], Awaitable[None]],
         session: Callable[[], date], day_start: Callable[[], int], opposite: OppositeExit,
     ) -> None:  # fmt: skip
         self._clock = clock
         self._opposite = opposite
         self._hunter = hunter
-        self._book = DayBook(ledger)
+        self._book = book
         self._store = store
         self._desired = desired
         self._begin = begin
@@ -125,7 +124,8 @@ class Hunt:
 
     async def cycle(self) -> None:
         """One turn of every strategy over the pool as it is now."""
-        self.last = self._hunter.hunt(self._clock.now(), self._desired().strategies, self.used(), self.counts())
+        used, counts = self._book.used(), self._book.counts(self._day_start())
+        self.last = self._hunter.hunt(self._clock.now(), self._desired().strategies, used, counts)
         self.hunts += 1
         for verdict in self.last:
             if isinstance(verdict, Pass):
@@ -133,12 +133,6 @@ class Hunt:
         said = self._passed_over.news(self.last)
         if said:
             await self._store.commit(Changes(decisions=said))
-
-    def used(self) -> set[tuple[str, str]]:
-        return self._book.used()
-
-    def counts(self) -> Counts:
-        return self._book.counts(self._day_start())
 
     async def _expire(self) -> None:
         gone = self._hunter.pool.expire(self._clock.now())

@@ -27,7 +27,7 @@ from station.domain.instruments import Contract
 from station.domain.orders import ZERO, Execution, Order
 from station.domain.ports import Changes, Committed, LifecycleStore, Snapshot
 from station.domain.projection import order_ref_of, project_order
-from station.domain.trade import Trade, TradeState, evolve
+from station.domain.trade import Trade, evolve
 from station.execution import OrderBook
 
 CARRIED: Final = "spool carried"
@@ -283,7 +283,7 @@ class Ledger:
             self.turned.append(trade.id)
         for token in tokens_of(trade):
             self._tokens[token] = trade.id
-        if trade.state.is_terminal or trade.state is TradeState.FAILED:
+        if trade.state.is_terminal:
             self._live.pop(trade.id, None)
         else:
             self._live.setdefault(trade.id, None)

@@ -68,7 +68,9 @@ class Plan:
         IllegalTransition."""
         for event in events:
             self._trade = evolve(self._trade, self.trade_id, event, self._at_ns)
-        moved = () if state is None else self._move(state)
+        moved: tuple[Signal, ...] = ()
+        if state is not None:
+            self.signals, moved = stepped(self.signals, state, self.trade_id)
         self.moves.append((events, Changes(decisions=owned(self.trade_id, decisions), signals=moved)))
         self._stages[self.trade.state] = self.signals
 
@@ -84,11 +86,6 @@ class Plan:
     def fail(self, cause: str, reason: str, decisions: tuple[Decision, ...] = ()) -> None:
         """The trade ends here, and its signals with it."""
         self.add(TradeFailed(cause, reason), decisions=decisions, state=SignalState.REJECTED)
-
-    def _move(self, state: SignalState) -> tuple[Signal, ...]:
-        before = self.signals
-        self.signals = tuple(signal.moved(state, self.trade_id) for signal in before)
-        return tuple(new for old, new in zip(before, self.signals, strict=True) if new is not old)
 
 
 class Preparation:
@@ -207,3 +204,11 @@ def is_stale(trade: Trade, spec: StrategySpec, now_ns: int) -> bool:
 def owned(trade_id: str, decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
     """The decisions, as this trade's."""
     return tuple(d if d.trade_id == trade_id else replace(d, trade_id=trade_id) for d in decisions)
+
+
+def stepped(
+    signals: tuple[Signal, ...], state: SignalState, trade_id: str
+) -> tuple[tuple[Signal, ...], tuple[Signal, ...]]:  # fmt: skip
+    """A trade's signals brought to `state` where that is a legal step, and those of them that changed."""
+    after = tuple(signal.moved(state, trade_id) for signal in signals)
+    return after, tuple(new for old, new in zip(signals, after, strict=True) if new is not old)

@@ -188,10 +188,7 @@ class Reconciler:
 
     async def _feed(self, truth: BrokerTruth) -> tuple[Finding, ...]:
         assert self.resolver is not None
-        self.resolver.seen(order.order_ref for order in truth.open_orders)
-        self.resolver.seen(execution.order_ref for execution in truth.executions)
-        for ref in (*(o.order_ref for o in truth.open_orders), *(e.order_ref for e in truth.executions)):
-            self._ledger.book.saw(ref)
+        self.resolver.seen(told.order_ref for told in (*truth.open_orders, *truth.executions))
         plan = plan_reconciliation(self._ledger.book, truth, self._expected())
         self._leave_to(plan.lost, truth)
         for report in plan.reports:

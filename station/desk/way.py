@@ -15,7 +15,7 @@ from station.desk.entries import EntryDesk, Intent, is_unfilled
 from station.desk.judgement import Judged, Judgement, Refusal
 from station.desk.ledger import Ledger
 from station.desk.meant import OPPOSITE, ByHand, ByStrategy, Meant
-from station.desk.preparation import Plan, Preparation, is_stale, owned
+from station.desk.preparation import Plan, Preparation, is_stale, owned, stepped
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import Fatal, IllegalTransition, Refused, StorageUnavailable
@@ -333,12 +333,11 @@ class TradeWay:
         self._stopwatch.drop(SIGNAL_TO_WIRE, trade.id)
 
     def _moved_signals(self, trade: Trade, state: SignalState) -> tuple[Signal, ...]:
-        before = self._signals.get(trade.id, ())
-        after = tuple(signal.moved(state, trade.id) for signal in before)
+        after, changed = stepped(self._signals.get(trade.id, ()), state, trade.id)
         self._signals[trade.id] = after
         for signal in after:
             self._pool.update(signal)
-        return tuple(new for old, new in zip(before, after, strict=True) if new is not old)
+        return changed
 
     def _spec(self, trade: Trade) -> StrategySpec | None:
         return self.specs().get(trade.strategy)

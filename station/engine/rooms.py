@@ -236,7 +236,7 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     )  # fmt: skip
     opposite = OppositeExit(clock, pool, ledger, way.specs, protection.request_out)
     hunt = Hunt(
-        clock, hunter, ledger, outside.stores.lifecycle, hooks.desired, way.begin, hooks.session,
+        clock, hunter, money.book, outside.stores.lifecycle, hooks.desired, way.begin, hooks.session,
         hooks.day_start, opposite,
     )  # fmt: skip
 

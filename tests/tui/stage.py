@@ -64,3 +64,25 @@ class Stage:
         """What stands on the header, notice or keys."""
         found = self.app.screen_stack[0].query_one(f"#{name}")
         return found.text()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> str:
+    """Press these one by one, everything answered between; what stands on the screen shown."""
+    await stage.settle(pilot)
+    for key in keys:
+        await pilot.press(key)
+        await stage.settle(pilot)
+        await stage.settle(pilot)
+    return stage.page()
+
+
+async def typed(stage: Stage, pilot: Pilot[str], line: str) -> str:
+    """A line into the dialog that is open, and enter."""
+    stage.clock.advance(0.4)
+    keys = {
+        " ": "space", "#": "number_sign", ":": "colon", "-": "minus", ".": "full_stop", "_": "underscore",
+        "=": "equals_sign",
+    }  # fmt: skip
+    await pilot.press("ctrl+u", *(keys.get(letter, letter) for letter in line), "enter")
+    await stage.app.workers.wait_for_complete()
+    return await press(stage, pilot)

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from station.link import Ack, LinkClient, LinkServer, LinkState, NoteTrade, Query, TagTrade
 from tests.tui import synthetic
-from tests.tui.stage import Stage
+from tests.tui.stage import Stage, press, typed
 from widgets.film import FilmPane
 from widgets.journal import csv_of
 from widgets.page import PagePane
@@ -27,24 +27,6 @@ Compare = Callable[..., bool]
 @pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-
-
-async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> str:
-    """Press these one by one, everything answered between; what stands on the screen shown."""
-    await stage.settle(pilot)
-    for key in keys:
-        await pilot.press(key)
-        await stage.settle(pilot)
-        await stage.settle(pilot)
-    return stage.page()
-
-
-async def typed(stage: Stage, pilot: Pilot[str], line: str) -> str:
-    """A line into the dialog that is open, and enter."""
-    stage.clock.advance(0.4)
-    keys = {" ": "space", "#": "number_sign", ":": "colon", "-": "minus", ".": "full_stop", "_": "underscore"}
-    await pilot.press("ctrl+u", *(keys.get(letter, letter) for letter in line), "enter")
-    return await press(stage, pilot)
 
 
 def asked(stage: Stage, name: str) -> list[dict[str, str]]:

@@ -24,7 +24,7 @@ from station.link import (
     Status,
 )
 from tests.tui import synthetic
-from tests.tui.stage import Stage
+from tests.tui.stage import Stage, press, typed
 from widgets.dialogs import KillDialog
 from widgets.page import PagePane
 from widgets.risk import _columns_kept  # pyright: ignore[reportPrivateUsage]
@@ -45,25 +45,6 @@ Compare = Callable[..., bool]
 @pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-
-
-async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> str:
-    """Press these one by one, everything answered between; what stands on the screen shown."""
-    await stage.settle(pilot)
-    for key in keys:
-        await pilot.press(key)
-        await stage.settle(pilot)
-        await stage.settle(pilot)
-    return stage.page()
-
-
-async def typed(stage: Stage, pilot: Pilot[str], line: str) -> str:
-    """A line into the dialog that is open, and enter."""
-    stage.clock.advance(0.4)
-    keys = {" ": "space", ":": "colon", "-": "minus", ".": "full_stop", "_": "underscore", "=": "equals_sign"}
-    await pilot.press("ctrl+u", *(keys.get(letter, letter) for letter in line), "enter")
-    await stage.app.workers.wait_for_complete()
-    return await press(stage, pilot)
 
 
 async def lost(stage: Stage, pilot: Pilot[str]) -> None:

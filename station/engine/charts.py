@@ -23,9 +23,10 @@ from station.link import Ask, Candle, Chart, Level, Tip
 from station.link.floor import ERROR, LOADING
 from station.market.backfill import clean
 from station.scanners.sessions import vwap
-from station.scanners.study import Study, plain
+from station.scanners.study import Study
 from station.series import Bars, aggregate, concat
 from station.series.aggregate import finished, session_numbers
+from station.series.indicators import plain
 
 Floats = NDArray[np.float64]
 

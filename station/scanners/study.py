@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from station.series import Bars
+from station.series.indicators import plain
 
 Floats = NDArray[np.float64]
 Int64s = NDArray[np.int64]
 T = TypeVar("T")
-
-
-def _load_talib() -> Any:
-    """TA-Lib without pandas, which it imports only to wrap its functions for frames: 0.2 s of start-up and
-    40 MiB that arrays have no use for. A process that already has pandas keeps it."""
-    modules: dict[str, Any] = sys.modules
-    if "pandas" in modules:
-        return import_module("talib")
-    modules["pandas"] = None
-    try:
-        return import_module("talib")
-    finally:
-        del modules["pandas"]
-
-
-_talib: Final = _load_talib()
-
-
-def plain(name: str) -> Any:
-    """TA-Lib's own function of that name, without the wrapper that looks for frames at every call."""
-    wrapped = getattr(_talib, name)
-    return getattr(wrapped, "__wrapped__", wrapped)
 
 
 _EMA: Final = plain("EMA")

@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from station.scanners.study import Floats, Int64s, Study, plain
+from station.scanners.study import Floats, Int64s, Study
 from station.series import Bars
+from station.series.indicators import plain
 
 _MAX = plain("MAX")
 _MIN = plain("MIN")

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
-import talib
 from numpy.typing import NDArray
 
 from station.domain.errors import BadInput
 from station.domain.instruments import Side, Timeframe
+from station.series.indicators import plain
 
 FloatArray = NDArray[np.float64]
 WARM_FACTOR: Final = 5
 ADX_LEVEL: Final = 20.0
-_talib: Any = talib
+_EMA: Final = plain("EMA")
+_MACD: Final = plain("MACD")
+_ADX: Final = plain("ADX")
+_STOCH: Final = plain("STOCH")
 
 
 class BarColumns(Protocol):
@@ -125,29 +128,27 @@ def judge(name: str, side: Side, symbol: str, bars_of: BarsOf) -> VeeraVerdict:
 
 def _averages(fast: int, slow: int) -> Callable[[BarColumns], Pair]:
     def measure(bars: BarColumns) -> Pair:
-        return Pair(
-            _last(_talib.EMA(bars.close, fast)), _last(_talib.EMA(bars.close, slow)), f"EMA{fast}", f"EMA{slow}"
-        )
+        return Pair(_last(_EMA(bars.close, fast)), _last(_EMA(bars.close, slow)), f"EMA{fast}", f"EMA{slow}")
 
     return measure
 
 
 def _slope(bars: BarColumns) -> Pair:
-    average = _talib.EMA(bars.close, 21)
+    average = _EMA(bars.close, 21)
     return Pair(_last(average), float(average[-2]), "EMA21", "EMA21 one bar before")
 
 
 def _macd(bars: BarColumns) -> Pair:
-    line, signal, _ = _talib.MACD(bars.close, 12, 26, 9)
+    line, signal, _ = _MACD(bars.close, 12, 26, 9)
     return Pair(_last(line), _last(signal), "MACD", "its signal")
 
 
 def _adx(bars: BarColumns) -> Pair:
-    return Pair(_last(_talib.ADX(bars.high, bars.low, bars.close, 14)), ADX_LEVEL, "ADX14", "its level")
+    return Pair(_last(_ADX(bars.high, bars.low, bars.close, 14)), ADX_LEVEL, "ADX14", "its level")
 
 
 def _stochastic(bars: BarColumns) -> Pair:
-    k, d = _talib.STOCH(bars.high, bars.low, bars.close, 14, 3, 0, 3, 0)
+    k, d = _STOCH(bars.high, bars.low, bars.close, 14, 3, 0, 3, 0)
     return Pair(_last(k), _last(d), "%K", "%D")
 
 

@@ -103,7 +103,7 @@ class Judgement:
         trace = (fitted.decision(trade.id, now),)
         if fitted.qty > 0:
             proposal = replace(proposal, qty=fitted.qty)
-        verdict = preflight(proposal, view, self._limits())
+        verdict = preflight(proposal, view, self._limits(), fitted.findings)
         trace += verdict.decisions(trade.id, now)
         if verdict.approved:
             return Judged(None, fitted.qty, trace)
@@ -168,7 +168,7 @@ class Judgement:
             halted=contract.symbol in self._market.symbols and self._market.halted(contract.symbol),
             quote=self._market.quote(contract), greeks=self._greeks(contract, now),
             feed_mode=health.mode, feed_age_s=health.age_s, feed_score=health.score,
-            vix=self._vix(), vix_watched="VIX" in self._market.symbols, equity=equity,
+            vix=self._vix(now), vix_watched="VIX" in self._market.symbols, equity=equity,
             buying_power=self._money.buying_power, day_pnl=self._money.day_pnl(),
             month_pnl=equity - month if month is not None else Decimal(0),
             held=self._holdings.held(but), working=self._working(but),
@@ -259,9 +259,11 @@ class Judgement:
             if today is not None
         )
 
-    def _vix(self) -> float | None:
+    def _vix(self, now_ns: int) -> float | None:
         """The VIX while it is fresh enough to judge by."""
-        if "VIX" not in self._market.symbols or self._market.health("VIX").age_s > VIX_AGE_S:
+        if "VIX" not in self._market.symbols:
+            return None
+        if now_ns - self._market.last_update_ns("VIX") > VIX_AGE_S * SECOND:
             return None
         return self._market.last_price("VIX")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from station.domain.signals import Decision, passed_over
 from station.strategy import Block, Verdict
@@ -29,8 +28,7 @@ class PassedOver:
                 if self._said.get(key) != said:
                     self._said[key] = said
                     found.append(
-                        replace(
-                            last,
+                        last._replace(
                             trade_id=signal.id,
                             stage=passed_over(strategy, block.stage),
                             reason=block.reason,

@@ -7,7 +7,7 @@ single hand-over to the database: a hand-over costs as much as a commit, and bet
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -203,7 +203,7 @@ def is_stale(trade: Trade, spec: StrategySpec, now_ns: int) -> bool:
 
 def owned(trade_id: str, decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
     """The decisions, as this trade's."""
-    return tuple(d if d.trade_id == trade_id else replace(d, trade_id=trade_id) for d in decisions)
+    return tuple(d if d.trade_id == trade_id else d._replace(trade_id=trade_id) for d in decisions)
 
 
 def stepped(

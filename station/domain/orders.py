@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Final
 
+from station.domain.changed import changed
 from station.domain.instruments import Contract, Side
 
 ZERO: Final = Decimal(0)
@@ -167,7 +168,7 @@ class Execution:
         return 0 if self.root_id == self.exec_id else int(self.exec_id.rpartition(".")[2])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """Our record of one order: the ticket as last sent, and what the broker has said of it."""
 
@@ -211,16 +212,16 @@ def moved(order: Order, state: OrderState, at_ns: int, reason: str = "") -> Orde
         return None
     if state is OrderState.SUBMITTED and order.filled > 0:
         state = OrderState.PARTIALLY_FILLED
-    return replace(order, state=state, updated_ns=at_ns, reason=reason or order.reason)
+    return changed(order, state=state, updated_ns=at_ns, reason=reason or order.reason)
 
 
 def acknowledged(order: Order, broker_id: int, perm_id: int, at_ns: int) -> Order | None:
     """The order as accepted; None when nothing new was said. An acknowledgement never undoes a fill."""
-    known = replace(order, broker_id=broker_id or order.broker_id, perm_id=perm_id or order.perm_id)
+    known = changed(order, broker_id=broker_id or order.broker_id, perm_id=perm_id or order.perm_id)
     if order.state in (OrderState.PENDING, OrderState.UNKNOWN):
         state = OrderState.PARTIALLY_FILLED if order.filled > 0 else OrderState.SUBMITTED
-        return replace(known, state=state, updated_ns=at_ns)
-    return None if known == order else replace(known, updated_ns=at_ns)
+        return changed(known, state=state, updated_ns=at_ns)
+    return None if known == order else changed(known, updated_ns=at_ns)
 
 
 def filled(order: Order, executions: tuple[Execution, ...], at_ns: int) -> Order:
@@ -231,7 +232,7 @@ def filled(order: Order, executions: tuple[Execution, ...], at_ns: int) -> Order
     """
     total = sum((e.qty for e in executions), ZERO)
     value = sum((e.qty * e.price for e in executions), ZERO)
-    known = replace(
+    known = changed(
         order,
         filled=total,
         avg_price=value / total if total else ZERO,
@@ -240,10 +241,10 @@ def filled(order: Order, executions: tuple[Execution, ...], at_ns: int) -> Order
         updated_ns=at_ns,
     )
     if total >= order.ticket.qty:
-        return replace(known, state=OrderState.FILLED)
+        return changed(known, state=OrderState.FILLED)
     if total > 0 and order.state in (OrderState.PENDING, OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED,
                        OrderState.UNKNOWN):  # fmt: skip
-        return replace(known, state=OrderState.PARTIALLY_FILLED)
+        return changed(known, state=OrderState.PARTIALLY_FILLED)
     return known
 
 

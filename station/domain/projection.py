@@ -22,10 +22,10 @@ execution's own permanent id is not on the log, so it stays with the fill and ne
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
+from station.domain.changed import changed
 from station.domain.errors import IllegalTransition
 from station.domain.events import (
     CancelRequested,
@@ -77,9 +77,9 @@ def project_order(order: Order | None, recorded: Recorded) -> Order | None:
         return None
     match event:
         case EntryModified():
-            return replace(order, ticket=event.ticket, updated_ns=at_ns)
+            return changed(order, ticket=event.ticket, updated_ns=at_ns)
         case ExitModified():
-            return replace(
+            return changed(
                 order, ticket=event.ticket, decision_price=event.decision_price,
                 decision_mid=event.decision_mid, updated_ns=at_ns,
             )  # fmt: skip
@@ -88,7 +88,7 @@ def project_order(order: Order | None, recorded: Recorded) -> Order | None:
         case OrderMoved():
             return _moved(order, event, at_ns)
         case CancelRequested():
-            return replace(order, cancel_cause=event.cause, updated_ns=at_ns)
+            return changed(order, cancel_cause=event.cause, updated_ns=at_ns)
         case _:
             return order
 
@@ -96,7 +96,7 @@ def project_order(order: Order | None, recorded: Recorded) -> Order | None:
 def _submitted(event: EntrySubmitted | ExitSubmitted, trade_id: str, at_ns: int) -> Order:
     ticket: Ticket = event.ticket
     order = new_order(ticket, trade_id or trade_of(ticket.order_ref) or "", at_ns)
-    return replace(
+    return changed(
         order, side=_side(ticket.contract), decision_price=event.decision_price,
         decision_mid=event.decision_mid,
     )  # fmt: skip
@@ -113,12 +113,12 @@ def _moved(order: Order, event: OrderMoved, at_ns: int) -> Order:
     there = order if event.state is order.state else moved(order, event.state, at_ns)
     if there is None:
         return order
-    known = replace(
+    known = changed(
         order, state=there.state, broker_id=event.broker_id or order.broker_id,
         perm_id=event.perm_id or order.perm_id, reason=event.reason or order.reason,
         ack_synthesised=order.ack_synthesised or event.ack_synthesised,
     )  # fmt: skip
-    return order if known == order else replace(known, updated_ns=at_ns)
+    return order if known == order else changed(known, updated_ns=at_ns)
 
 
 def _booked(order: Order, event: ExecutionBooked, at_ns: int) -> Order:
@@ -136,7 +136,7 @@ def _booked(order: Order, event: ExecutionBooked, at_ns: int) -> Order:
          _part(order, -replaced, event.replaces_price)),
         at_ns,
     )  # fmt: skip
-    return replace(known, filled=total, avg_price=plain(value / total) if total else ZERO)
+    return changed(known, filled=total, avg_price=plain(value / total) if total else ZERO)
 
 
 def _part(order: Order, qty: Decimal, price: Decimal) -> Execution:

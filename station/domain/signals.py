@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
+from station.domain.changed import changed
 from station.domain.instruments import Side, Timeframe
 
 
@@ -43,7 +44,7 @@ SIGNAL_STEPS: Final[dict[SignalState, frozenset[SignalState]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Signal:
     """A published firing. `confidence` 0–100 (under 50 is not traded); lives until `valid_until_ns`."""
 
@@ -62,7 +63,7 @@ class Signal:
         """This signal in `state`; itself where that is no legal step."""
         if state not in SIGNAL_STEPS[self.state]:
             return self
-        return replace(self, state=state, trade_id=trade_id or self.trade_id)
+        return changed(self, state=state, trade_id=trade_id or self.trade_id)
 
 
 class Gate(Enum):
@@ -74,8 +75,7 @@ class Gate(Enum):
     BAR = "bar"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One stage's verdict in a trade's decision trace. `value` and `limit` as text with their units. Of a case
     that never became a trade, `trade_id` is the signal's id and the stage `passed_over`."""
 

@@ -7,11 +7,12 @@ recovery after a crash and normal running are the same code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Final
 
+from station.domain.changed import changed
 from station.domain.errors import IllegalTransition
 from station.domain.events import (
     CommissionBooked,
@@ -125,7 +126,7 @@ class ExitLeg:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trade:
     """One trade from signal to wealth. Values are dollars (quantity × price × multiplier), qty contracts.
 
@@ -270,14 +271,9 @@ def evolve(trade: Trade | None, trade_id: str, event: TradeEvent, at_ns: int) ->
         return begin(trade_id, event, at_ns)
     if trade is None:
         raise IllegalTransition(f"trade {trade_id} does not exist: {event.type} came first")
-    if isinstance(event, ExitsSet | PartAsked | ReverseAsked):
-        return replace(_asked(trade, event), updated_ns=at_ns)
-    after = _evolved(trade, event, at_ns)
-    if after is trade:
-        return replace(trade, updated_ns=at_ns)
-    # Nobody else has seen it yet, and a second copy of so many fields is what most of a transition costs.
-    object.__setattr__(after, "updated_ns", at_ns)
-    return after
+    asked = isinstance(event, ExitsSet | PartAsked | ReverseAsked)
+    after = _asked(trade, event) if asked else _evolved(trade, event, at_ns)
+    return changed(after, updated_ns=at_ns)
 
 
 def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:
@@ -286,25 +282,25 @@ def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:
             return _passed(trade, event)
         case OptionSelected():
             _require(trade, event, TradeState.STRATEGY_PASS)
-            return replace(
+            return changed(
                 trade, state=TradeState.OPTION_SELECTED, contract=event.contract, delta=event.delta,
                 selected_bid=event.bid, selected_ask=event.ask, underlying_price=event.underlying_price,
             )  # fmt: skip
         case TradeSized():
             _require(trade, event, TradeState.OPTION_SELECTED)
-            return replace(trade, state=TradeState.WEALTH_SIZED, qty=event.qty)
+            return changed(trade, state=TradeState.WEALTH_SIZED, qty=event.qty)
         case EntrySubmitted():
             _require(trade, event, TradeState.WEALTH_SIZED)
-            return replace(
+            return changed(
                 trade, state=TradeState.BUY_SUBMITTED, entry_ref=event.ticket.order_ref,
                 qty=event.ticket.qty, entry_valid_until_ns=event.valid_until_ns,
             )  # fmt: skip
         case EntryModified():
             _require(trade, event, TradeState.BUY_SUBMITTED, *_HOLDING)
-            return replace(trade, qty=event.ticket.qty)
+            return changed(trade, qty=event.ticket.qty)
         case EntryEnded():
             _require_ordered(trade, event)
-            return _settle_state(replace(trade, entry_done=True))
+            return _settle_state(changed(trade, entry_done=True))
         case ExitSubmitted() | ExitModified():
             return _exit_set(trade, event)
         case ExecutionBooked():
@@ -317,10 +313,10 @@ def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:
             return _closed(trade, event, at_ns)
         case WealthRecorded():
             _require(trade, event, TradeState.CLOSED, TradeState.WEALTH_UPDATED)
-            return replace(trade, state=TradeState.WEALTH_UPDATED)
+            return changed(trade, state=TradeState.WEALTH_UPDATED)
         case TradeFailed():
             _require(trade, event, *_BEFORE_FILL)
-            return replace(
+            return changed(
                 trade, state=TradeState.FAILED, cause=event.cause, reason=event.reason, closed_ns=at_ns
             )
         case _:
@@ -344,7 +340,7 @@ def _require_ordered(trade: Trade, event: TradeEvent) -> None:
 
 def _passed(trade: Trade, event: StrategyPassed) -> Trade:
     _require(trade, event, TradeState.SCANNER_SIGNAL)
-    return replace(
+    return changed(
         trade, state=TradeState.STRATEGY_PASS, account=event.account, environment=event.environment,
         strategy=event.strategy, strategy_version=event.strategy_version, origin=Origin(event.origin),
         symbol=event.symbol, side=event.side, target_pct=event.target_pct, shield=event.shield,
@@ -361,7 +357,7 @@ def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
         raise IllegalTransition(f"trade {trade.id}: {event.type} of {ref}, which was never submitted")
     others = tuple(leg for leg in trade.exits if leg.order_ref != ref)
     state = TradeState.SELL_SUBMITTED if trade.state is TradeState.BUY_FILLED else trade.state
-    return replace(trade, state=state, exits=(*others, ExitLeg(ref, event.cause)))
+    return changed(trade, state=state, exits=(*others, ExitLeg(ref, event.cause)))
 
 
 def _asked(trade: Trade, event: ExitsSet | PartAsked | ReverseAsked) -> Trade:
@@ -369,14 +365,14 @@ def _asked(trade: Trade, event: ExitsSet | PartAsked | ReverseAsked) -> Trade:
     match event:
         case ExitsSet():
             _require(trade, event, TradeState.BUY_SUBMITTED, *_HOLDING)
-            return replace(trade, own=event.own)
+            return changed(trade, own=event.own)
         case PartAsked():
             _require(trade, event, *_HOLDING)
             tokens = (*trade.part_tokens, event.token) if event.token else trade.part_tokens
-            return replace(trade, leaving=trade.leaving + event.qty, part_tokens=tokens)
+            return changed(trade, leaving=trade.leaving + event.qty, part_tokens=tokens)
         case ReverseAsked():
             _require(trade, event, *_HOLDING)
-            return replace(trade, reversal=event.reversal)
+            return changed(trade, reversal=event.reversal)
 
 
 def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
@@ -390,21 +386,21 @@ def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:
     value = (event.qty * event.price - event.replaces_qty * event.replaces_price) * event.multiplier * sign
     fee = event.provisional_fee - event.replaces_fee
     owed = trade.fees_owed + (0 if event.replaces_qty else 1)
-    known = replace(trade, commission=trade.commission + fee, fees_owed=owed)
+    known = changed(trade, commission=trade.commission + fee, fees_owed=owed)
     if event.purpose.is_exit:
-        known = replace(
+        known = changed(
             known, exit_filled=known.exit_filled + qty, exit_value=known.exit_value + value,
             last_exit_ref=event.order_ref, leaving=_left(known, event.order_ref, qty),
         )  # fmt: skip
     else:
-        known = replace(
+        known = changed(
             known, entry_filled=known.entry_filled + qty, entry_value=known.entry_value + value,
             filled_ns=known.filled_ns or at_ns,
         )  # fmt: skip
         if known.entry_filled >= known.qty:
-            known = replace(known, entry_done=True)
+            known = changed(known, entry_done=True)
         if known.state is TradeState.FAILED and known.entry_filled > 0:
-            known = replace(known, state=TradeState.BUY_SUBMITTED, cause="", reason="", closed_ns=0)
+            known = changed(known, state=TradeState.BUY_SUBMITTED, cause="", reason="", closed_ns=0)
     return _settle_state(_restated(_reopened(known)))
 
 
@@ -420,12 +416,12 @@ def _reopened(trade: Trade) -> Trade:
     if not ended or trade.open_qty == 0:
         return trade
     state = TradeState.SELL_SUBMITTED if trade.exits else TradeState.BUY_FILLED
-    return replace(trade, state=state, cause="", net_pnl=None, closed_ns=0)
+    return changed(trade, state=state, cause="", net_pnl=None, closed_ns=0)
 
 
 def _fee_booked(trade: Trade, event: CommissionBooked) -> Trade:
     _require_ordered(trade, event)
-    known = replace(
+    known = changed(
         trade, commission=trade.commission + event.amount - event.replaces,
         fees_owed=max(trade.fees_owed - 1, 0),
     )  # fmt: skip
@@ -434,13 +430,13 @@ def _fee_booked(trade: Trade, event: CommissionBooked) -> Trade:
 
 def _restated(trade: Trade) -> Trade:
     """A closed trade's result follows corrections and late fees."""
-    return trade if trade.net_pnl is None else replace(trade, net_pnl=trade.realised)
+    return trade if trade.net_pnl is None else changed(trade, net_pnl=trade.realised)
 
 
 def _settled(trade: Trade, event: SettledAtExpiry) -> Trade:
     _require(trade, event, *_HOLDING)
     value = event.qty * event.price * event.multiplier
-    known = replace(
+    known = changed(
         trade, exit_filled=trade.exit_filled + event.qty, exit_value=trade.exit_value + value,
         entry_done=True, settled=event.cause, last_exit_ref="",
     )  # fmt: skip
@@ -452,7 +448,7 @@ def _closed(trade: Trade, event: TradeClosed, at_ns: int) -> Trade:
     _require(trade, event, TradeState.SELL_FILLED)
     if trade.open_qty != 0:
         raise IllegalTransition(f"trade {trade.id}: {event.type} with {trade.open_qty} still open")
-    return replace(
+    return changed(
         trade, state=TradeState.CLOSED, cause=event.cause, net_pnl=trade.realised, closed_ns=at_ns,
         leaving=ZERO,
     )  # fmt: skip
@@ -462,9 +458,9 @@ def _settle_state(trade: Trade) -> Trade:
     """The state that the quantities say: bought on the first fill, sold when nothing is open, also where the
     position went without an exit of ours (settled, closed by hand, or the entry's fills withdrawn)."""
     if trade.state is TradeState.BUY_SUBMITTED and trade.entry_filled > 0:
-        trade = replace(trade, state=TradeState.BUY_FILLED)
+        trade = changed(trade, state=TradeState.BUY_FILLED)
     if trade.state in _HOLDING and trade.entry_done and trade.open_qty <= 0:
-        trade = replace(trade, state=TradeState.SELL_FILLED)
+        trade = changed(trade, state=TradeState.SELL_FILLED)
     return trade
 
 

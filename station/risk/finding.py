@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from station.domain.signals import Decision
 
 OVERRIDDEN: Final = "overridden by hand"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One rule's answer: measured `value` and `limit` as text with units; `code` is the reason code that a
     failure counts under, empty on a pass."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
@@ -21,6 +21,7 @@ SIZE_RULES: Final[tuple[Rule, ...]] = (
     rules_book.sector, rules_book.leverage, rules_account.settled_funds,
 )  # fmt: skip
 """The rules that a smaller quantity can satisfy."""
+NOTHING_KNOWN: Final[Mapping[Rule, Finding]] = {}
 
 ALWAYS_ASKED: Final[tuple[Rule, ...]] = (
     rules_state.market_gate, rules_state.kill_switch, rules_size.only_shrinks,
@@ -85,21 +86,28 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
 )
 
 
-def preflight(proposal: Proposal, view: RiskView, limits: Limits) -> Verdict:
-    """The verdict on a sized proposal: one finding a rule, in the order of `RULES`. Pure."""
-    return Verdict(tuple(_finding(name, rule, proposal, view, limits) for name, rule in RULES))
+def preflight(
+    proposal: Proposal, view: RiskView, limits: Limits, known: Mapping[Rule, Finding] = NOTHING_KNOWN
+) -> Verdict:
+    """The verdict on a sized proposal: one finding a rule, in the order of `RULES`. `known` is what rules have
+    said of this very proposal, view and limits (`Fit.findings`); those are not asked again. Pure."""
+    if not proposal.opens_risk:
+        return Verdict(tuple(_of_shrinking(name, rule, proposal, view, limits) for name, rule in RULES))
+    findings = tuple(known.get(rule) or rule(proposal, view, limits) for _, rule in RULES)
+    if proposal.override and proposal.origin == "MANUAL":
+        findings = tuple(map(_overridden, findings))
+    return Verdict(findings)
 
 
-def _finding(name: str, rule: Rule, proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    if proposal.opens_risk or rule in ALWAYS_ASKED:
-        return _overridden(rule(proposal, view, limits), proposal)
+def _of_shrinking(name: str, rule: Rule, proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
+    if rule in ALWAYS_ASKED:
+        return rule(proposal, view, limits)
     return passed(name, "shrinks exposure", "any", "not asked of an order that only shrinks exposure")
 
 
-def _overridden(finding: Finding, proposal: Proposal) -> Finding:
+def _overridden(finding: Finding) -> Finding:
     """Advice that a hand overrides is passed and says so; whether one is left is a rule of its own."""
-    by_hand = proposal.override and proposal.origin == "MANUAL"
-    if finding.passed or not by_hand or finding.rule not in OVERRIDABLE:
+    if finding.passed or finding.rule not in OVERRIDABLE:
         return finding
     return passed(finding.rule, finding.value, finding.limit, f"{OVERRIDDEN}: {finding.reason}")
 
@@ -107,11 +115,12 @@ def _overridden(finding: Finding, proposal: Proposal) -> Finding:
 @dataclass(frozen=True, slots=True)
 class Fit:
     """The largest quantity that the size rules pass. `bound_by` is the finding that stops one more; None
-    where all that was asked fits."""
+    where all that was asked fits. `findings` are what the size rules say of `qty`."""
 
     qty: Decimal
     asked: Decimal
     bound_by: Finding | None
+    findings: Mapping[Rule, Finding] = field(default_factory=lambda: NOTHING_KNOWN)
 
     def decision(self, trade_id: str, at_ns: int) -> Decision:
         """The trace of the cut, stage `fit`."""
@@ -132,11 +141,14 @@ def fit(proposal: Proposal, view: RiskView, limits: Limits) -> Fit:
     bound: Finding | None = None
     for qty in range(min(whole, limits.contracts_an_order), 0, -1):
         smaller = replace(proposal, qty=Decimal(qty))
-        findings = (rule(smaller, view, limits) for rule in SIZE_RULES)
-        stop = next((finding for finding in findings if not finding.passed), None)
-        if stop is None:
+        findings: dict[Rule, Finding] = {}
+        for rule in SIZE_RULES:
+            found = findings[rule] = rule(smaller, view, limits)
+            if not found.passed:
+                bound = found
+                break
+        else:
             if bound is None and proposal.qty > qty:
                 bound = rules_size.contracts(proposal, view, limits)
-            return Fit(Decimal(qty), proposal.qty, bound)
-        bound = stop
+            return Fit(Decimal(qty), proposal.qty, bound, findings)
     return Fit(Decimal(0), proposal.qty, bound or rules_size.contracts(proposal, view, limits))

@@ -16,7 +16,7 @@ from station.domain.signals import Decision, Signal
 from station.domain.trade import Trade
 from station.store.chains import Chain, ChainFilter, read_chains
 from station.store.codec import decode_event
-from station.store.rows import DECISIONS, FILLS, ORDERS, SIGNALS, TRADES
+from station.store.rows import FILLS, ORDERS, SELECT_DECISIONS, SIGNALS, TRADES
 
 T = TypeVar("T")
 _DAYS: Final = (
@@ -100,15 +100,15 @@ class LifecycleReader:
 
     async def decisions(self, trade_id: str) -> tuple[Decision, ...]:
         """The decision trace, in the order the verdicts were given."""
-        rows = await self._rows(f"{DECISIONS.select} WHERE trade_id = ? ORDER BY seq", (trade_id,))
-        return tuple(map(DECISIONS.decode, rows))
+        rows = await self._rows(f"{SELECT_DECISIONS} WHERE trade_id = ? ORDER BY seq", (trade_id,))
+        return tuple(map(Decision._make, rows))
 
     async def decisions_between(self, since_ns: int, until_ns: int) -> tuple[Decision, ...]:
         """Every verdict with since_ns <= at < until_ns, also of what never became a trade."""
         rows = await self._rows(
-            f"{DECISIONS.select} WHERE at_ns >= ? AND at_ns < ? ORDER BY seq", (since_ns, until_ns)
+            f"{SELECT_DECISIONS} WHERE at_ns >= ? AND at_ns < ? ORDER BY seq", (since_ns, until_ns)
         )
-        return tuple(map(DECISIONS.decode, rows))
+        return tuple(map(Decision._make, rows))
 
     async def signals(self, since_ns: int = 0, trade_id: str = "") -> tuple[Signal, ...]:
         """Signals published at or after `since_ns`, of one trade where it is given."""

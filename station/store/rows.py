@@ -142,8 +142,8 @@ SIGNALS: Final = RowMap(
     Signal, "signals", "id", inline=frozenset({"firing"}), json=frozenset({"warnings"}),
     extra=("account", "environment"),
 )  # fmt: skip
-DECISIONS: Final = RowMap(Decision, "decisions", "", rename={"limit": "limit_value"})
-"""Read only: `decisions` is a view of what `traces` and older rows hold."""
+SELECT_DECISIONS: Final = "SELECT trade_id, stage, verdict, reason, at_ns, value, limit_value FROM decisions"
+"""Decisions field by field, out of a view of what `traces` and older rows hold."""
 TRACE: Final = "INSERT INTO traces (account, environment, trade_id, verdicts) VALUES (?, ?, ?, ?)"
 MOST_VERDICTS: Final = 1024
 """In one row of `traces`; the view numbers verdicts by it."""

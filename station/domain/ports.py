@@ -98,8 +98,9 @@ class LifecycleStore(Protocol):
         ...
 
     async def commit_each(self, steps: Sequence[Changes]) -> Committed:
-        """Each of `steps` as an atomic, durable commit of its own, one after the other, in one hand-over to the
-        database. The first that fails is where it ends."""
+        """Each of `steps` as an atomic commit of its own, one after the other, in one hand-over: a crash leaves
+        the first so many of them, and what is done is durable on return. The first that fails is where it
+        ends."""
         ...
 
     async def load(self, since_ns: int) -> Snapshot:

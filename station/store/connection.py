@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -104,7 +104,23 @@ def grow_wal(connection: sqlite3.Connection) -> None:
     finally:
         connection.execute("ROLLBACK")
         connection.execute("PRAGMA cache_size=-4096")
+    touch(connection)
+
+
+def touch(connection: sqlite3.Connection) -> None:
+    """A commit that changes nothing: its sync makes what was committed before it as durable as itself."""
     connection.execute("UPDATE schema_version SET name = name WHERE version = 1")
+
+
+@contextmanager
+def _unsynced(connection: sqlite3.Connection, synchronous: str) -> Generator[None]:
+    """Commits without a sync of their own. The WAL is written in order and synced whole, so the next commit
+    outside makes them durable too."""
+    connection.execute("PRAGMA synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA synchronous={synchronous}")
 
 
 class Database:
@@ -112,9 +128,11 @@ class Database:
     (locked, disk full, disk fault), Fatal where the file is broken; other errors of `work` come as they are."""
 
     def __init__(
-        self, path: Path, connection: StoreConnection, clock: Clock, activity: Activity, probe: Probe
-    ) -> None:
+        self, path: Path, connection: StoreConnection, clock: Clock, activity: Activity, probe: Probe,
+        synchronous: str,
+    ) -> None:  # fmt: skip
         self.path = path
+        self._synchronous = synchronous
         self._connection = connection
         self._clock = clock
         self._activity = activity
@@ -134,8 +152,9 @@ class Database:
         return await asyncio.shield(self._started(self._commit(work, label)))
 
     async def commit_each(self, steps: Sequence[tuple[Work[None], str]]) -> Committed:
-        """Several transactions of their own, one after the other, in one hop to the thread and back; each is as
-        durable as `commit` makes it before the next begins. Cancelling the caller cancels none of them."""
+        """Several transactions of their own, one after the other, in one hop to the thread and back. A crash
+        leaves the first so many of them; when this returns all that are done are as durable as `commit` makes
+        them, by the sync of the last. Cancelling the caller cancels none of them."""
         self._count(len(steps))
         return await asyncio.shield(self._started(self._commit_each(steps)))
 
@@ -194,20 +213,32 @@ class Database:
     async def _commit_each(self, steps: Sequence[tuple[Work[None], str]]) -> Committed:
         done = 0
 
-        def rest(connection: sqlite3.Connection) -> None:
+        def take(connection: sqlite3.Connection, upto: int) -> None:
             nonlocal done
-            for work, label in steps[done:]:
+            for work, label in steps[done:upto]:
                 self._probe(f"commit.before:{label}")
                 _transact(connection, work)
                 done += 1
                 self._probe(f"commit.after:{label}")
 
+        def rest(connection: sqlite3.Connection) -> None:
+            with _unsynced(connection, self._synchronous):
+                take(connection, len(steps) - 1)
+            take(connection, len(steps))
+
         async with self._line:
             try:
                 await self._tried(lambda: self._connection.inquire(rest))
-            except Exception as error:  # noqa: BLE001 - whatever it is, those before it are durable
+            except Exception as error:  # noqa: BLE001 - whatever it is, those before it stand
+                if done:
+                    await self._synced()
                 return Committed(done, error)
         return Committed(done)
+
+    async def _synced(self) -> None:
+        # Where the disk refuses even this, whatever commits next brings the sync, and nothing is sent without.
+        with suppress(VigilError, sqlite3.Error):
+            await self._tried(lambda: self._connection.transact(touch))
 
     async def _tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
         for pause_s in RETRY_PAUSES_S:
@@ -277,4 +308,4 @@ async def open_database(
             raise Fatal(f"{path} cannot be opened: {reason} ({error}); mend that and start again") from error
         raise named from error
     prepare_file(path)
-    return Database(path, connection, clock, activity, probe)
+    return Database(path, connection, clock, activity, probe, synchronous)

@@ -15,7 +15,7 @@ from station.domain.signals import SIGNAL_STEPS
 from station.domain.trade import TradeState
 from station.store.chain import Entry, append
 from station.store.codec import canonical
-from station.store.connection import Database
+from station.store.connection import Database, touch
 from station.store.reading import LifecycleReader
 from station.store.rows import FILLS, ORDERS, SIGNALS, TRACE, TRADES, traces
 
@@ -64,8 +64,8 @@ class LifecycleRepository(LifecycleReader):
             await self._database.commit(*work)
 
     async def commit_each(self, steps: Sequence[Changes]) -> Committed:
-        """As `commit` for each of them, in one hop; nothing is written of the first that fails, and what came
-        before it is durable."""
+        """As `commit` for each of them, in one hop and with one sync, that of the last; nothing is written of
+        the first that fails, and what came before it is durable."""
         works: list[tuple[Callable[[sqlite3.Connection], None], str]] = []
         refused: BadInput | None = None
         for changes in steps:
@@ -74,7 +74,7 @@ class LifecycleRepository(LifecycleReader):
             except BadInput as error:
                 refused = error
                 break
-            works.append(work or (_nothing, "other"))
+            works.append(work or (touch, "other"))
         result = await self._database.commit_each(works)
         return Committed(result.done, result.error or refused)
 
@@ -102,10 +102,6 @@ class LifecycleRepository(LifecycleReader):
             str(day.commissions), str(day.max_drawdown), str(day.equity_start), str(day.equity_end), day.at_ns,
         )  # fmt: skip
         await self._database.commit(lambda c: c.execute(_DAY, row) and None, "day")
-
-
-def _nothing(_: sqlite3.Connection) -> None:
-    return None
 
 
 _Upsert = tuple[str, list[tuple[Any, ...]]]

@@ -81,11 +81,14 @@ def load_instruments(file: Path = INSTRUMENTS_FILE) -> tuple[dict[str, Any], ...
     ConfigError."""
     rows = _rows(file, "equity", "symbol", _EQUITY, ("symbol",), set())
     for row in rows:
-        place = f"{file}:{line_of(read_text(file), row['symbol'])}: equity {row['symbol']}"
+        wrong = ""
         if not _EQUITY_SYMBOL.fullmatch(row["symbol"]):
-            raise ConfigError(f"{place}: symbol must be upper case letters, as NVDA or BRK.B: correct it")
-        if row.get("strike_step", 1) <= 0:
-            raise ConfigError(f"{place}: strike_step = {row['strike_step']} must be over 0: try 1")
+            wrong = "symbol must be upper case letters, as NVDA or BRK.B: correct it"
+        elif row.get("strike_step", 1) <= 0:
+            wrong = f"strike_step = {row['strike_step']} must be over 0: try 1"
+        if wrong:
+            line = line_of(read_text(file), row["symbol"])
+            raise ConfigError(f"{file}:{line}: equity {row['symbol']}: {wrong}")
     return rows
 
 
@@ -104,11 +107,14 @@ def load_keys(file: Path = KEYS_FILE) -> dict[str, str]:
     owners: dict[str, str] = {}
     for action, value in cast("dict[str, str]", keys).items():
         for key in value.split(","):
-            place = f"{file}:{line_of(read_text(file), '[keys]', action)}: keys.{action} = {key!r}"
+            wrong = ""
             if key.lower() in TAKEN_KEYS or not key:
-                raise ConfigError(f"{place} {TAKEN_KEYS.get(key.lower(), 'is no key')}: choose another key")
-            if key in owners:
-                raise ConfigError(f"{place} already means {owners[key]}: choose another key")
+                wrong = TAKEN_KEYS.get(key.lower(), "is no key")
+            elif key in owners:
+                wrong = f"already means {owners[key]}"
+            if wrong:
+                line = line_of(read_text(file), "[keys]", action)
+                raise ConfigError(f"{file}:{line}: keys.{action} = {key!r} {wrong}: choose another key")
             owners[key] = action
     return cast("dict[str, str]", keys)
 
@@ -141,11 +147,12 @@ def _check_row(file: Path, title: str, row: Any, columns: dict[str, str], needs:
     if not isinstance(row, dict):
         raise ConfigError(f"{file}:{line_of(read_text(file), name)}: {title} is no table: write [{title}]")
     for key, value in cast("dict[str, Any]", row).items():
+        if key in columns and _is(columns[key], value):
+            continue
         place = f"{file}:{line_of(read_text(file), name, key)}: {title}: {key}"
         if key not in columns:
             raise ConfigError(f"{place} is no setting: use one of {', '.join(columns)}")
-        if not _is(columns[key], value):
-            raise ConfigError(f"{place} = {value!r} must be {columns[key]}: correct it")
+        raise ConfigError(f"{place} = {value!r} must be {columns[key]}: correct it")
     for key in needs:
         if key not in row:
             raise ConfigError(f"{file}:{line_of(read_text(file), name)}: {title}: {key} is missing: add it")

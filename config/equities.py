@@ -18,13 +18,15 @@ def load_equities(file: Path = EQUITIES_FILE) -> tuple[tuple[str, str, float], .
 
 
 def _row(file: Path, symbol: str, row: Any) -> tuple[str, float]:
-    place = f"{file}:{line_of(read_text(file), symbol)}: {symbol}"
+    def wrong(what: str) -> ConfigError:
+        return ConfigError(f"{file}:{line_of(read_text(file), symbol)}: {symbol}{what}")
+
     if not isinstance(row, dict) or set(row) != {"sector", "beta"}:
-        raise ConfigError(f"{place} must be a table of sector and beta: write both, and nothing else")
+        raise wrong(" must be a table of sector and beta: write both, and nothing else")
     sector, beta = row["sector"], row["beta"]
     if not isinstance(sector, str) or not sector.strip():
-        raise ConfigError(f'{place}: sector = {sector!r} must be a text: write sector = "technology"')
+        raise wrong(f': sector = {sector!r} must be a text: write sector = "technology"')
     number = isinstance(beta, int | float) and not isinstance(beta, bool)
     if not number or not isfinite(beta) or abs(beta) > _STEEPEST:
-        raise ConfigError(f"{place}: beta = {beta!r} must be a number from -20 to 20: write beta = 1.0")
+        raise wrong(f": beta = {beta!r} must be a number from -20 to 20: write beta = 1.0")
     return sector.strip(), float(beta)

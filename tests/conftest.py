@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,16 @@ settings.load_profile("vigil")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep what the station caches out of the user's home."""
+    """Keep what the station caches out of the user's home, and what Python compiles for later runs and for the
+    processes that the tests start: without it each of them would compile the whole station anew."""
     assert config.cache is not None
     os.environ["XDG_CACHE_HOME"] = str(config.cache.mkdir("xdg"))
     os.environ["XDG_STATE_HOME"] = str(config.cache.mkdir("xdg_state"))
+    if sys.dont_write_bytecode:
+        compiled = str(config.cache.mkdir("compiled"))
+        sys.dont_write_bytecode, sys.pycache_prefix = False, compiled
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = compiled
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from config.settings import Settings
 from station.brokers.paper.exchange import PaperExchange
 from station.brokers.paper.faults import Fault, rare_halts
-from station.brokers.paper.generated import GeneratedTape
+from station.brokers.paper.generated import generated_tape
 from station.brokers.paper.tape import Tape
 from station.brokers.replay import RecordedTape, SessionTape
 from station.calendars import Calendar, SessionSpan, at_et, et_date, load_calendar
@@ -222,7 +222,7 @@ def _tape(recorded: Recorded | None, seed: int, day: date, calendar: Calendar, o
                 raise BadInput(f"the recording is of {recorded.session.day}: leave --date {day} out")
             return SessionTape(recorded.session, calendar)
         return RecordedTape(recorded.bars, day, calendar)
-    return GeneratedTape(seed, day, calendar, options.cache)
+    return generated_tape(seed, day, calendar, options.cache)
 
 
 def _halts(recorded: Recorded | None, settings: Settings, day: date) -> tuple[Fault, ...]:

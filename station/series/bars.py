@@ -44,10 +44,7 @@ class Bars:
         return Bars(starts, values[0], values[1], values[2], values[3], values[4])
 
     def to_bars(self) -> tuple[Bar, ...]:
-        return tuple(
-            Bar(*row)
-            for row in zip(*(column.tolist() for column in self.columns), strict=True)
-        )  # fmt: skip
+        return tuple(map(Bar._make, zip(*(column.tolist() for column in self.columns), strict=True)))
 
     @property
     def columns(self) -> tuple[Int64s, Floats, Floats, Floats, Floats, Floats]:

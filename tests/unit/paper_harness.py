@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from station.brokers.paper import Fault, GeneratedTape, PaperExchange, Tape
+from station.brokers.paper import Fault, PaperExchange, Tape, generated_tape
 from station.calendars import load_calendar
 from station.clock import Activity, Lockstep, LockstepLoop, VirtualClock
 from station.domain.broker import ExecutionReport, OrderNotice, OrderStatus, Report
@@ -76,7 +76,7 @@ def alone(
     book: str = "paper.db",
 ) -> Alone:
     """Run from `start_s` to `until_s` seconds after the open; the exchange is closed on return."""
-    playing = tape or GeneratedTape(seed, DAY, load_calendar(), None)
+    playing = tape or generated_tape(seed, DAY, load_calendar(), None)
 
     async def main(loop: LockstepLoop) -> Alone:
         clock = VirtualClock(playing.open_ns + round(start_s * SECOND))

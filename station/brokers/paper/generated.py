@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,19 @@ from station.series import Bars
 SESSIONS_BEFORE: Final = 1000
 _STRIDE: Final = {"NQ": 2, "QQQ": 2}
 _SELDOM: Final = 4
+
+
+@lru_cache(maxsize=2)
+def _kept(
+    seed: int, session: date, calendar: Calendar, cache_dir: Path | None, symbols: tuple[str, ...]
+) -> GeneratedTape:
+    return GeneratedTape(seed, session, calendar, cache_dir)
+
+
+def generated_tape(seed: int, session: date, calendar: Calendar, cache_dir: Path | None) -> GeneratedTape:
+    """The tape of a session: the very same while the catalogue is, so that a station that starts again in the
+    process finds its market made. Raises BadInput for a day without a session."""
+    return _kept(seed, session, calendar, cache_dir, tuple(INSTRUMENTS))
 
 
 class GeneratedTape:

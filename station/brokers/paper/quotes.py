@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -283,6 +284,10 @@ class Lone(NamedTuple):
         return self._replace(bid=0)
 
 
+_MARKS: Final[WeakKeyDictionary[Tape, dict[str, Marks]]] = WeakKeyDictionary()
+"""Every quoter of a tape reads the same marks."""
+
+
 @dataclass(slots=True)
 class _Single:
     panel: Panel
@@ -297,7 +302,7 @@ class Quoter:
     def __init__(self, tape: Tape, calendar: Calendar) -> None:
         self._tape = tape
         self._calendar = calendar
-        self._marks: dict[str, Marks] = {}
+        self._marks = _MARKS.setdefault(tape, {})
         self._single: dict[Contract, _Single] = {}
 
     def marks(self, symbol: str) -> Marks:

@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -29,11 +30,17 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from tests.mutation_reach import Chosen, Reach, read_reach, statement_lines
+
 ROOT = Path(__file__).resolve().parent.parent
 EQUIVALENTS = Path(__file__).with_name("mutation_equivalents.toml")
 COPIED = ("station", "config", "tests")
 KINDS = ("unit", "property", "faults")
-PATIENCE_S = 60
+PATIENCE_S = 180
+CPU_S = 30
+MEMORY = 2 << 30
+"""What a test run may use: a mutant that never ends must not take the machine with it."""
+NO_TESTS = 5
 PRELOADED = (
     "numpy", "hypothesis", "hypothesis.strategies", "msgspec", "station.domain.trade", "station.domain.broker",
     "station.domain.ports", "station.domain.specs_parse", "station.calendars", "station.pricing",
@@ -153,23 +160,39 @@ def tests_of(root: Path, file: str) -> list[str]:
     ]
 
 
-def work(home: Path, wanted: Sequence[Mutant]) -> None:
-    """Judge mutants in `home`, a tree of one's own: one line of JSON each."""
+def work(home: Path, wanted: Sequence[Mutant], reaches: Path) -> None:
+    """Judge mutants in `home`, a tree of one's own: one line of JSON each. `reaches` holds a record a room."""
     os.chdir(home)
     sys.path.insert(0, str(home))
     sys.dont_write_bytecode = True
     _preload()
+    rooms = {room: read_reach(reaches / room) for room in sorted({_room(mutant.file) for mutant in wanted})}
+    for room, reach in rooms.items():
+        assert _verdict(_ordered(reach), home) == "survived", f"the tests of {room} depend on their order"
     for mutant in wanted:
-        path = home / mutant.file
+        path, reach = home / mutant.file, rooms[_room(mutant.file)]
         sound = path.read_text()
+        lines = statement_lines(ast.parse(sound), mutant.line)
         path.write_text(mutated(home, mutant))
         began = time.perf_counter()  # noqa: TID251 - a figure for the report
         try:
-            verdict = _verdict(tests_of(home, mutant.file), home)
+            near = [] if lines is None else reach.tests_at(mutant.file, lines)
+            verdict = _verdict(near, home) if near else "survived"
+            if verdict == "survived":
+                verdict = _verdict(_ordered(reach), home)
         finally:
             path.write_text(sound)
         took = round(time.perf_counter() - began, 2)  # noqa: TID251
         print(json.dumps({**asdict(mutant), "verdict": verdict, "s": took}), flush=True)
+
+
+def _room(file: str) -> str:
+    return Path(file).parts[1]
+
+
+def _ordered(reach: Reach) -> list[str]:
+    """All of a room's tests, the quickest first."""
+    return sorted(reach.seconds, key=lambda test: reach.seconds[test])
 
 
 def _preload() -> None:
@@ -185,7 +208,7 @@ def _preload() -> None:
 
 
 def _verdict(tests: Sequence[str], home: Path) -> str:
-    """killed, survived or timeout, from a fork that runs the tests."""
+    """killed, survived or timeout, from a fork that runs the tests until one fails."""
     child = os.fork()
     if child == 0:
         _run_tests(tests, home)
@@ -193,7 +216,7 @@ def _verdict(tests: Sequence[str], home: Path) -> str:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)
-            return "survived" if code == 0 else "killed"
+            return "survived" if code in (0, NO_TESTS) else "timeout" if code == -signal.SIGXCPU else "killed"
         time.sleep(0.02)  # noqa: TID251 - waiting for a process
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -201,7 +224,6 @@ def _verdict(tests: Sequence[str], home: Path) -> str:
 
 
 def _run_tests(tests: Sequence[str], home: Path) -> None:
-    """The unit tests first; properties and faults only where those saw nothing."""
     import pytest
 
     quiet = os.open(os.devnull, os.O_WRONLY)
@@ -209,11 +231,11 @@ def _run_tests(tests: Sequence[str], home: Path) -> None:
     os.dup2(quiet, 2)
     code = 3
     try:
-        words = ["-x", "-q", "--no-header", "-o", f"cache_dir={home}/.cache"]
-        unit = [test for test in tests if test.startswith("tests/unit/")]
-        code = int(pytest.main([*words, *unit]))
-        if code == 0 and len(unit) < len(tests):
-            code = int(pytest.main([*words, *(test for test in tests if test not in unit)]))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+        files = sorted({test.partition("::")[0] for test in tests})
+        words = ["-x", "-q", "--no-header", "-o", f"cache_dir={home}/.cache", *files]
+        code = int(pytest.main(words, plugins=[Chosen(tests)]))
     finally:
         os._exit(code)
 
@@ -266,14 +288,19 @@ def _judged(folder: Path, chosen: Sequence[Mutant], jobs: int) -> Iterator[dict[
     for name in COPIED:
         shutil.copytree(ROOT / name, base / name, ignore=shutil.ignore_patterns("__pycache__", "__snapshots__"))
     shutil.copy(ROOT / "pyproject.toml", base)
-    _refuse_a_sick_base(base, sorted({m.file for m in chosen}))
+    files = sorted({m.file for m in chosen})
+    _refuse_a_sick_base(base, files)
+    reaches = folder / "reaches"
+    reaches.mkdir()
+    for room in sorted({_room(file) for file in files}):
+        _record(base, room, reaches)
     workers: list[subprocess.Popen[str]] = []
     for n in range(jobs):
         home = folder / f"home{n}"
         shutil.copytree(base, home)
         shard = folder / f"shard{n}.json"
         shard.write_text(json.dumps([asdict(m) for m in chosen[n::jobs]]))
-        words = [sys.executable, "-c", _WORKER, str(home), str(shard)]
+        words = [sys.executable, "-c", _WORKER, str(home), str(shard), str(reaches)]
         workers.append(subprocess.Popen(words, cwd=home, stdout=subprocess.PIPE, text=True))
     with ThreadPoolExecutor(jobs) as readers:
         for rows in readers.map(_listened, workers):
@@ -300,7 +327,8 @@ def _told(file: str, line: int, what: str, text: str) -> str:
 
 _WORKER = (
     "import json, pathlib, sys; sys.path.insert(0, sys.argv[1]); from tests.mutation import Mutant, work; "
-    "work(pathlib.Path(sys.argv[1]), [Mutant(**row) for row in json.loads(open(sys.argv[2]).read())])"
+    "work(pathlib.Path(sys.argv[1]), [Mutant(**row) for row in json.loads(open(sys.argv[2]).read())], "
+    "pathlib.Path(sys.argv[3]))"
 )
 
 
@@ -315,6 +343,15 @@ def _refuse_a_sick_base(base: Path, files: Sequence[str]) -> None:
         raise SystemExit(f"the tests fail without any mutant:\n{done.stdout[-2000:]}")
     for file in files:
         shutil.rmtree((base / file).parent / "__pycache__", ignore_errors=True)
+
+
+def _record(base: Path, room: str, reaches: Path) -> None:
+    """What each of a room's tests reaches, from a process of its own."""
+    words = "import pathlib, sys; sys.path.insert(0, '.'); from tests.mutation_reach import record; "
+    words += "record(pathlib.Path.cwd(), sys.argv[1], sys.argv[3:], pathlib.Path(sys.argv[2]))"
+    tests = tests_of(base, f"station/{room}")
+    command = [sys.executable, "-c", words, f"station/{room}", str(reaches / room), *tests]
+    subprocess.run(command, cwd=base, capture_output=True, check=True)
 
 
 def _report(rows: Sequence[dict[str, Any]], goal: float) -> int:

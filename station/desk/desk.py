@@ -124,7 +124,7 @@ class Desk:
             case ExecutionReport():
                 self._time_fill(report)
                 self._inbox.offer(report)
-            case OrderStatus() | OrderNotice() | CommissionReport():
+            case OrderStatus() | OrderNotice() | CommissionReport() | NoticeReport(code=0):
                 self._inbox.offer(report)
             case _:
                 self._market.on_report(report)
@@ -206,13 +206,19 @@ class Desk:
         return replace(terms, version=trade.strategy_version)
 
     async def foreign(self, report: OrderReport) -> None:
-        """Orders and fills that are not ours: seen once, told once, never managed (FAULTS 29, 36)."""
+        """Orders and fills that are not ours: seen once, told once, never managed (FAULTS 29, 36). What another
+        hand trades is in risk at once, each leg of a combination for itself (FAULTS 19)."""
         if isinstance(report, CommissionReport):
             return
         subject = report.execution.exec_id if isinstance(report, ExecutionReport) else report.order_ref
-        if isinstance(report, ExecutionReport) and self._held.get(report.execution.contract):
+        key = f"foreign {subject}"
+        if isinstance(report, ExecutionReport) and key not in self._loud:
             self._reconciler.ask(f"another hand traded {report.execution.contract.label}")
-        await self.alert("warning", f"not ours: {type(report).__name__} {subject}", key=f"foreign {subject}")
+        await self.alert("warning", f"not ours: {type(report).__name__} {subject}", key=key)
+
+    async def noticed(self, notice: NoticeReport) -> None:
+        """What the broker's adapter says for itself: told once."""
+        await self.alert("warning", f"broker: {notice.text}", key=notice.text)
 
     async def quarantine(self, symbol: str, reason: str) -> None:
         await self._controls.quarantine(symbol, reason)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from station.desk.ledger import Ledger
+from station.domain.broker import NoticeReport
 from station.domain.clock import Clock
 from station.domain.errors import Fatal, StorageUnavailable
 from station.domain.ports import Changes, OrderFailure
@@ -38,7 +39,7 @@ class Mishandled:
     error: Exception
 
 
-Item = OrderReport | Nudge | Mishandled
+Item = OrderReport | NoticeReport | Nudge | Mishandled
 
 
 class Leader(Protocol):
@@ -51,6 +52,8 @@ class Leader(Protocol):
     def confirmed(self, trade_id: str) -> None: ...
 
     async def foreign(self, report: OrderReport) -> None: ...
+
+    async def noticed(self, notice: NoticeReport) -> None: ...
 
     async def quarantine(self, symbol: str, reason: str) -> None: ...
 
@@ -88,6 +91,8 @@ class OrderInbox:
         try:
             if isinstance(item, Nudge):
                 self.lead(item.trade_id)
+            elif isinstance(item, NoticeReport):
+                await self._lead().noticed(item)
             elif isinstance(item, Mishandled):
                 await self._mishandled(item)
             else:

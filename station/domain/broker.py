@@ -142,7 +142,8 @@ class FarmReport:
 
 @dataclass(frozen=True, slots=True)
 class NoticeReport:
-    """A message about no order of ours: entitlement, pacing, competing session (10197) and so on."""
+    """A message about no order of ours: entitlement, pacing, competing session (10197) and so on. Code 0 is the
+    adapter's own word: something that it cannot name, or a handler that failed."""
 
     code: int
     text: str

@@ -14,7 +14,7 @@ import pytest
 
 from station.brokers.paper.faults import Fault
 from station.calendars import at_et
-from station.domain.broker import ExecutionReport, OrderStatus, Position
+from station.domain.broker import ExecutionReport, NoticeReport, OrderStatus, Position
 from station.domain.clock import SECOND
 from station.domain.instruments import INSTRUMENTS, Contract, Right, option_contract
 from station.domain.orders import (
@@ -30,7 +30,8 @@ from station.domain.orders import (
 )
 from station.domain.trade import Origin, Trade, TradeState
 from station.execution import BrokerTruth, OrderBook, plan_reconciliation
-from station.link import CloseTrade, Flatten
+from station.link import Ack, CloseTrade, Flatten, PlaceOrder
+from station.link import Ticket as LinkTicket
 from station.store import verify
 from tests.faults.station_stage import Stage
 from tests.lab import DAY, assert_sound, paper_rows, play
@@ -259,6 +260,50 @@ def test_fault_36_position_of_another_hand_is_told_once(tmp_path: Path) -> None:
             await stage.step(200)
             assert stage.alerts().count("never touched") == 1
             assert [(p.contract, p.qty) for p in stage.rooms.reconciler.foreign] == [(listed[0], Decimal(2))]
+            assert not stage.rooms.controls.controls.kill.on
+
+    play(session)
+    assert_sound(tmp_path)
+
+
+def test_fault_19_a_combination_counts_leg_by_leg_naked_until_it_is_whole(tmp_path: Path) -> None:
+    """Another hand sells a call spread: its short leg counts alone until the other is filled, no entry is made
+    on the instrument meanwhile, each leg is told once, and our own trade keeps its exits."""
+
+    async def session() -> None:
+        async with Stage(tmp_path, settings=RICH) as stage:
+            trade = await stage.until_holding()
+            await stage.step(5)
+            exits = [(order.ref, order.state, order.remaining) for order in stage.exits(trade)]
+            spot, day = stage.rooms.market.last_price("SPX"), f"{DAY:%Y%m%d}"
+            assert spot is not None
+            strikes = [Decimal(round(spot / 5) * 5 + away) for away in (0, 25)]
+            calls = [option_contract(INSTRUMENTS["SPX"], day, strike, Right.CALL) for strike in strikes]
+            short, long = await stage.run.exchange.qualify(calls)
+            own = stage.rooms.judgement.portfolio().greeks.delta
+            sold = replace(by_hand(trade, Action.SELL, Decimal(1), "SHORT"), contract=short)
+            await stage.run.exchange.by_hand([sold])
+            await stage.step(4)
+            assert [(p.contract, p.qty) for p in stage.rooms.reconciler.foreign] == [(short, Decimal(-1))]
+            naked = stage.rooms.judgement.portfolio().greeks.delta
+            assert naked < own - 30
+            buy = LinkTicket("SPX", "BUY", 1, "C", f"{strikes[0] + 50}", "0dte", "MARKET")
+            reply = await stage.during(stage.ask(PlaceOrder(buy, "one", "ann")))
+            assert isinstance(reply, Ack) and not reply.ok
+            assert "SPX has a position or a working entry already" in reply.text
+            bought = replace(by_hand(trade, Action.BUY, Decimal(1), "LONG"), contract=long)
+            await stage.run.exchange.by_hand([bought])
+            await stage.step(4)
+            foreign = {p.contract: p.qty for p in stage.rooms.reconciler.foreign}
+            assert foreign == {short: Decimal(-1), long: Decimal(1)}
+            assert naked < stage.rooms.judgement.portfolio().greeks.delta < own
+            notice = NoticeReport(0, "order 771 in BAG SPX is not of a kind that is traded here", stage.now())
+            for _ in range(2):
+                stage.rooms.desk.on_report(notice)
+            await stage.step(65)
+            assert stage.alerts().count("never touched") == 2
+            assert stage.alerts().count("order 771 in BAG SPX") == 1
+            assert [(order.ref, order.state, order.remaining) for order in stage.exits(trade)] == exits
             assert not stage.rooms.controls.controls.kill.on
 
     play(session)

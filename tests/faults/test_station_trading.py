@@ -1,8 +1,4 @@
-"""Trades that meet trouble, through the whole station: the rows of FAULTS.md about exits, data, time and dates.
-
-Row 19 (a combo fills leg by leg) has no test: a ticket names one contract, so no combo is ever sent; every leg
-the station could hold is a trade of its own and protected as such.
-"""
+"""Trades that meet trouble, through the whole station: FAULTS.md about exits, data, time and dates."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ REJECTIONS: Final = frozenset({201, 203})
 FIRST_REJECTIONS: Final = frozenset({103, 110, 200, 321, 387, 388, 434})
 """Errors after which `Inactive` means rejected (the second kind only before an acknowledgement: later they
 refuse a change). Without one it may yet come back, so it is unknown."""
+COMBINATION: Final = "BAG"
 PROVISIONAL_FEE: Final = Decimal(10) ** 8
 _DONE: Final = frozenset({"Filled", "Cancelled", "ApiCancelled"})
 
@@ -150,8 +151,7 @@ class OrderRoom:
             self._learn(known, fill.permId)
         contract = self._contracts.ours(theirs)
         if contract is None:
-            text = f"execution {fill.execId} in {theirs.secType} {theirs.symbol} is outside what is watched"
-            self._report(NoticeReport(0, text, self._clock.now(), theirs.symbol))
+            self._unnamed(f"execution {fill.execId}", theirs)
             return
         execution = Execution(
             fill.execId, ref, fill.acctNumber, contract, Action.BUY if fill.side == "BOT" else Action.SELL,
@@ -193,7 +193,10 @@ class OrderRoom:
         for theirs, order, status in heard.values():
             known = self._find(order.clientId, order.orderId, order.permId)
             contract = self._contracts.ours(theirs)
-            if status in _DONE or known is None or contract is None:
+            if status in _DONE or known is None:
+                continue
+            if contract is None:
+                self._unnamed(f"order {order.permId}", theirs)
                 continue
             qty = number(order.totalQuantity) or ZERO
             state = _state(status, known.filled, qty - known.filled, refused=known.refused)
@@ -211,6 +214,13 @@ class OrderRoom:
 
     def end_fills(self, req_id: int) -> tuple[Execution, ...]:
         return tuple(self._fills.pop(req_id, ()))
+
+    def _unnamed(self, what: str, theirs: ib_async.Contract) -> None:
+        """Something in a contract that the domain has no name for. A combination's legs have names: each is
+        executed and held by itself (FAULTS 19)."""
+        each = "its legs count one by one" if theirs.secType == COMBINATION else "it is left out"
+        text = f"{what} in {theirs.secType} {theirs.symbol} is not of a kind that is traded here: {each}"
+        self._report(NoticeReport(0, text, self._clock.now(), theirs.symbol))
 
     def _find(self, client_id: int, order_id: int, perm_id: int) -> Known | None:
         known = self._by_id.get((client_id, order_id)) if order_id > 0 else None

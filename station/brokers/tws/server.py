@@ -172,6 +172,11 @@ class EmulatorServer:
         order = self._trading.orders.by_ref[order_ref]
         self._to_owner(order, answers.error(order.order_id, code, text))
 
+    def say(self, *messages: answers.Message) -> None:
+        """What no order here leads to, to every client: orders and fills of other hands and kinds."""
+        for session in tuple(self._sessions):
+            session.send(*messages)
+
     def forget_order(self, order_ref: str) -> None:
         """From now on the server has never heard of this order: cancels are answered 10147."""
         self._trading.lost.add(order_ref)

@@ -127,6 +127,7 @@ class SignalsSection(Section):
     strategy_runs_day: Annotated[int, Field(ge=1, le=10_000)] = 100
     signals_per_strategy_day: Annotated[int, Field(ge=1, le=1_000)] = 10
     positions_day: Annotated[int, Field(ge=1, le=1_000)] = 20
+    proposal_s: Seconds = 300
 
 
 class OptionsSection(Section):

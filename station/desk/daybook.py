@@ -58,7 +58,8 @@ class DayBook:
         self._catch_up(since_ns)
         live = [trade for trade in self._ledger.live() if trade.opened_ns >= since_ns]
         runs = self._runs + Counter(trade.strategy for trade in live)
-        return Counts(runs.total(), self._positions + len(live), dict(runs))
+        may_be = sum(not trade.awaits_hand for trade in live)
+        return Counts(runs.total(), self._positions + may_be, dict(runs))
 
     def _catch_up(self, since_ns: int) -> None:
         if since_ns != self._since_ns:

@@ -293,4 +293,5 @@ def tokens_of(trade: Trade) -> tuple[str, ...]:
     """The tokens of the orders that a hand has placed with it."""
     placed = trade.hand.token if trade.hand is not None else ""
     turned = trade.reversal.token if trade.reversal is not None else ""
-    return tuple(token for token in (placed, *trade.part_tokens, turned) if token)
+    taken = trade.offer.token if trade.offer is not None else ""
+    return tuple(token for token in (placed, *trade.part_tokens, turned, taken) if token)

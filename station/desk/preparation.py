@@ -13,6 +13,7 @@ from typing import Final
 
 from station.desk.judgement import DAY_SHIELD, Judgement
 from station.desk.meant import size_of, turned
+from station.domain.changed import changed
 from station.domain.clock import SECOND, Clock, Ids
 from station.domain.events import (
     ManualOpened,
@@ -21,6 +22,7 @@ from station.domain.events import (
     StrategyPassed,
     TradeEvent,
     TradeFailed,
+    TradeProposed,
     TradeSized,
 )
 from station.domain.hand import Reversal
@@ -33,6 +35,7 @@ from station.strategy import Pass
 from station.wealth import WealthBook, size
 
 AUTO: Final = "auto"
+PROPOSE: Final = "propose"
 PREPARED: Final = (Step.SELECT, Step.SIZE)
 Move = tuple[tuple[TradeEvent, ...], Changes]
 
@@ -94,10 +97,11 @@ class Preparation:
     def __init__(
         self, *, clock: Clock, ids: Ids, identity: Callable[[], Identity], session: Callable[[], date],
         options: OptionDesk, wealth: WealthBook, judgement: Judgement,
-        specs: Callable[[], Mapping[str, StrategySpec]],
+        specs: Callable[[], Mapping[str, StrategySpec]], proposal_s: Callable[[], int],
     ) -> None:  # fmt: skip
         self._clock = clock
         self._ids = ids
+        self._proposal_s = proposal_s
         self._identity = identity
         self._session = session
         self._options = options
@@ -125,12 +129,13 @@ class Preparation:
             plan.fail(*barred)
         return await self._led_on(plan)
 
-    def barred(self, spec: StrategySpec) -> tuple[str, str] | None:
-        """Why a strategy may not enter by itself, cause and reason. Asked at the beginning and again before the
-        entry, which may come after a restart."""
+    def barred(self, spec: StrategySpec, trade: Trade | None = None) -> tuple[str, str] | None:
+        """Why a strategy may not enter, cause and reason. Asked at the beginning and again before the entry,
+        which may come after a restart; then a strategy that proposes needs a `trade` that it has proposed."""
         if self._judgement.day_shield_hit(spec.strategy_id, spec.shield):
             return DAY_SHIELD, "the day shield is hit: observing only"
-        if spec.autonomy != AUTO:
+        proposes = spec.autonomy == PROPOSE and (trade is None or trade.offer is not None)
+        if spec.autonomy != AUTO and not proposes:
             return spec.autonomy, f"autonomy is {spec.autonomy}"
         return None
 
@@ -181,7 +186,33 @@ class Preparation:
             return
         sized = size(ladder, await self._wealth.state(ladder), self._clock.now(), trade.id)
         event = TradeSized(size_of(trade, sized.qty), sized.plan, sized.week, sized.level, sized.capital)
-        plan.add(event, decisions=sized.decisions if trade.hand is None else ())
+        decisions = sized.decisions if trade.hand is None else ()
+        spec = self._specs().get(trade.strategy)
+        if spec is not None and spec.autonomy == PROPOSE:
+            self._propose(plan, spec, event, decisions)
+        else:
+            plan.add(event, decisions=decisions)
+
+    def _propose(
+        self, plan: Plan, spec: StrategySpec, sized: TradeSized, decisions: tuple[Decision, ...]
+    ) -> None:
+        """Sized and proposed in one commit, so that no crash can part the two; what the rules refuse already is
+        refused as any entry is."""
+        trade, now = changed(plan.trade, qty=sized.qty), self._clock.now()
+        until = min(
+            now + self._proposal_s() * SECOND, now + self._judgement.window_left_s(trade.symbol) * SECOND,
+            *(signal.valid_until_ns for signal in plan.signals),
+        )  # fmt: skip
+        judged = self._judgement.judge(trade, spec, surest(plan.signals))
+        if judged.refused is None and until > now:
+            proposed = TradeProposed(judged.qty, until)
+            plan.add(sized, proposed, decisions=(*decisions, *judged.decisions))
+            return
+        plan.add(sized, decisions=decisions)
+        if judged.refused is not None:
+            plan.fail(judged.refused.code, judged.refused.reason, judged.decisions)
+        else:
+            plan.fail("stale", "its time was over before it could be proposed", judged.decisions)
 
     def turned(self, trade: Trade, reversal: Reversal, timeout_s: int) -> tuple[str, ManualOpened]:
         """The trade that a reversal opens once the one it turns round has closed."""
@@ -199,6 +230,11 @@ class Preparation:
 def is_stale(trade: Trade, spec: StrategySpec, now_ns: int) -> bool:
     """Whether the firing is too old to enter on."""
     return now_ns - trade.fired_ns > max(spec.window_s, spec.entry_timeout_s) * SECOND
+
+
+def surest(signals: tuple[Signal, ...]) -> int:
+    """The confidence that a case is judged by."""
+    return max((signal.confidence for signal in signals), default=0)
 
 
 def owned(trade_id: str, decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:

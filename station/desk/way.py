@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from station.calendars import et_text
 from station.desk.entries import EntryDesk, Intent, is_unfilled
 from station.desk.judgement import Judged, Judgement, Refusal
 from station.desk.ledger import Ledger
 from station.desk.meant import OPPOSITE, ByHand, ByStrategy, Meant
-from station.desk.preparation import Plan, Preparation, is_stale, owned, stepped
+from station.desk.preparation import Plan, Preparation, is_stale, stepped, surest
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import Fatal, IllegalTransition, Refused, StorageUnavailable
@@ -32,6 +33,7 @@ from station.wealth import WealthBook
 FEE_GRACE_S: Final = 5
 STORAGE_RETRY_S: Final = 5
 STUCK_RETRY_S: Final = 60
+EXPIRED: Final = "expired"
 HAND_AGE_S: Final = 60
 """What a hand has placed and a crash has held up for longer is not sent any more."""
 
@@ -137,6 +139,8 @@ class TradeWay:
         match due(trade):
             case Step.SELECT | Step.SIZE | Step.JUDGE:
                 await self._enter(await self._preparation.of_trade(trade, self._signals.get(trade_id, ())))
+            case Step.AWAIT_HAND:
+                await self._await_hand(trade)
             case Step.AWAIT_ENTRY:
                 await self._await_entry(trade)
             case Step.PROTECT:
@@ -201,7 +205,9 @@ class TradeWay:
         if meant is None:
             plan.fail("stale", "what it was opened on grew old before the entry")
             return None
-        barred = None if trade.hand is not None else self._preparation.barred(self.specs()[trade.strategy])
+        barred = (
+            None if trade.hand is not None else self._preparation.barred(self.specs()[trade.strategy], trade)
+        )
         if barred is not None:
             plan.fail(*barred)
             return None
@@ -256,10 +262,11 @@ class TradeWay:
             old = now - trade.opened_ns > HAND_AGE_S * SECOND
             return None if old else ByHand(trade.hand, self._judgement, self._use_override)
         spec = self._spec(trade)
-        if spec is None or is_stale(trade, spec, now):
+        taken = trade.offer.taken_ns if trade.offer is not None else 0
+        old = now - taken > HAND_AGE_S * SECOND if taken else spec is not None and is_stale(trade, spec, now)
+        if spec is None or old:
             return None
-        confidence = max((signal.confidence for signal in plan.signals), default=0)
-        return ByStrategy(spec, confidence, self._judgement)
+        return ByStrategy(spec, surest(plan.signals), self._judgement)
 
     async def _used_up(self, meant: Meant, judged: Judged) -> Refusal | None:
         try:
@@ -267,6 +274,16 @@ class TradeWay:
         except Refused as refused:
             return Refusal(refused.code, str(refused))
         return None
+
+    async def _await_hand(self, trade: Trade) -> None:
+        """A proposal goes on by a hand alone; here its time ends it."""
+        assert trade.offer is not None
+        self._stopwatch.drop(SIGNAL_TO_WIRE, trade.id)
+        until = trade.offer.until_ns
+        if self._clock.now() < until:
+            self._entries.nudge_at(trade.id, until)
+        else:
+            await self.end(trade, EXPIRED, f"nobody took it by {et_text(until)} ET", SignalState.EXPIRED)
 
     async def _await_entry(self, trade: Trade) -> None:
         order = self._ledger.book.orders[trade.entry_ref]
@@ -321,15 +338,19 @@ class TradeWay:
             self._told.add((trade_id, text))
             await self._alert("critical", text, trade_id)
 
-    async def _fail(self, trade: Trade, cause: str, reason: str, decisions: tuple[Decision, ...] = ()) -> None:
-        signals = self._moved_signals(trade, SignalState.REJECTED)
+    async def _fail(self, trade: Trade, cause: str, reason: str) -> None:
         if trade.state is TradeState.BUY_SUBMITTED and self._ledger.book.orders[trade.entry_ref].filled:
             raise IllegalTransition(f"trade {trade.id} has fills and cannot fail")
-        await self._ledger.record(
-            trade.id,
-            TradeFailed(cause, reason),
-            extra=Changes(decisions=owned(trade.id, decisions), signals=signals),
-        )
+        await self.end(trade, cause, reason, SignalState.REJECTED)
+
+    def confidence_of(self, trade_id: str) -> int:
+        """How sure the surest of a trade's signals is."""
+        return surest(self._signals.get(trade_id, ()))
+
+    async def end(self, trade: Trade, cause: str, reason: str, state: SignalState) -> None:
+        """A trade ends before any fill, and its signals with it."""
+        signals = self._moved_signals(trade, state)
+        await self._ledger.record(trade.id, TradeFailed(cause, reason), extra=Changes(signals=signals))
         self._stopwatch.drop(SIGNAL_TO_WIRE, trade.id)
 
     def _moved_signals(self, trade: Trade, state: SignalState) -> tuple[Signal, ...]:

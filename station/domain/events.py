@@ -76,6 +76,27 @@ class TradeSized:
 
 
 @dataclass(frozen=True, slots=True)
+class TradeProposed:
+    """A sized trade of a strategy that only proposes: `qty` of it waits for a hand until `until_ns`."""
+
+    type: ClassVar[str] = "trade.proposed"
+    v: ClassVar[int] = 1
+    qty: Decimal
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalTaken:
+    """A hand takes `qty` of what was proposed, once; `token` is its client's, as an order's is."""
+
+    type: ClassVar[str] = "trade.taken"
+    v: ClassVar[int] = 1
+    qty: Decimal
+    by: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class EntrySubmitted:
     """BUY_SUBMITTED: the intent is committed; the send follows. `valid_until_ns` bounds it unfilled."""
 
@@ -434,7 +455,8 @@ class TradeTagged:
 
 
 TradeEvent = (
-    SignalAccepted | StrategyPassed | OptionSelected | TradeSized | EntrySubmitted | EntryModified
+    SignalAccepted | StrategyPassed | OptionSelected | TradeSized | TradeProposed | ProposalTaken
+    | EntrySubmitted | EntryModified
     | EntryEnded | ExitSubmitted | ExitModified | ExecutionBooked | CommissionBooked | TradeClosed
     | WealthRecorded | TradeFailed | PositionAdopted | ManualOpened | ExitsSet | PartAsked | ReverseAsked
     | SettledAtExpiry
@@ -448,11 +470,11 @@ JournalEvent = TradeNoted | TradeTagged
 Event = TradeEvent | OrderEvent | SystemEvent | JournalEvent
 
 _ALL: Final[tuple[type[Event], ...]] = (
-    SignalAccepted, StrategyPassed, OptionSelected, TradeSized, EntrySubmitted, EntryModified, EntryEnded,
-    ExitSubmitted, ExitModified, ExecutionBooked, CommissionBooked, OrderMoved, CancelRequested, OrderNoticed,
-    TradeClosed, WealthRecorded, TradeFailed, PositionAdopted, ManualOpened, ExitsSet, PartAsked,
-    ReverseAsked, SettledAtExpiry, GateChanged, KillChanged, LimitBreached, Quarantined, Reconciled,
-    LinkChanged, SessionMarked, Alerted, HandlerFailed, TradeNoted, TradeTagged,
+    SignalAccepted, StrategyPassed, OptionSelected, TradeSized, TradeProposed, ProposalTaken, EntrySubmitted,
+    EntryModified, EntryEnded, ExitSubmitted, ExitModified, ExecutionBooked, CommissionBooked, OrderMoved,
+    CancelRequested, OrderNoticed, TradeClosed, WealthRecorded, TradeFailed, PositionAdopted, ManualOpened,
+    ExitsSet, PartAsked, ReverseAsked, SettledAtExpiry, GateChanged, KillChanged, LimitBreached, Quarantined,
+    Reconciled, LinkChanged, SessionMarked, Alerted, HandlerFailed, TradeNoted, TradeTagged,
 )  # fmt: skip
 EVENT_TYPES: Final[dict[str, type[Event]]] = {kind.type: kind for kind in _ALL}
 """Every event by its name on the log."""

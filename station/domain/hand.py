@@ -29,6 +29,16 @@ class HandOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A strategy's trade that waits for a hand until `until_ns`; `token` is of the hand that has taken it."""
+
+    until_ns: int
+    token: str = ""
+    by: str = ""
+    taken_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class OwnExits:
     """Exits that a hand has set, before those of the strategy or the house. `targets` are prices by rung of the
     ladder, lowest first, 0 where the rung's percent holds; the stop is a bid, or a percent under the entry

@@ -27,6 +27,7 @@ from station.domain.events import (
     OptionSelected,
     PartAsked,
     PositionAdopted,
+    ProposalTaken,
     ReverseAsked,
     SettledAtExpiry,
     SignalAccepted,
@@ -34,10 +35,11 @@ from station.domain.events import (
     TradeClosed,
     TradeEvent,
     TradeFailed,
+    TradeProposed,
     TradeSized,
     WealthRecorded,
 )
-from station.domain.hand import HandOrder, OwnExits, Reversal
+from station.domain.hand import HandOrder, Offer, OwnExits, Reversal
 from station.domain.instruments import Contract, Right, Side
 from station.domain.orders import ZERO
 from station.domain.specs import Rung
@@ -110,6 +112,7 @@ class Step(Enum):
 
     SELECT = "select"
     SIZE = "size"
+    AWAIT_HAND = "await hand"
     JUDGE = "judge"
     AWAIT_ENTRY = "await entry"
     PROTECT = "protect"
@@ -132,7 +135,8 @@ class Trade:
 
     `shield` is rapid_shield, day_shield or none; `entry_done` when the entry can fill no further. `hand` is the
     order of a manual trade, `own` the exits that a hand has set; `leaving` what a hand wants out at market
-    and has not left yet, `part_tokens` the orders that asked for it.
+    and has not left yet, `part_tokens` the orders that asked for it; `offer` is there where a strategy only
+    proposes.
     """
 
     id: str
@@ -181,11 +185,17 @@ class Trade:
     leaving: Decimal = ZERO
     part_tokens: tuple[str, ...] = ()
     reversal: Reversal | None = None
+    offer: Offer | None = None
 
     @property
     def open_qty(self) -> Decimal:
         """What is held: negative after an over-sell (FAULTS 18)."""
         return self.entry_filled - self.exit_filled
+
+    @property
+    def awaits_hand(self) -> bool:
+        """It is proposed, and no hand has taken it: nothing may be sent."""
+        return self.offer is not None and not self.offer.token and self.state is TradeState.WEALTH_SIZED
 
     @property
     def entry_price(self) -> Decimal | None:
@@ -214,6 +224,8 @@ class Trade:
 
 def due(trade: Trade) -> Step:
     """The step owed in this state; the desk performs it whether it just arrived or just restarted."""
+    if trade.offer is not None and trade.awaits_hand:
+        return Step.AWAIT_HAND
     return _DUE[trade.state]
 
 
@@ -271,8 +283,8 @@ def evolve(trade: Trade | None, trade_id: str, event: TradeEvent, at_ns: int) ->
         return begin(trade_id, event, at_ns)
     if trade is None:
         raise IllegalTransition(f"trade {trade_id} does not exist: {event.type} came first")
-    asked = isinstance(event, ExitsSet | PartAsked | ReverseAsked)
-    after = _asked(trade, event) if asked else _evolved(trade, event, at_ns)
+    asked = isinstance(event, ExitsSet | PartAsked | ReverseAsked | TradeProposed | ProposalTaken)
+    after = _asked(trade, event, at_ns) if asked else _evolved(trade, event, at_ns)
     return changed(after, updated_ns=at_ns)
 
 
@@ -290,7 +302,7 @@ def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:
             _require(trade, event, TradeState.OPTION_SELECTED)
             return changed(trade, state=TradeState.WEALTH_SIZED, qty=event.qty)
         case EntrySubmitted():
-            _require(trade, event, TradeState.WEALTH_SIZED)
+            _require_free(trade, event)
             return changed(
                 trade, state=TradeState.BUY_SUBMITTED, entry_ref=event.ticket.order_ref,
                 qty=event.ticket.qty, entry_valid_until_ns=event.valid_until_ns,
@@ -331,6 +343,12 @@ def _require(trade: Trade, event: TradeEvent, *states: TradeState) -> None:
         )
 
 
+def _require_free(trade: Trade, event: EntrySubmitted) -> None:
+    _require(trade, event, TradeState.WEALTH_SIZED)
+    if trade.offer is not None and trade.awaits_hand:
+        raise IllegalTransition(f"trade {trade.id}: {event.type} of a proposal that nobody has taken")
+
+
 def _require_ordered(trade: Trade, event: TradeEvent) -> None:
     """An order of the trade exists, or did, or its position was adopted."""
     before_order = trade.state.before_fill and trade.state is not TradeState.BUY_SUBMITTED
@@ -348,6 +366,19 @@ def _passed(trade: Trade, event: StrategyPassed) -> Trade:
     )  # fmt: skip
 
 
+def _offered(trade: Trade, event: TradeProposed | ProposalTaken, at_ns: int) -> Trade:
+    """Proposed once, and taken once, no more of it than was proposed."""
+    _require(trade, event, TradeState.WEALTH_SIZED)
+    if isinstance(event, TradeProposed):
+        if trade.offer is not None:
+            raise IllegalTransition(f"trade {trade.id} is proposed twice")
+        return changed(trade, qty=event.qty, offer=Offer(event.until_ns))
+    if trade.offer is None or not trade.awaits_hand or not 0 < event.qty <= trade.qty:
+        raise IllegalTransition(f"trade {trade.id}: {event.qty} cannot be taken of what is proposed")
+    taken = Offer(trade.offer.until_ns, event.token, event.by, at_ns)
+    return changed(trade, qty=event.qty, offer=taken)
+
+
 def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
     """The first exit intent moves to SELL_SUBMITTED, once; later ones are events. An over-sell is
     bought back in SELL_FILLED."""
@@ -360,8 +391,10 @@ def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
     return changed(trade, state=state, exits=(*others, ExitLeg(ref, event.cause)))
 
 
-def _asked(trade: Trade, event: ExitsSet | PartAsked | ReverseAsked) -> Trade:
-    """A hand's wish is the trade's from now on; protection carries it out."""
+def _asked(
+    trade: Trade, event: ExitsSet | PartAsked | ReverseAsked | TradeProposed | ProposalTaken, at_ns: int
+) -> Trade:
+    """A hand's wish is the trade's from now on; what it wants of a position protection carries out."""
     match event:
         case ExitsSet():
             _require(trade, event, TradeState.BUY_SUBMITTED, *_HOLDING)
@@ -373,6 +406,8 @@ def _asked(trade: Trade, event: ExitsSet | PartAsked | ReverseAsked) -> Trade:
         case ReverseAsked():
             _require(trade, event, *_HOLDING)
             return changed(trade, reversal=event.reversal)
+        case TradeProposed() | ProposalTaken():
+            return _offered(trade, event, at_ns)
 
 
 def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:

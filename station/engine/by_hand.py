@@ -57,10 +57,11 @@ async def _place(engine: Engine, command: PlaceOrder) -> Ack:
         return Ack(True, f"closing {asked.qty} of {trade.id} at market{again}")
     if trade.state is TradeState.FAILED:
         return Ack(False, f"{trade.id} is not placed: {trade.reason or trade.cause}{again}", trade.cause)
-    return Ack(True, f"{_placed(engine, trade)}{again}")
+    return Ack(True, f"{placed_line(engine, trade)}{again}")
 
 
-def _placed(engine: Engine, trade: Trade) -> str:
+def placed_line(engine: Engine, trade: Trade) -> str:
+    """An entry as it was sent, in a line."""
     label = trade.contract.label if trade.contract is not None else trade.symbol
     if trade.state in _BEGUN:
         return f"{trade.id} BUY {label} is being placed"

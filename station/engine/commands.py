@@ -15,6 +15,7 @@ from station.engine.documents import scanner_document
 from station.engine.editing import edit_config
 from station.engine.engine import Engine
 from station.engine.journal_answers import JOURNAL_QUERIES, annotate, journal_answer
+from station.engine.proposal_answers import proposal_answer
 from station.engine.risk_answers import risk_answer
 from station.engine.screen_answers import SCREEN_QUERIES, screen_answer
 from station.engine.watching import WATCHING_QUERIES, watching_answer
@@ -29,6 +30,7 @@ from station.link.messages import (
     Command,
     CopyStrategy,
     Data,
+    DeclineProposal,
     EditConfig,
     Flatten,
     Gate,
@@ -39,6 +41,7 @@ from station.link.messages import (
     NoteTrade,
     PlaceOrder,
     PreviewOrder,
+    PreviewProposal,
     Query,
     Reconcile,
     Reply,
@@ -50,6 +53,7 @@ from station.link.messages import (
     Story,
     TagTrade,
     Takeover,
+    TakeProposal,
     Trades,
 )
 from station.risk import RELEASE_WORD
@@ -114,6 +118,8 @@ class Commander:
                 return await self._cancel(command)
             case PreviewOrder() | PlaceOrder() | ModifyOrder() | ClosePart() | ReverseTrade() | CancelAll():
                 return await by_hand(self._engine, command)
+            case PreviewProposal() | TakeProposal() | DeclineProposal():
+                return await proposal_answer(self._engine, command)
             case Reconcile():
                 clean = await rooms.reconciler.reconcile(f"asked by {command.by}")
                 return Ack(
@@ -239,6 +245,7 @@ class Commander:
             "day_pnl": decimal_text(rooms.money.day_pnl()),
             "open_positions": len(open_trades),
             "working_orders": len(rooms.ledger.book.working()),
+            "proposals": [trade.id for trade in rooms.proposals.waiting()],
             "trades": len(rooms.ledger.trades),
             "signals": rooms.bars.published,
             "lag_ms": {"p50": self._lag.quantile_ms(0.5), "p99": self._lag.quantile_ms(0.99)},

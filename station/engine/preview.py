@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
-from station.desk.asked import Asked
+from station.desk.asked import Asked, Pricing
 from station.desk.meant import hand_proposal
+from station.desk.proposals import Look
 from station.domain.errors import BadInput, BrokerUnavailable, Refused
 from station.domain.hand import HandOrder, OwnExits
 from station.domain.instruments import Contract, Right
@@ -46,13 +47,48 @@ async def preview(engine: Engine, ticket: LinkTicket) -> Json:
 
 
 def _empty(ticket: LinkTicket, problem: str) -> Json:
-    """The document of a ticket that names nothing that can be traded as it stands."""
+    return nothing(ticket.action, ticket.qty, problem) | {"kind": ticket.kind, "limit": ticket.limit or None}
+
+
+def nothing(action: str, qty: int, problem: str) -> Json:
+    """The document of what cannot be traded as it stands."""
     return {
-        "v": 1, "contract": "", "action": ticket.action, "qty": ticket.qty, "kind": ticket.kind,
-        "limit": ticket.limit or None, "price_basis": None, "cost": None, "fees": None, "break_even": [],
+        "v": 1, "contract": "", "action": action, "qty": qty, "kind": "", "limit": None,
+        "price_basis": None, "cost": None, "fees": None, "break_even": [],
         "max_loss": None, "greeks": None, "margin": None, "target": None, "stop": None, "verdict": "refused",
         "rules": [], "problems": [problem],
     }  # fmt: skip
+
+
+async def proposal_preview(engine: Engine, look: Look) -> Json:
+    """The document of taking a strategy's proposal: priced by its policy, judged under its own limits."""
+    rooms, now, trade = engine.rooms, engine.outside.clock.now(), look.trade
+    contract, terms = trade.contract, look.terms
+    assert contract is not None
+    asked = Asked(
+        trade.symbol, Action.BUY, look.qty, Pricing.MARKET, contract.expiry, contract.strike, contract.right
+    )  # fmt: skip
+    hand = HandOrder(TOKEN, "", look.qty, OrderKind.MARKET if terms is None else terms.kind)
+    greeks = rooms.options.greeks(contract, now) if contract.is_option else None
+    document = _document(asked, contract, look.quote, look.verdict) | {
+        "kind": look.spec.entry_policy.upper(),
+        "limit": _text(terms and terms.limit),
+        "fits": int(look.fitted.qty),
+        "greeks": _greeks(greeks),
+        "margin": await _margin(engine, contract, hand, terms and terms.limit),
+        "trade": trade.id,
+        "strategy": trade.strategy,
+        "until_ns": trade.offer.until_ns if trade.offer is not None else 0,
+    }
+    if terms is None:
+        problem = f"{contract.label} has no sane two-sided quote to price it from"
+        return document | {"problems": [problem], "verdict": "refused"}
+    if look.fitted.qty < look.qty:
+        document |= {"problems": [f"{look.fitted.qty} fit now, not {look.qty}: take fewer"]}
+    rule, paid = rooms.judgement.tick_rule(contract), terms.decision_price
+    target = rule.up(paid * (1 + trade.target_pct / 100))
+    stop = rule.down(paid * (1 - look.spec.stop_pct / 100)) if look.spec.stop_pct else None
+    return document | _figures(asked, contract, paid) | {"target": decimal_text(target), "stop": _text(stop)}
 
 
 async def _opening(engine: Engine, asked: Asked, contract: Contract, hand: HandOrder) -> Json:

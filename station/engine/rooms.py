@@ -28,6 +28,7 @@ from station.desk.manual import ManualDesk
 from station.desk.money import MoneyDesk
 from station.desk.opposite import OppositeExit
 from station.desk.preparation import Identity, Preparation
+from station.desk.proposals import ProposalDesk
 from station.desk.reconciler import Reconciler
 from station.desk.settlement import Settlement
 from station.desk.spool import ExitSpool
@@ -114,6 +115,7 @@ class Rooms:
     tuned: Tuned
     manual: ManualDesk
     changes: ChangeDesk
+    proposals: ProposalDesk
 
 
 class _Late:
@@ -199,7 +201,7 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
     )  # fmt: skip
     preparation = Preparation(
         clock=clock, ids=outside.stores.ids, identity=hooks.identity, session=hooks.session, options=options,
-        wealth=wealth, judgement=judgement, specs=specs,
+        wealth=wealth, judgement=judgement, specs=specs, proposal_s=lambda: tuned.settings.signals.proposal_s,
     )  # fmt: skip
     way = late.way = TradeWay(
         clock=clock, ledger=ledger, locks=locks, entries=entries, preparation=preparation, wealth=wealth,
@@ -267,6 +269,9 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         market, scanners, pool, hunter, options, wealth, ledger, inbox, submitter, money, judgement,
         controls, reconciler, way, desk, protection, bars, hunt, stopwatch, spool, tuned,
         manual, changes,
+        ProposalDesk(
+            clock=clock, ledger=ledger, way=way, preparation=preparation, judgement=judgement, find=manual.find
+        ),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from station.calendars import series_hours
+from station.calendars import et_text, series_hours
 from station.desk.stopwatch import SIGNAL_TO_WIRE
 from station.domain.clock import SECOND
 from station.domain.events import (
@@ -18,6 +18,7 @@ from station.domain.events import (
     Recorded,
     TradeClosed,
     TradeFailed,
+    TradeProposed,
 )
 from station.domain.instruments import INSTRUMENTS, Timeframe
 from station.domain.signals import Firing, Gate
@@ -44,6 +45,8 @@ from station.link.floor import (
     PositionRow,
     Positions,
     Price,
+    ProposalRow,
+    Proposals,
     Strategies,
     StrategyRow,
 )
@@ -78,7 +81,7 @@ class FloorView:
             return Floor(
                 self._starting(), Feed(state=LOADING, note=note), Positions(state=LOADING, note=note),
                 Alerts(state=LOADING, note=note), Strategies(state=LOADING, note=note),
-                Orders(state=LOADING, note=note),
+                Orders(state=LOADING, note=note), Proposals(),
             )  # fmt: skip
         self.attend()
         return Floor(
@@ -88,6 +91,7 @@ class FloorView:
             Alerts(tuple(self._alerts)),
             self._strategies(),
             working_orders(self._engine.rooms),
+            self._proposals(),
         )
 
     def attend(self) -> None:
@@ -133,9 +137,16 @@ class FloorView:
                     f"CLOSED {label} {event.net_pnl:+} {event.cause}",
                     "stop" if event.cause in _STOPPED else "",
                 )
+            case TradeProposed() if trade is not None:
+                until = et_text(event.until_ns)
+                return (
+                    "warn",
+                    f"PROPOSAL {trade.strategy}: BUY {event.qty} {label} until {until} ET",
+                    "proposal",
+                )
             case TradeFailed():
                 symbol = f"{trade.strategy} {trade.symbol} {trade.side.value}" if trade else item.trade_id
-                by_hand = trade is not None and trade.hand is not None
+                by_hand = trade is not None and (trade.hand is not None or trade.offer is not None)
                 return "warn" if by_hand else "info", f"no entry {symbol}: {event.reason}"
             case GateChanged():
                 return "warn", f"GATE {event.state.lower()}: {event.reason} (by {event.by})", "gate"
@@ -253,6 +264,21 @@ class FloorView:
             return "", 0
         grace = trade.filled_ns + self._engine.rooms.tuned.settings.protection.grace_s * SECOND
         return ("grace", grace) if grace > self._engine.outside.clock.now() else ("", 0)
+
+    def _proposals(self) -> Proposals:
+        rooms, specs = self._engine.rooms, self._engine.rooms.way.specs()
+        return Proposals(
+            tuple(
+                ProposalRow(
+                    trade.id, trade.strategy, trade.symbol, trade.side.value,
+                    trade.contract.label if trade.contract is not None else trade.symbol, trade.qty,
+                    trade.updated_ns, trade.offer.until_ns if trade.offer is not None else 0,
+                    specs[trade.strategy].entry_policy if trade.strategy in specs else "",
+                    trade.scanners, rooms.way.confidence_of(trade.id),
+                )
+                for trade in rooms.proposals.waiting()
+            )
+        )  # fmt: skip
 
     def _strategies(self) -> Strategies:
         hunt = self._engine.rooms.hunt

@@ -209,6 +209,29 @@ class Strategies(msgspec.Struct, frozen=True):
     note: str = ""
 
 
+class ProposalRow(msgspec.Struct, frozen=True):
+    """A strategy's trade that waits for a hand until `until_ns`. `policy` is how it would be priced, `scanners`
+    what fired."""
+
+    trade_id: str
+    strategy: str
+    symbol: str
+    side: str
+    label: str
+    qty: Decimal
+    at_ns: int
+    until_ns: int
+    policy: str = ""
+    scanners: tuple[str, ...] = ()
+    confidence: int = 0
+
+
+class Proposals(msgspec.Struct, frozen=True):
+    """What strategies propose and nobody has taken, oldest first."""
+
+    rows: tuple[ProposalRow, ...] = ()
+
+
 class Floor(msgspec.Struct, frozen=True):
     """The whole picture. A None part is one the engine has nothing to say about yet; those from `account` on
     are only there while asked for."""
@@ -219,6 +242,7 @@ class Floor(msgspec.Struct, frozen=True):
     alerts: Alerts | None = None
     strategies: Strategies | None = None
     orders: Orders | None = None
+    proposals: Proposals | None = None
     account: Account | None = None
     watch: Watch | None = None
     wealth: Wealth | None = None
@@ -228,7 +252,7 @@ class Floor(msgspec.Struct, frozen=True):
     book: Book | None = None
 
 
-PART_NAMES: Final = ("header", "positions", "orders", "feed", "alerts", "strategies")
+PART_NAMES: Final = ("header", "positions", "orders", "feed", "alerts", "strategies", "proposals")
 """What every screen gets, in the order of travel: what protects comes before what informs."""
 
 
@@ -267,6 +291,6 @@ class Versions:
 
 __all__ = [
     "ERROR", "LOADING", "PART_NAMES", "READY", "AlertRow", "Alerts", "ExitRow", "Feed", "FiringRow", "Floor",
-    "Header", "Orders", "PositionRow", "Positions", "Price", "Strategies", "StrategyRow", "Versions",
-    "WorkingOrder",
+    "Header", "Orders", "PositionRow", "Positions", "Price", "ProposalRow", "Proposals", "Strategies",
+    "StrategyRow", "Versions", "WorkingOrder",
 ]  # fmt: skip

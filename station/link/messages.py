@@ -146,6 +146,29 @@ class PlaceOrder(Wire, frozen=True):
     by: str = ""
 
 
+class PreviewProposal(Wire, frozen=True):
+    """Asks for the `preview` document of taking `qty` (0: all) of what a strategy proposes, now."""
+
+    trade_id: str
+    qty: int = 0
+
+
+class TakeProposal(Wire, frozen=True):
+    """Send `qty` (0: all) of what a strategy proposes, under its own terms. `token` as in PlaceOrder."""
+
+    trade_id: str
+    token: str
+    qty: int = 0
+    by: str = ""
+
+
+class DeclineProposal(Wire, frozen=True):
+    """End what a strategy proposes; nothing is sent."""
+
+    trade_id: str
+    by: str = ""
+
+
 class ModifyOrder(Wire, frozen=True):
     """Change a working order. Of an entry: size and prices. Of a protective exit: its price alone, which is the
     trade's target (`limit`) or stop (`stop`) from then on. What is 0 or empty stays as it is."""
@@ -252,12 +275,14 @@ class Attach(Wire, frozen=True):
 Command = (
     Kill | KillRelease | Flatten | Gate | Stop | Takeover | Status | Trades | Story | Scanners
     | CloseTrade | CancelOrder | PreviewOrder | PlaceOrder | ModifyOrder | ClosePart | ReverseTrade
-    | CancelAll | Reconcile | LiftQuarantine | NoteTrade | TagTrade
-    | EditConfig | CopyStrategy | RevertConfig | Query | Attach
+    | PreviewProposal | TakeProposal | DeclineProposal | CancelAll | Reconcile | LiftQuarantine
+    | NoteTrade | TagTrade | EditConfig | CopyStrategy | RevertConfig | Query | Attach
 )  # fmt: skip
 CoreCommand = Kill | Flatten | Stop
 
-READ_ONLY_COMMANDS: Final = (Status, Trades, Story, Scanners, PreviewOrder, Query, Attach)
+READ_ONLY_COMMANDS: Final = (
+    Status, Trades, Story, Scanners, PreviewOrder, PreviewProposal, Query, Attach,
+)  # fmt: skip
 """What a read-only attach may ask."""
 
 

@@ -123,7 +123,9 @@ def _taker(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
 
 TRADES: Final = RowMap(
     Trade, "trades", "id",
-    json=frozenset({"contract", "scanners", "exits", "ladder", "hand", "own", "part_tokens", "reversal"}),
+    json=frozenset(
+        {"contract", "scanners", "exits", "ladder", "hand", "own", "part_tokens", "reversal", "offer"}
+    ),
 )  # fmt: skip
 ORDERS: Final = RowMap(
     Order, "orders", "order_ref", inline=frozenset({"ticket"}), json=frozenset({"contract"}),

@@ -17,11 +17,13 @@ from station.domain.events import (
     ManualOpened,
     PartAsked,
     PositionAdopted,
+    ProposalTaken,
     ReverseAsked,
     SettledAtExpiry,
     TradeClosed,
     TradeEvent,
     TradeFailed,
+    TradeProposed,
     WealthRecorded,
 )
 from station.domain.hand import HandOrder, OwnExits, Reversal
@@ -66,6 +68,8 @@ SETTLED = SettledAtExpiry(Decimal(3), Decimal("1.25"), 100, Cause.EXPIRY.value)
 EXITS_SET = ExitsSet(OwnExits((Decimal("12.50"),), stop_pct=Decimal(20)), "screen")
 PART = PartAsked(Decimal(1), "screen", "t2")
 REVERSE = ReverseAsked(Reversal("t3", "screen", replace(CONTRACT, right=Right.PUT), Decimal(3)))
+PROPOSED = TradeProposed(Decimal(2), utc(15, 20))
+TAKEN = ProposalTaken(Decimal(1), "screen", "t4")
 
 EVERY: dict[str, TradeEvent] = {
     event.type: event
@@ -73,6 +77,7 @@ EVERY: dict[str, TradeEvent] = {
         signal_accepted(), strategy_passed(), option_selected(), sized(), entry_submitted(), entry_ended(),
         exit_submitted(3), MODIFIED, bought(3), fee("e.1.01", "2.00", "1.95"), CLOSED, WEALTH, FAILED,
         ADOPTED, MANUAL, SETTLED, WALKED, EXITS_SET, PART, REVERSE,
+        PROPOSED, TAKEN,
     )
 }  # fmt: skip
 
@@ -83,6 +88,8 @@ PATHS: dict[str, tuple[TradeEvent, ...]] = {
     "STRATEGY_PASS": to_submitted()[:2],
     "OPTION_SELECTED": to_submitted()[:3],
     "WEALTH_SIZED": to_submitted()[:4],
+    "WEALTH_SIZED proposed": (*to_submitted()[:4], PROPOSED),
+    "WEALTH_SIZED taken": (*to_submitted()[:4], PROPOSED, TAKEN),
     "BUY_SUBMITTED": to_submitted(),
     "BUY_FILLED": BOUGHT,
     "SELL_SUBMITTED": (*BOUGHT, exit_submitted(3)),
@@ -98,7 +105,11 @@ LEGAL: dict[str, dict[str, TradeState]] = {
     "SCANNER_SIGNAL": {"trade.strategy_passed": S.STRATEGY_PASS, "trade.failed": S.FAILED},
     "STRATEGY_PASS": {"trade.option_selected": S.OPTION_SELECTED, "trade.failed": S.FAILED},
     "OPTION_SELECTED": {"trade.sized": S.WEALTH_SIZED, "trade.failed": S.FAILED},
-    "WEALTH_SIZED": {"trade.entry_submitted": S.BUY_SUBMITTED, "trade.failed": S.FAILED},
+    "WEALTH_SIZED": {
+        "trade.entry_submitted": S.BUY_SUBMITTED, "trade.failed": S.FAILED, "trade.proposed": S.WEALTH_SIZED,
+    },
+    "WEALTH_SIZED proposed": {"trade.taken": S.WEALTH_SIZED, "trade.failed": S.FAILED},
+    "WEALTH_SIZED taken": {"trade.entry_submitted": S.BUY_SUBMITTED, "trade.failed": S.FAILED},
     "BUY_SUBMITTED": {
         "order.execution": S.BUY_FILLED, "order.commission": S.BUY_SUBMITTED,
         "trade.entry_ended": S.BUY_SUBMITTED, "trade.failed": S.FAILED,
@@ -151,6 +162,14 @@ def test_every_event_in_every_state_is_legal_or_refused_without_a_change(name: s
         return
     after = evolve(trade, TRADE, EVERY[kind], NOW)
     assert (after.state, after.updated_ns) == (expected, NOW)
+
+
+def test_a_proposal_owes_nothing_until_a_hand_takes_it_and_no_more_than_was_proposed() -> None:
+    proposed, taken = run(PATHS["WEALTH_SIZED proposed"]), run(PATHS["WEALTH_SIZED taken"])
+    assert (proposed.qty, due(proposed)) == (2, Step.AWAIT_HAND)
+    assert (taken.qty, due(taken), taken.offer and taken.offer.by) == (1, Step.JUDGE, "screen")
+    with pytest.raises(IllegalTransition, match="3 cannot be taken"):
+        evolve(proposed, TRADE, replace(TAKEN, qty=Decimal(3)), NOW)
 
 
 @pytest.mark.parametrize("kind", sorted(EVERY))

@@ -124,5 +124,6 @@ def test_versions_count_changes_by_value() -> None:
     assert versions.take(Floor(header=Header("PAPER", "CLOSED", 1))) == ("header",)
     assert versions.of == {
         "header": 2, "positions": 0, "orders": 0, "feed": 0, "alerts": 1, "strategies": 0,
+        "proposals": 0,
     }  # fmt: skip
     assert versions.floor.alerts == Alerts()

@@ -162,4 +162,11 @@ _PARTS: Final = Migration(
     ),
 )
 
-LIFECYCLE_STEPS: Final = (_EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL, _HAND, _TRACES, _PARTS)
+_OFFER: Final = Migration(
+    "what a strategy proposes and a hand takes",
+    ("ALTER TABLE trades ADD COLUMN offer TEXT",),
+)
+
+LIFECYCLE_STEPS: Final = (
+    _EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL, _HAND, _TRACES, _PARTS, _OFFER,
+)  # fmt: skip

@@ -1,0 +1,163 @@
+"""What a strategy proposes and a hand takes or declines.
+
+A proposal is the strategy's own trade, sized and waiting: once taken it goes the way of all trades, judged
+again, under its strategy's terms. Nothing but a hand moves it on; its time ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from station.calendars import et_text
+from station.desk.asked import Asked, Pricing
+from station.desk.judgement import Judgement
+from station.desk.ledger import Ledger
+from station.desk.preparation import Preparation
+from station.desk.way import EXPIRED, TradeWay
+from station.domain.changed import changed
+from station.domain.clock import Clock
+from station.domain.errors import BadInput, IllegalTransition, Refused
+from station.domain.events import ProposalTaken
+from station.domain.instruments import Contract
+from station.domain.market import Quote
+from station.domain.orders import Action
+from station.domain.signals import SignalState
+from station.domain.specs import StrategySpec
+from station.domain.trade import Trade, TradeState
+from station.execution.policy import EntryTerms, entry_terms
+from station.risk import Fit, Verdict
+
+DECLINED: Final = "declined"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What taking `qty` of a proposal would be told now. `terms` are None without a sane quote."""
+
+    trade: Trade
+    spec: StrategySpec
+    qty: Decimal
+    fitted: Fit
+    verdict: Verdict
+    quote: Quote | None
+    terms: EntryTerms | None
+
+
+class ProposalDesk:
+    """One hand at a time: what one has taken, another finds taken."""
+
+    def __init__(
+        self, *, clock: Clock, ledger: Ledger, way: TradeWay, preparation: Preparation, judgement: Judgement,
+        find: Callable[[Asked], Awaitable[Contract]],
+    ) -> None:  # fmt: skip
+        self._clock = clock
+        self._ledger = ledger
+        self._way = way
+        self._preparation = preparation
+        self._judgement = judgement
+        self._find = find
+        self._turn = asyncio.Lock()
+
+    def waiting(self) -> tuple[Trade, ...]:
+        """The proposals that a hand may take, oldest first."""
+        return tuple(trade for trade in self._ledger.live() if trade.awaits_hand)
+
+    async def look(self, trade_id: str, qty: Decimal) -> Look:
+        """Every rule's verdict now on taking `qty` (0: all of it). Raises Refused and BadInput in one line."""
+        await self._watch(self._open(trade_id))
+        return self._looked(trade_id, qty)
+
+    async def take(self, trade_id: str, qty: Decimal, token: str, by: str) -> Trade:
+        """The trade, sent; also where this token took it before. Raises Refused and BadInput with nothing sent;
+        what the rules refuse stays open until its time."""
+        if not token:
+            raise BadInput("taking a proposal needs a token: make a new one for each")
+        if (known := self._known(trade_id, token)) is not None:
+            return known
+        await self._watch(self._open(trade_id))
+        async with self._turn:
+            if (known := self._known(trade_id, token)) is not None:
+                return known
+            look = self._looked(trade_id, qty)
+            self._refuse(look)
+            try:
+                await self._ledger.record(trade_id, ProposalTaken(look.qty, by, token))
+            except IllegalTransition:
+                self._open(trade_id)
+                raise
+        await self._way.advance(trade_id)
+        return self._ledger.trades[trade_id]
+
+    async def decline(self, trade_id: str, by: str) -> Trade:
+        """The trade as it ended; one that was declined before is left so. Raises Refused and BadInput."""
+        async with self._turn:
+            known = self._ledger.trades.get(trade_id)
+            if known is not None and known.offer is not None and known.cause == DECLINED:
+                return known
+            trade = self._open(trade_id)
+            await self._way.end(trade, DECLINED, f"declined by {by}", SignalState.REJECTED)
+        return self._ledger.trades[trade_id]
+
+    def _known(self, trade_id: str, token: str) -> Trade | None:
+        known = self._ledger.by_token(token)
+        if known is not None and known.id != trade_id:
+            raise BadInput(f"token {token!r} was of {known.id}: make a new one for {trade_id}")
+        return known
+
+    def _open(self, trade_id: str) -> Trade:
+        trade = self._ledger.trades.get(trade_id)
+        if trade is None or trade.offer is None:
+            raise BadInput(f"{trade_id!r} is no proposal: the signals screen lists those that are open")
+        offer, until = trade.offer, et_text(trade.offer.until_ns)
+        if offer.token:
+            at = et_text(offer.taken_ns)
+            raise Refused("TAKEN", f"{trade_id} was taken by {offer.by} at {at} ET: nothing more is sent")
+        if trade.state is not TradeState.WEALTH_SIZED and trade.cause != EXPIRED:
+            raise Refused("ENDED", f"{trade_id} is not open any more: {trade.reason or trade.cause}")
+        if trade.cause == EXPIRED or self._clock.now() >= offer.until_ns:
+            raise Refused("EXPIRED", f"{trade_id} expired at {until} ET: nothing is sent on an old signal")
+        return trade
+
+    async def _watch(self, trade: Trade) -> None:
+        """Its contract may have left what is kept warm since it was picked."""
+        contract = trade.contract
+        assert contract is not None
+        await self._find(
+            Asked(
+                trade.symbol, Action.BUY, trade.qty, Pricing.MARKET, contract.expiry, contract.strike,
+                contract.right,
+            )
+        )  # fmt: skip
+
+    def _looked(self, trade_id: str, qty: Decimal) -> Look:
+        trade = self._open(trade_id)
+        asked = qty or trade.qty
+        if not 0 < asked <= trade.qty or asked % 1:
+            raise BadInput(f"{trade_id} proposes {trade.qty}: take 1 to {trade.qty}, not {asked}")
+        spec = self._way.specs().get(trade.strategy)
+        if spec is None or not spec.enabled:
+            raise Refused("STRATEGY", f"{trade.strategy} is switched off: its proposals are not sent")
+        barred = self._preparation.barred(spec, trade)
+        if barred is not None:
+            raise Refused(barred[0].upper().replace(" ", "_"), f"{trade.strategy}: {barred[1]}")
+        assert trade.contract is not None
+        proposal = self._judgement.proposal(changed(trade, qty=asked), spec, self._way.confidence_of(trade_id))
+        fitted, verdict = self._judgement.verdict(proposal)
+        quote = self._judgement.quote(trade.contract)
+        rule = self._judgement.tick_rule(trade.contract)
+        terms = None if quote is None else entry_terms(spec, quote, rule)
+        return Look(trade, spec, asked, fitted, verdict, quote, terms)
+
+    def _refuse(self, look: Look) -> None:
+        """Raises Refused where it would not be sent as it is asked."""
+        trade_id = look.trade.id
+        if not look.verdict.approved:
+            raise Refused(look.verdict.failed[0].code, f"{trade_id} is not sent: {look.verdict.text()}")
+        if look.fitted.qty < look.qty:
+            raise Refused("SIZE", f"{trade_id}: {look.fitted.qty} fit now, not {look.qty}: take fewer")
+        if look.terms is None:
+            raise Refused("QUOTE", f"{trade_id}: no sane two-sided quote to price the entry")

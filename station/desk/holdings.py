@@ -6,24 +6,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from statistics import fmean
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from station.calendars import Calendar, et_date
+from station.calendars import Calendar, et_date, series_hours
 from station.desk.ledger import Ledger
 from station.desk.money import MoneyDesk
 from station.domain.broker import Position
 from station.domain.clock import Clock
 from station.domain.errors import BadInput
-from station.domain.instruments import Contract, Right, Timeframe
+from station.domain.instruments import INSTRUMENTS, Contract, Right, Timeframe
 from station.domain.specs import StrategySpec
 from station.domain.trade import Trade
 from station.market import Market
 from station.options import OptionDesk
 from station.pricing import expiry_instant, greeks, implied_vol, year_fraction
 from station.risk import Held, risk_to_stop
+from station.series import Bars
+
+Ints = NDArray[np.int64]
 
 RAPID_SHIELD: Final = "rapid_shield"
 VOLUME_SESSIONS: Final = 14
@@ -85,15 +88,11 @@ class HoldingsView:
 
     def daily_returns(self, symbol: str) -> np.ndarray:
         """Returns from close to close of the sessions that the 5-minute series holds; empty without it."""
-        try:
-            bars = self._market.series(symbol, Timeframe.M5).bars
-        except BadInput:
+        bars, firsts, _ = self._sessions(symbol)
+        if len(firsts) < 2:
             return np.empty(0)
-        closes: dict[str, float] = {}
-        for start_ns, close in zip(bars.start_ns, bars.close, strict=True):
-            closes[et_date(int(start_ns)).isoformat()] = float(close)
-        ordered = np.array([closes[day] for day in sorted(closes)])
-        return ordered[1:] / ordered[:-1] - 1 if len(ordered) > 1 else np.empty(0)
+        closes = bars.close[np.append(firsts[1:], len(bars.close)) - 1]
+        return closes[1:] / closes[:-1] - 1
 
     def average_volume(self, contract: Contract) -> float | None:
         """Contracts or shares a day that an order is measured against: of a share or future its mean over the
@@ -109,17 +108,25 @@ class HoldingsView:
         return known[1]
 
     def _mean_volume(self, symbol: str, today: date) -> float | None:
+        bars, firsts, days = self._sessions(symbol)
+        if not len(firsts):
+            return None
+        sums = np.add.reduceat(bars.volume, firsts)[days < today.toordinal()]
+        whole = sums[1:][-VOLUME_SESSIONS:]
+        return float(whole.mean()) or None if len(whole) else None
+
+    def _sessions(self, symbol: str) -> tuple[Bars, Ints, Ints]:
+        """The 5-minute series, where each of its sessions begins in it, and the ordinal of its trade date;
+        empty where there is no such series."""
         try:
             bars = self._market.series(symbol, Timeframe.M5).bars
         except BadInput:
-            return None
-        sums: dict[date, float] = {}
-        for start_ns, volume in zip(bars.start_ns.tolist(), bars.volume.tolist(), strict=True):
-            day = et_date(start_ns)
-            if day < today:
-                sums[day] = sums.get(day, 0.0) + volume
-        whole = sorted(sums)[1:][-VOLUME_SESSIONS:]
-        return fmean(sums[day] for day in whole) or None if whole else None
+            none = np.empty(0, np.int64)
+            return Bars.empty(), none, none
+        table = self._calendar.table(series_hours(INSTRUMENTS[symbol]))
+        session = np.searchsorted(table.open_ns, bars.start_ns, side="right") - 1
+        firsts = np.flatnonzero(np.diff(session, prepend=-1))
+        return bars, firsts, table.day[session[firsts]]
 
     def _ours(self, trade: Trade) -> Held | None:
         if trade.contract is None:

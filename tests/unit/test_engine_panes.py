@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
 
-from station.domain.instruments import INSTRUMENTS, Timeframe
+from station.calendars import series_hours
+from station.domain.instruments import INSTRUMENTS, Timeframe, underlying_contract
 from station.domain.market import FeedMode
 from station.engine.panes import Panes
 from station.engine.standing import DayCurve
@@ -51,9 +54,35 @@ async def true_bars(lab: Lab, symbol: str, timeframe: Timeframe, count: int) -> 
     return [tuple(bar) for bar in await broker.history(INSTRUMENTS[symbol], timeframe, lab.now(), count)]
 
 
+def by_day(lab: Lab, symbol: str) -> dict[int, tuple[float, float]]:
+    """Close and volume of each trade date in the kept 5-minute series, counted bar by bar."""
+    bars = lab.rooms.market.series(symbol, Timeframe.M5).bars
+    calendar, hours = lab.run.engine.outside.calendar, series_hours(INSTRUMENTS[symbol])
+    found: dict[int, tuple[float, float]] = {}
+    for start_ns, close, volume in zip(bars.start_ns, bars.close, bars.volume, strict=True):
+        span = calendar.at(hours, int(start_ns))
+        assert span is not None
+        day = span.day.toordinal()
+        found[day] = float(close), found.get(day, (0.0, 0.0))[1] + float(volume)
+    return found
+
+
+def holdings_are_measured_by_session(lab: Lab, symbol: str) -> None:
+    holdings, days = lab.rooms.judgement._holdings, by_day(lab, symbol)
+    closes = [close for _, (close, _) in sorted(days.items())]
+    assert len(closes) > 5
+    returns = [after / before - 1 for before, after in pairwise(closes)]
+    assert holdings.daily_returns(symbol).tolist() == pytest.approx(returns)
+    whole = [volume for day, (_, volume) in sorted(days.items())[1:] if day < lab.day.toordinal()]
+    contract = underlying_contract(INSTRUMENTS[symbol])
+    assert holdings.average_volume(contract) == (pytest.approx(fmean(whole[-14:])) if sum(whole) else None)
+
+
 async def _charts(tmp_path: Path) -> None:
     async with Lab(tmp_path) as lab:
         await lab.until("09:36")
+        for symbol in ("SPX", "SPY", "ES"):
+            holdings_are_measured_by_session(lab, symbol)
         panes = panes_of(lab)
         pairs = [(symbol, one) for one in Timeframe for symbol in lab.run.engine.outside.symbols]
         for turn in range(100):

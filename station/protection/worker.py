@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from station.calendars import Calendar, SessionSpan
 from station.domain.clock import SECOND, Clock, Timer
-from station.domain.instruments import Hours, SecType
+from station.domain.instruments import Contract, Hours, SecType
 from station.domain.market import Quote
 from station.domain.trade import Cause
 from station.protection.decide import Triggers, decide, next_look, triggers
@@ -180,7 +180,7 @@ class ProtectionWorker:
                 return
             self.looks += 1
             raised = ward.memory.raised
-            session = self._session(holding, self._clock.now())
+            session = session_of(holding.trade.contract, self._clock.now(), self._calendar)
             directives, ward.memory = decide(holding, self._clock.now(), session, self._settings, ward.memory)
             for directive in directives:
                 try:
@@ -195,12 +195,12 @@ class ProtectionWorker:
 
     def _plan(self, ward: _Ward, holding: Holding) -> None:
         now_ns = self._clock.now()
-        session = self._session(holding, now_ns)
+        session = session_of(holding.trade.contract, now_ns, self._calendar)
         known = (holding, now_ns, session, self._settings, ward.memory)
         ward.triggers = triggers(*known)
         ward.look_ns = next_look(*known)
         if session is None and holding.trade.open_qty != 0:
-            opens_ns = self._calendar.next_after(_hours(holding), now_ns).open_ns
+            opens_ns = self._calendar.next_after(_hours(holding.trade.contract), now_ns).open_ns
             ward.look_ns = min(ward.look_ns or opens_ns, opens_ns)
 
     def _looked(self, ward: _Ward, task: asyncio.Task[None]) -> None:
@@ -219,19 +219,6 @@ class ProtectionWorker:
         self._wake.set()
         if error is not None:
             self._on_fault(ward.trade_id, error)
-
-    def _session(self, holding: Holding, now_ns: int) -> SessionSpan | None:
-        """The contract's session. A future's ends for us with the regular one, when the station's day does;
-        what is held beyond that is overdue."""
-        span = self._calendar.at(_hours(holding), now_ns)
-        if span is None or _hours(holding) is not Hours.FUTURES:
-            return span
-        regular = self._calendar.on(Hours.REGULAR, span.day)
-        if regular is None:
-            return span
-        if now_ns < regular.close_ns:
-            return replace(span, close_ns=regular.close_ns)
-        return replace(span, open_ns=regular.close_ns)
 
     def _arm(self) -> None:
         looks = [w.look_ns for w in self._wards.values() if w.task is None and w.look_ns is not None]
@@ -264,8 +251,24 @@ def _is_due(ward: _Ward, now_ns: int) -> bool:
     return ward.look_ns is not None and ward.look_ns <= now_ns
 
 
-def _hours(holding: Holding) -> Hours:
+def session_of(contract: Contract | None, now_ns: int, calendar: Calendar) -> SessionSpan | None:
+    """The contract's session. A future's ends for us with the regular one, when the station's day does; what is
+    held beyond that is overdue."""
+    span = calendar.at(_hours(contract), now_ns)
+    if span is None or not _is_future(contract):
+        return span
+    regular = calendar.on(Hours.REGULAR, span.day)
+    if regular is None:
+        return span
+    if now_ns < regular.close_ns:
+        return replace(span, close_ns=regular.close_ns)
+    return replace(span, open_ns=regular.close_ns)
+
+
+def _hours(contract: Contract | None) -> Hours:
     """Options, indices and stocks trade in regular hours; a future in its own session (SPEC §1)."""
-    contract = holding.trade.contract
-    is_future = contract is not None and contract.sec_type is SecType.FUTURE
-    return Hours.FUTURES if is_future else Hours.REGULAR
+    return Hours.FUTURES if _is_future(contract) else Hours.REGULAR
+
+
+def _is_future(contract: Contract | None) -> bool:
+    return contract is not None and contract.sec_type is SecType.FUTURE

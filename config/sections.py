@@ -199,6 +199,7 @@ class RiskSection(Section):
     gamma_per_contract: GammaLimits = GammaLimits()
     position_size_pct: Pct = Decimal(5)
     notional_pct: Annotated[Decimal, Field(gt=0, le=1_000)] = Decimal(95)
+    future_margin_pct: Pct = Decimal(10)
     sector_exposure_pct: Pct = Decimal(25)
     beta: Ratio = 2.0
     capital_at_risk_usd: Usd = Decimal(10_000)

@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parent.parent
 EQUIVALENTS = Path(__file__).with_name("mutation_equivalents.toml")
 COPIED = ("station", "config", "tests")
 KINDS = ("unit", "property", "faults")
-PATIENCE_S = 180
-CPU_S = 30
+PATIENCE_S = 60
+CPU_S = 20
 MEMORY = 2 << 30
 """What a test run may use: a mutant that never ends must not take the machine with it."""
 NO_TESTS = 5

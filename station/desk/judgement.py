@@ -88,6 +88,7 @@ class Judgement:
         self._events = events
         self._sessions: tuple[date, frozenset[date]] | None = None
         self._rules: dict[Contract, TickRule] = {}
+        self._margins: dict[str, Decimal] = {}
 
     def configure(self, day_shield_usd: Decimal) -> None:
         """Where the day shield stands from now on, dollars of loss."""
@@ -179,6 +180,7 @@ class Judgement:
             settled_cash=self._settled_cash(), events=self._coming(now),
             avg_volume=self._holdings.average_volume(contract),
             strategy_pnl=self._money.day_pnl_of(strategy) if strategy else Decimal(0),
+            future_margins=tuple(self._margins.items()),
         )  # fmt: skip
 
     def entries_open(self, symbol: str) -> bool:
@@ -222,6 +224,10 @@ class Judgement:
 
     def learn_rule(self, contract: Contract, rule: TickRule) -> None:
         self._rules[contract] = rule
+
+    def learn_margin(self, symbol: str, dollars: Decimal) -> None:
+        """The broker's initial margin of one contract of a future."""
+        self._margins[symbol] = dollars
 
     def _health(self, symbol: str) -> FeedHealth:
         if symbol in self._market.symbols:

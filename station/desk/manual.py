@@ -7,6 +7,7 @@ the same rules. What a hand wants of an open trade is written down, and protecti
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -25,13 +26,14 @@ from station.domain.errors import BadInput, BrokerUnavailable, Refused
 from station.domain.events import ManualOpened, PartAsked, ReverseAsked
 from station.domain.hand import HandOrder, Reversal
 from station.domain.instruments import INSTRUMENTS, Contract, Right, SecType
-from station.domain.orders import ZERO, Action, OrderKind
+from station.domain.orders import ZERO, Action, OrderKind, Purpose, Ticket
 from station.domain.trade import Trade, TradeState
 from station.execution import within
 from station.options import OptionDesk, Wanted
 
 QUOTE_WAIT_S: Final = 1.5
 QUOTE_STEP_S: Final = 0.05
+MARGIN_S: Final = 1.5
 ANSWER_S: Final = 3.0
 """A screen waits five seconds for an answer; the broker's part of it has less."""
 _HELD: Final = (TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED)
@@ -99,7 +101,20 @@ class ManualDesk:
             raise BadInput(f"{symbol} is an index, which takes no orders: give right, strike and expiry")
         contract = await self._broker.resolve(instrument)
         await self._broker.watch(contract)
+        if contract.sec_type is SecType.FUTURE and self._broker.capabilities.what_if:
+            await self._ask_margin(contract)
         return contract
+
+    async def _ask_margin(self, contract: Contract) -> None:
+        """What one contract ties up; where the broker does not say, what it said before stands, else the
+        house's share of the notional."""
+        one = Ticket(
+            "", self._identity().account, contract, Action.BUY, Decimal(1), OrderKind.MARKET, Purpose.ENTRY
+        )
+        with contextlib.suppress(BrokerUnavailable, Refused):
+            asked = self._broker.what_if(one)
+            margin = await within(self._clock, asked, MARGIN_S, f"margin of {contract.symbol}")
+            self._judgement.learn_margin(contract.symbol, margin.initial)
 
     async def _quoted(self, contract: Contract) -> None:
         """Wait a little for the first quote of what was not watched before."""

@@ -35,7 +35,7 @@ def limits(settings: Settings) -> Limits:
         portfolio_theta=risk.portfolio_theta_usd_day,
         gamma_ceilings=tuple(sorted((name, float(value)) for name, value in gamma.model_dump().items())),
         position_size_pct=risk.position_size_pct, notional_pct=risk.notional_pct,
-        sector_pct=risk.sector_exposure_pct, max_beta=risk.beta,
+        future_margin_pct=risk.future_margin_pct, sector_pct=risk.sector_exposure_pct, max_beta=risk.beta,
         capital_at_risk_usd=risk.capital_at_risk_usd,
         stop_distance_pct=(risk.stop_min_pct, risk.stop_max_pct), orders_a_day=risk.orders_per_day,
         orders_a_minute=risk.orders_per_minute, contracts_an_order=risk.contracts_per_order,

@@ -53,11 +53,15 @@ GAMMA_CEILINGS: Final = (("ES", 0.15), ("QQQ", 0.60), ("SPX", 0.15), ("SPY", 0.6
 class Limits:
     """Percents are of 100; `_usd` dollars; `_s` seconds.
 
-    Two readings the specification leaves open. *Position size* is what the order pays (price × contracts ×
+    Readings the specification leaves open. *Position size* is what the order pays (price × contracts ×
     multiplier) against equity: five percent buys seven contracts at $2.50 from $35,000, or three at $5.80,
     and it meets the wealth ladder exactly at the $500 a contract that the ladder assumes. *Notional* is the
     market value of all that would then be held, against equity. A bought option's whole premium is at risk,
     so *capital at risk* adds the premium to the open risk of what is held.
+    A *future* outright is not paid for: it ties up its initial margin, by the broker's word of one contract or
+    `future_margin_pct` of its notional without it, and that is what counts as notional and for buying power.
+    What it can lose is to its stop, `open_risk_share` of its notional without one, and that is its position
+    size and its capital at risk. Leverage counts it at its full notional, like shares.
 
     Units of the portfolio's greeks, chosen so that the figures mean something for a book of same-day options:
     *delta* is beta-weighted to the index, in units of it (three SPX calls of 0.30 are 90; three SPY calls
@@ -88,6 +92,7 @@ class Limits:
     gamma_ceilings: tuple[tuple[str, float], ...] = GAMMA_CEILINGS
     position_size_pct: Decimal = Decimal(5)
     notional_pct: Decimal = Decimal(95)
+    future_margin_pct: Decimal = Decimal(10)
     sector_pct: Decimal = Decimal(25)
     max_beta: float = 2.0
     capital_at_risk_usd: Decimal = Decimal(10_000)

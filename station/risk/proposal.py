@@ -96,6 +96,7 @@ class RiskView:
     one of the index. `spot` and `expiry_ns` are of the proposed contract. `day_trades` counts five sessions,
     this one included, with what is open since today; `settled_cash` is None unless the account is a cash
     account. `events` are those known of any symbol, `strategy_pnl` the proposing strategy's dollars today.
+    `future_margins` are dollars of initial margin of one contract, by symbol, as far as the broker said.
     """
 
     now_ns: int
@@ -130,3 +131,4 @@ class RiskView:
     settled_cash: Decimal | None = None
     events: tuple[ComingEvent, ...] = ()
     strategy_pnl: Decimal = ZERO
+    future_margins: tuple[tuple[str, Decimal], ...] = ()

@@ -7,7 +7,7 @@ from station.risk.controls import strategy_drawdown
 from station.risk.finding import Finding, failed, judged, passed
 from station.risk.limits import Limits
 from station.risk.proposal import Proposal, RiskView
-from station.risk.rules_size import no_price, outlay, unit_price
+from station.risk.rules_size import no_price, tied_up, unit_price
 
 _FUTURES = (SecType.FUTURE, SecType.FUTURE_OPTION)
 
@@ -30,11 +30,11 @@ def settled_funds(proposal: Proposal, view: RiskView, limits: Limits) -> Finding
     if view.settled_cash is None:
         return failed("settled funds", "UNSETTLED", "unknown", "settled cash", "the settled cash is not known")
     limit = f"${view.settled_cash:.2f}"
-    paid = outlay(proposal, view)
-    if paid is None:
+    needed = tied_up(proposal, view, limits)
+    if needed is None:
         return no_price("settled funds", "UNSETTLED", limit)
-    ok = paid <= view.settled_cash
-    return judged("settled funds", "UNSETTLED", ok, f"${paid:.2f}", limit, "the cash has not settled yet")
+    ok = needed <= view.settled_cash
+    return judged("settled funds", "UNSETTLED", ok, f"${needed:.2f}", limit, "the cash has not settled yet")
 
 
 def known_events(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
@@ -58,7 +58,7 @@ def stop_distance(proposal: Proposal, view: RiskView, limits: Limits) -> Finding
     """How far a share's stop is from what the order pays, percent of it, on the losing side."""
     least, most = limits.stop_distance_pct
     limit = f"{least} to {most} % of the price"
-    if proposal.stop is None or proposal.contract.is_option:
+    if proposal.stop is None or proposal.contract.sec_type is not SecType.STOCK:
         return passed("stop distance", "no stop set", limit, "not asked of this order")
     price = unit_price(proposal, view)
     if price is None or price <= 0:

@@ -96,7 +96,7 @@ def beta(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
 
 
 def leverage(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    """Market value of all shares that would be held against equity; options are paid in full."""
+    """Market value of all shares and futures that would be held against equity; options are paid in full."""
     limit = f"{limits.leverage:g} × equity"
     if proposal.contract.is_option:
         return passed("leverage", "an option", limit, "not asked of an option")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from station.risk.book import market_value, open_risk
+from station.domain.instruments import Contract, SecType
+from station.risk.book import open_risk, risk_to_stop
 from station.risk.finding import Finding, failed, judged, passed
 from station.risk.limits import Limits
 from station.risk.proposal import Proposal, RiskView
@@ -21,6 +22,34 @@ def outlay(proposal: Proposal, view: RiskView) -> Decimal | None:
     """Dollars the whole order may pay; None where its price is not known."""
     price = unit_price(proposal, view)
     return None if price is None else price * proposal.qty * proposal.contract.multiplier
+
+
+def tied_up(proposal: Proposal, view: RiskView, limits: Limits) -> Decimal | None:
+    """Dollars that the order keeps from others: a future's margin, all that anything else costs; None where its
+    price is not known."""
+    paid = outlay(proposal, view)
+    return None if paid is None else _margin_or_value(proposal.contract, proposal.qty, paid, view, limits)
+
+
+def at_risk(proposal: Proposal, view: RiskView, limits: Limits) -> Decimal | None:
+    """Dollars that the order could lose: of a future those to its stop, of anything else all that it costs;
+    None where its price is not known."""
+    price, paid = unit_price(proposal, view), outlay(proposal, view)
+    if price is None or paid is None or proposal.contract.sec_type is not SecType.FUTURE:
+        return paid
+    sign, multiplier = proposal.action.sign, proposal.contract.multiplier
+    if proposal.stop is None or (price - proposal.stop) * sign <= 0:
+        return paid * limits.open_risk_share
+    return risk_to_stop(price * sign, proposal.stop * sign, proposal.qty, multiplier)
+
+
+def _margin_or_value(
+    contract: Contract, qty: Decimal, value: Decimal, view: RiskView, limits: Limits
+) -> Decimal:
+    if contract.sec_type is not SecType.FUTURE:
+        return abs(value)
+    each = next((dollars for symbol, dollars in view.future_margins if symbol == contract.symbol), None)
+    return abs(value) * limits.future_margin_pct / 100 if each is None else abs(qty) * each
 
 
 def max_positions(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
@@ -40,26 +69,29 @@ def one_per_instrument(proposal: Proposal, view: RiskView, limits: Limits) -> Fi
 
 
 def position_size(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    """Premium outlay against equity; a strategy's own limit may be nearer than the common one."""
+    """What the order could lose against equity; a strategy's own limit may be nearer than the common one."""
     own, most = proposal.terms.position_size_pct, limits.position_size_pct
     limit_pct = most if own is None else min(own, most)
-    return against_equity("position size", "POSITION_SIZE", outlay(proposal, view), view.equity, limit_pct)
+    lost = at_risk(proposal, view, limits)
+    return against_equity("position size", "POSITION_SIZE", lost, view.equity, limit_pct)
 
 
 def notional(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    """Market value of all that would be held, against equity."""
-    paid = outlay(proposal, view)
-    total = None if paid is None else paid + market_value(view.held)
+    """Market value of all that would be held, of futures their margin, against equity."""
+    total = tied_up(proposal, view, limits)
+    if total is not None:
+        for held in view.held:
+            total += _margin_or_value(held.contract, held.qty, held.value, view, limits)
     return against_equity("notional", "NOTIONAL", total, view.equity, limits.notional_pct)
 
 
 def capital_at_risk(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    """The premium, all of which can be lost, and the open risk of what is held."""
+    """What the order could lose, and the open risk of what is held."""
     limit = f"${limits.capital_at_risk_usd}"
-    paid = outlay(proposal, view)
-    if paid is None:
+    lost = at_risk(proposal, view, limits)
+    if lost is None:
         return no_price("capital at risk", "CAPITAL_AT_RISK", limit)
-    total = paid + sum((open_risk(held, limits) for held in view.held), Decimal(0))
+    total = lost + sum((open_risk(held, limits) for held in view.held), Decimal(0))
     ok = total <= limits.capital_at_risk_usd
     return judged("capital at risk", "CAPITAL_AT_RISK", ok, f"${total:.2f}", limit, "too much could be lost")
 
@@ -74,11 +106,11 @@ def contracts(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
 
 def buying_power(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     limit = f"${view.buying_power:.2f}"
-    paid = outlay(proposal, view)
-    if paid is None:
+    needed = tied_up(proposal, view, limits)
+    if needed is None:
         return no_price("buying power", "BUYING_POWER", limit)
-    ok = paid <= view.buying_power
-    return judged("buying power", "BUYING_POWER", ok, f"${paid:.2f}", limit, "the account cannot pay for it")
+    ok = needed <= view.buying_power
+    return judged("buying power", "BUYING_POWER", ok, f"${needed:.2f}", limit, "the account cannot pay for it")
 
 
 def only_shrinks(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:

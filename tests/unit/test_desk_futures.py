@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from station.domain.instruments import SecType
 from station.domain.orders import OrderKind
 from station.domain.trade import Trade
+from station.engine.preview import preview
 from station.link import Ack, PlaceOrder, Ticket
 from tests.faults.station_stage import Stage, ours
 from tests.lab import assert_sound, paper_rows, play
@@ -73,6 +75,29 @@ def test_a_future_is_bought_on_margin_protected_and_flat_at_the_stations_close(
     assert_sound(tmp_path)
 
 
+def test_a_future_with_a_stop_fits_the_shipped_limits_by_its_margin_and_its_risk(tmp_path: Path) -> None:
+    """$100,000 carry one ES: 8 % of its notional is tied up, a stop of 0.3 % risks less than 5 % of equity, and
+    its notional is under four times equity; a second one would pass that."""
+
+    async def work() -> None:
+        async with Stage(
+            tmp_path, settings={"paper.start_cash_usd": 100_000}, start="15:20", strategy={"enabled": False}
+        ) as lab:
+            await lab.until("15:22")
+            ticket = Ticket("ES", qty=2, kind="MARKET", stop_pct="0.3")
+            shown = await lab.during(asyncio.ensure_future(preview(lab.run.engine, ticket)))
+            assert (shown["fits"], shown["verdict"]) == (1, "refused")
+            assert [row["rule"] for row in shown["rules"] if not row["ok"]] == ["portfolio delta", "leverage"]
+            reply = await lab.during(
+                lab.ask(PlaceOrder(Ticket("ES", qty=1, kind="MARKET", stop_pct="0.3"), "a", "b"))
+            )
+            assert isinstance(reply, Ack) and reply.ok, reply
+            ((_, said),) = lab.rooms.judgement.view(lab.trades()[0].contract).future_margins
+            assert 20_000 < said < 30_000
+
+    play(work)
+
+
 def test_a_future_that_the_account_cannot_carry_is_refused_by_the_rules_and_says_by_which(
     tmp_path: Path,
 ) -> None:
@@ -82,7 +107,7 @@ def test_a_future_that_the_account_cannot_carry_is_refused_by_the_rules_and_says
             reply = await lab.during(lab.ask(PlaceOrder(Ticket("ES", qty=1, kind="MARKET"), "one", "ann")))
             assert isinstance(reply, Ack)
             assert not reply.ok
-            assert "notional" in reply.text and "buying power" in reply.text
+            assert "position size" in reply.text and "leverage" in reply.text
 
     play(work)
     assert paper_rows(tmp_path, "SELECT COUNT(*) FROM orders") == [(0,)]

@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "portfolio_theta": -2_000.0,
     "gamma_ceilings": (("ES", 0.15), ("QQQ", 0.60), ("SPX", 0.15), ("SPY", 0.60)),
     "position_size_pct": D(5), "notional_pct": D(95), "sector_pct": D(25), "max_beta": 2.0,
+    "future_margin_pct": D(10),
     "capital_at_risk_usd": D(10_000), "stop_distance_pct": (D(1), D(15)), "orders_a_day": 50,
     "orders_a_minute": 10, "contracts_an_order": 20, "leverage": D(4), "day_trades": 3,
     "day_trade_equity_usd": D(25_000), "min_confidence": 50, "cooling_losses": 3, "cooling_s": 1800,
@@ -61,6 +62,7 @@ def test_the_shipped_settings_are_the_same_limits() -> None:
         ("risk.portfolio_theta_usd_day", -7, "portfolio_theta", -7.0),
         ("risk.beta", 1, "max_beta", 1.0),
         ("risk.sector_exposure_pct", 10, "sector_pct", D(10)),
+        ("risk.future_margin_pct", 7, "future_margin_pct", D(7)),
         ("risk.leverage", 2, "leverage", D(2)),
         ("risk.account_kind", "cash", "account_kind", "cash"),
         ("risk.event_days", 3, "event_days", 3),
@@ -137,6 +139,7 @@ def test_what_is_not_measured_is_not_there() -> None:
         "equity": 0, "buying_power": 0, "day_pnl": 0, "month_pnl": 0, "held": (), "working": (),
         "orders_today": 0, "orders_last_minute": 0, "index_level": None, "spot": None, "expiry_ns": None,
         "day_trades": 0, "settled_cash": None, "events": (), "strategy_pnl": 0,
+        "future_margins": (),
     }  # fmt: skip
     assert unset(Held, "SPX", call(), D(1), D(100)) == {
         "open_risk": None, "delta": 0.0, "gamma": 0.0, "vega": 0.0, "theta": 0.0, "strategy": "", "spot": None,

@@ -308,6 +308,13 @@ class WealthSection(Section):
     plan: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")] = "WM235K"
 
 
+class JournalSection(Section):
+    """What is kept of trades beside the databases: `pictures_kept_days` for pictures at entry and exit, 0 for
+    none being taken."""
+
+    pictures_kept_days: Annotated[int, Field(ge=0, le=3_650)] = 90
+
+
 class AlertsSection(Section):
     """Lanes (SPEC §18). A lane without its secret stays silent and says so in `doctor`."""
 

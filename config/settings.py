@@ -27,6 +27,7 @@ from config.sections import (
     AlertsSection,
     BrokerSection,
     ExecutionSection,
+    JournalSection,
     MarketSection,
     OptionsSection,
     PaperSection,
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     execution: ExecutionSection = ExecutionSection()
     protection: ProtectionSection = ProtectionSection()
     wealth: WealthSection = WealthSection()
+    journal: JournalSection = JournalSection()
     alerts: AlertsSection = AlertsSection()
     schedule: ScheduleSection = ScheduleSection()
     screen: ScreenSection = ScreenSection()

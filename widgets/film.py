@@ -7,8 +7,9 @@ from typing import ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
-from station.link import Ask, Candle, Chart, Mark
+from station.link import Ask, Candle, Chart, Level, Mark
 from widgets import ink, plot, words
+from widgets.candles import Scale
 from widgets.ink import Line
 from widgets.page import PagePane
 from widgets.pane import Content, centred, said_of, wrapped
@@ -135,15 +136,9 @@ def frame(film: FilmTold, place: int, width: int, height: int, *, plain: bool, c
     """The film at bar `place`: figures, bars up to it, times, what stood, what had just happened."""
     end_ns = film.bars[place + 1][0] if place + 1 < len(film.bars) else 1 << 62
     rows, columns = max(height - FRAME, LEAST_ROWS), max(width - plot.AXIS, plot.LEAST_COLUMNS)
-    chart = _chart(film, place, end_ns)
-    everything = Window(tuple(Candle(*bar) for bar in film.bars), 0, columns, None)
-    scale = plot.scale_of(everything, (), rows)
-    assert scale is not None, "a film with bars has a scale"
-    used = columns if len(film.bars) >= columns - 1 else place + 2
-    view = plot.window(chart, None, used, 0)
-    rest: ink.Span = (" " * (columns - used), ink.TEXT)
-    cells = plot.grid(chart, view, scale, _PLAIN_SIGHT, plain=plain, colours=colours)
-    right = plot.axis(scale, (), chart.bars[-1].close, live=True)
+    cells, scale, view = drawn(film, place, columns, rows, plain=plain, colours=colours)
+    rest: ink.Span = (" " * (columns - view.columns), ink.TEXT)
+    right = plot.axis(scale, _levels(film), film.bars[place][4], live=True)
     lines = [_figures(film, place, width)]
     lines += [(*plot.spans(row), plot.EMPTY, rest, right.get(n, (" ", ink.DIM))) for n, row in enumerate(cells)]
     lines += [plot.times(view, intraday=film.timeframe != "1d"), _standing(film, end_ns, width)]
@@ -151,6 +146,24 @@ def frame(film: FilmTold, place: int, width: int, height: int, *, plain: bool, c
     fresh_ns = film.bars[place][0]
     lines += [_happened(mark, fresh=mark.at_ns >= fresh_ns, width=width) for mark in past[-HAPPENED:]]
     return lines
+
+
+def drawn(
+    film: FilmTold, place: int, columns: int, rows: int, *, plain: bool, colours: bool
+) -> tuple[list[list[plot.Cell]], Scale, Window]:
+    """The bars up to `place` as cells, on the scale of the whole film."""
+    end_ns = film.bars[place + 1][0] if place + 1 < len(film.bars) else 1 << 62
+    chart = _chart(film, place, end_ns)
+    everything = Window(tuple(Candle(*bar) for bar in film.bars), 0, columns, None)
+    scale = plot.scale_of(everything, chart.levels, rows)
+    assert scale is not None, "a film with bars has a scale"
+    used = columns if len(film.bars) >= columns - 1 else place + 2
+    view = plot.window(chart, None, used, 0)
+    return plot.grid(chart, view, scale, _PLAIN_SIGHT, plain=plain, colours=colours), scale, view
+
+
+def _levels(film: FilmTold) -> tuple[Level, ...]:
+    return tuple(Level(one.kind, one.text, one.price, one.about) for one in film.levels)
 
 
 def _chart(film: FilmTold, place: int, end_ns: int) -> Chart:
@@ -162,8 +175,9 @@ def _chart(film: FilmTold, place: int, end_ns: int) -> Chart:
     )
     bars = tuple(Candle(*bar) for bar in film.bars[: place + 1])
     return Chart(
-        Ask("chart", film.trade.symbol, film.timeframe), bars=bars, marks=marks, intraday=film.timeframe != "1d"
-    )
+        Ask("chart", film.trade.symbol, film.timeframe), bars=bars, marks=marks, levels=_levels(film),
+        intraday=film.timeframe != "1d",
+    )  # fmt: skip
 
 
 def _figures(film: FilmTold, place: int, width: int) -> Line:

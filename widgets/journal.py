@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import ClassVar, Final
 
+import msgspec
 from textual.binding import Binding, BindingType
 
 from station.link import NoteTrade, Query, Story, TagTrade
@@ -17,12 +18,13 @@ from widgets.columns import Column, Table
 from widgets.film import FilmPane
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
+from widgets.gallery import GalleryPane, PicturePane
 from widgets.keeping import keep
 from widgets.page import Page, PagePane, Question
 from widgets.pane import Block, Content
 from widgets.picture import svg_of
 from widgets.scene import Scene
-from widgets.told import RESULTS, FilmTold, JournalTold, StoryTold, TradeTold, instant
+from widgets.told import RESULTS, FilmTold, GalleryTold, JournalTold, StoryTold, TradeTold, instant
 
 KEYS: Final = ("date", "from", "to", "symbol", "strategy", "result", "tag")
 COLUMNS: Final = (
@@ -37,6 +39,7 @@ CSV_FIELDS: Final = (
 OPEN_EVERY_S: Final = 30.0
 ENDED_EVERY_S: Final = 3600.0
 """A film's bars may come from the broker's history, which is asked sparingly."""
+GALLERY_EVERY_S: Final = 60.0
 FILM_SIZE: Final = (120, 36)
 
 
@@ -53,17 +56,23 @@ class JournalPage(Page):
         ("left right", "In the film: a bar back or forward; with shift to the event before or after."),
         ("space", "In the film: play, stop."),
         ("E", "Export the list as CSV."),
-        ("V", "Save the film's frame as SVG and text."),
+        ("p", "The picture taken at the entry, then the one at the exit, then the film."),
+        ("G", "The week's gallery, and the film again."),
+        ("e", "Events, and the story again."),
+        ("V", "Save the film's frame, or the picture, as SVG and text."),
     )
-    HINTS = (("/", "filter"), ("n", "note"), ("#", "tag"), ("tab", "film"), ("E", "csv"), ("V", "picture"))
+    HINTS = (
+        ("/", "filter"), ("n", "note"), ("#", "tag"), ("tab", "film"), ("p", "pictures"), ("G", "gallery"),
+        ("e", "events"), ("E", "csv"), ("V", "save"),
+    )  # fmt: skip
     PLANS = (
         ((150, 38), (
             Side(66, (Slot(("list",)),)),
-            Side(0, (Slot(("film",), share=5), Slot(("story", "events"), share=4))),
+            Side(0, (Slot(("film", "picture", "gallery"), share=5), Slot(("story", "events"), share=4))),
         )),
         ((110, 30), (
             Side(48, (Slot(("list",)),)),
-            Side(0, (Slot(("film",), share=5), Slot(("story", "events"), share=4))),
+            Side(0, (Slot(("film", "picture", "gallery"), share=5), Slot(("story", "events"), share=4))),
         )),
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -73,11 +82,16 @@ class JournalPage(Page):
         Binding("number_sign", "tag", "tag", show=False),
         Binding("E", "export", "export", show=False),
         Binding("V", "picture", "picture", show=False),
+        Binding("p", "moments", "pictures", show=False),
+        Binding("G", "gallery", "gallery", show=False),
+        Binding("e", "events", "events", show=False),
         Binding("enter", "open", "open", show=False),
     ]
 
     _args: Mapping[str, str] = {}
     _picked = ""
+    _moment = ""
+    _week = ""
 
     # --- what is asked ------------------------------------------------------------------------------
 
@@ -90,6 +104,12 @@ class JournalPage(Page):
             ended = trade is not None and trade.net_pnl is not None
             every_s = ENDED_EVERY_S if ended else OPEN_EVERY_S
             wanted["film"] = Question(Query("film", {"trade": picked}), FilmTold, every_s)
+            if self._sees("picture"):
+                args = {"trade": picked} | ({"moment": self._moment} if self._moment else {})
+                wanted["picture"] = Question(Query("picture", args), FilmTold, OPEN_EVERY_S)
+        if self._sees("gallery"):
+            args = {"week": self._week} if self._week else {}
+            wanted["gallery"] = Question(Query("gallery", args), GalleryTold, GALLERY_EVERY_S)
         return wanted
 
     def make(self) -> list[PagePane]:
@@ -98,7 +118,12 @@ class JournalPage(Page):
             self.pane("film", "Game film", "film", self._nothing, kind=FilmPane),
             self.pane("story", "Story", "story", self._story),
             self.pane("events", "Events", "story", self._events),
+            self.pane("picture", "Picture", "picture", self._nothing, kind=PicturePane),
+            self.pane("gallery", "Gallery", "gallery", self._nothing, kind=GalleryPane),
         ]
+
+    def _sees(self, name: str) -> bool:
+        return self.query_one(f"#{self.id}-{name}", PagePane).display
 
     def _pick(self, trade_id: str) -> None:
         self._picked = trade_id
@@ -171,14 +196,51 @@ class JournalPage(Page):
     def _whole(self, told: StoryTold) -> StoryTold:
         """The story with what only the list knows of its trade."""
         listed = self.trade
-        return told if listed is None or listed.id != told.trade.id else StoryTold(
-            listed, told.transitions, told.events, told.decision, told.notes, told.tags
-        )  # fmt: skip
+        same = listed is not None and listed.id == told.trade.id
+        return msgspec.structs.replace(told, trade=listed) if same else told
 
     # --- what keys do -------------------------------------------------------------------------------
 
     def action_open(self) -> None:
         self.look_at("film")
+
+    def action_moments(self) -> None:
+        if not self._sees("picture"):
+            self.show_moment("entry")
+        elif self._moment == "entry":
+            self.show_moment("exit")
+        else:
+            self.look_at("film")
+
+    def action_gallery(self) -> None:
+        self.look_at("film" if self._sees("gallery") else "gallery")
+        self.floor.pump()
+
+    def action_events(self) -> None:
+        self.look_at("story" if self._sees("events") else "events")
+
+    def show_moment(self, moment: str) -> None:
+        """The picture of that moment of the trade under the cursor."""
+        self._moment = moment
+        self.look_at("picture")
+        self.floor.pump()
+
+    def show_week(self, week: str) -> None:
+        """The gallery of that week."""
+        if not week:
+            self.floor.tell("no pictures beyond", "warn")
+            return
+        self._week = week
+        self.floor.pump()
+
+    def look_into(self, trade_id: str) -> None:
+        """The newest picture of a trade, and its story."""
+        known = self.document("list", JournalTold)
+        if known is None or all(trade.id != trade_id for trade in known.trades):
+            self.floor.tell(f"{trade_id} is not in the list: backspace clears its filter", "warn")
+            return
+        self._picked = trade_id
+        self.show_moment("")
 
     def action_clear(self) -> None:
         self._args = {}
@@ -271,13 +333,13 @@ class JournalPage(Page):
         self._keep({"journal.csv": csv_of(known.trades)})
 
     def action_picture(self) -> None:
-        film = self.query_one(FilmPane)
+        film = self.front if isinstance(self.front, FilmPane) else self.query_one(FilmPane)
         lines = film.frame_lines(*FILM_SIZE, colours=True)
         told = film.film
         if not lines or told is None:
             self.floor.tell("there is no film of this trade to take a picture of", "warn")
             return
-        name = f"film-{told.trade.id}"
+        name = f"{told.moment or 'film'}-{told.trade.id}"
         text = "\n".join("".join(span for span, _ in line).rstrip() for line in lines)
         self._keep(
             {

@@ -37,6 +37,12 @@ def telling(story: StoryTold, width: int) -> tuple[Block, ...]:
     """The summary, tags, notes and the decision trace."""
     trade = story.trade
     lines = [*_summary(trade, width), *_own(story, width)]
+    if story.pictures:
+        said: Line = (
+            (f" {'pictures':<{LABEL}}", ink.FAINT),
+            (f"at {' and '.join(story.pictures)}: p shows them", ink.TEXT),
+        )
+        lines.append(ink.clipped(said, width))
     if story.decision:
         lines += [ink.BLANK, _heading("Why", width)]
         for verdict in story.decision:

@@ -94,6 +94,7 @@ class StoryTold(msgspec.Struct, frozen=True):
     decision: tuple[Verdict, ...] = ()
     notes: tuple[NoteTold, ...] = ()
     tags: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
 
 
 class FilmMark(msgspec.Struct, frozen=True):
@@ -123,8 +124,18 @@ class FilmGreeks(msgspec.Struct, frozen=True):
     iv: float | None = None
 
 
+class FilmLevel(msgspec.Struct, frozen=True):
+    """A price of the underlying to draw across; `about` where it was worked out from the contract's."""
+
+    kind: str
+    text: str
+    price: float
+    about: bool = False
+
+
 class FilmTold(msgspec.Struct, frozen=True):
-    """The underlying's bars, oldest first, and everything that happened on them."""
+    """The underlying's bars, oldest first, and everything that happened on them. A picture is a film that ends
+    at its `moment`; `moments` are those that its trade has pictures of."""
 
     trade: TradeTold
     timeframe: str = "1m"
@@ -132,6 +143,23 @@ class FilmTold(msgspec.Struct, frozen=True):
     marks: tuple[FilmMark, ...] = ()
     lines: tuple[FilmLine, ...] = ()
     greeks: tuple[FilmGreeks, ...] = ()
+    note: str = ""
+    levels: tuple[FilmLevel, ...] = ()
+    moment: str = ""
+    at_ns: int = 0
+    moments: tuple[str, ...] = ()
+    path: str = ""
+
+
+class GalleryTold(msgspec.Struct, frozen=True):
+    """The pictures of a week, one a trade, the newest first; `found` of them in all. `before` and `after` are
+    the weeks beside it that have pictures."""
+
+    week: str = ""
+    pictures: tuple[FilmTold, ...] = ()
+    found: int = 0
+    before: str = ""
+    after: str = ""
     note: str = ""
 
 

@@ -15,6 +15,7 @@ from station.engine.documents import scanner_document
 from station.engine.editing import edit_config
 from station.engine.engine import Engine
 from station.engine.journal_answers import JOURNAL_QUERIES, annotate, journal_answer
+from station.engine.picture_answers import PICTURE_QUERIES, moments_of, picture_answer
 from station.engine.proposal_answers import proposal_answer
 from station.engine.risk_answers import risk_answer
 from station.engine.screen_answers import SCREEN_QUERIES, screen_answer
@@ -136,12 +137,14 @@ class Commander:
         journal = Journal(self._engine.outside.stores.lifecycle)
         documents: dict[type, Callable[[], Awaitable[dict[str, Any]]]] = {
             Trades: journal.trades,
-            Story: lambda: journal.story(command.trade_id if isinstance(command, Story) else ""),
+            Story: lambda: self._story(journal, command.trade_id if isinstance(command, Story) else ""),
             Scanners: self._scanners,
         }
         found = documents.get(type(command))
         if isinstance(command, Query) and command.name in JOURNAL_QUERIES:
             return Data(json.dumps(await journal_answer(self._engine, command.name, command.args)))
+        if isinstance(command, Query) and command.name in PICTURE_QUERIES:
+            return Data(json.dumps(await picture_answer(self._engine, command.name, command.args)))
         if isinstance(command, Query) and command.name in SCREEN_QUERIES:
             return Data(await screen_answer(self._engine, command.name, command.args))
         if isinstance(command, Query) and command.name == "risk":
@@ -152,10 +155,13 @@ class Commander:
             name = command.name if isinstance(command, Query) else type(command).__name__
             raise BadInput(
                 f"the engine knows no question {name!r}: ask status, trades, story, scanners, risk, "
-                f"{', '.join(JOURNAL_QUERIES)}, lag, "
+                f"{', '.join((*JOURNAL_QUERIES, *PICTURE_QUERIES))}, lag, "
                 f"{', '.join((*WATCHING_QUERIES, *SCREEN_QUERIES))}"
             )
         return Data(json.dumps(await found()))
+
+    async def _story(self, journal: Journal, trade_id: str) -> dict[str, Any]:
+        return await journal.story(trade_id) | {"pictures": await moments_of(self._engine, trade_id)}
 
     async def _scanners(self) -> dict[str, Any]:
         return scanner_document(self._engine.desired.value.scanners)

@@ -20,6 +20,7 @@ from station.domain.events import Alerted, SessionMarked
 from station.domain.ports import Changes, DailyMetrics
 from station.domain.trade import Cause, Trade
 from station.engine.logs import LOG
+from station.engine.reports import gallery_of
 from station.engine.rooms import Rooms
 from station.journal.periods import periods_ending
 from station.journal.report import period_csv, period_markdown
@@ -139,8 +140,9 @@ class DayEnd:
         trades = await self._stores.lifecycle.trades(TradeFilter(since_ns=since))
         for one in periods:
             text = period_markdown(
-                trades, one.first, one.last, f"Vigil, {one.title}", equity=equity, notes=notes, wealth=wealth
-            )
+                trades, one.first, one.last, f"Vigil, {one.title}", equity=equity, notes=notes, wealth=wealth,
+                gallery=gallery_of(self._runtime, trades, one),
+            )  # fmt: skip
             _write(folder / f"{one.name}.md", text)
             _write(folder / f"{one.name}.csv", period_csv(trades, one.first, one.last))
         return ", ".join(f"reports/{one.name}.md" for one in periods)

@@ -23,6 +23,7 @@ from station.engine.day_end import DONE, SUMMED, DayEnd, due_at
 from station.engine.desired import DesiredCache
 from station.engine.jobs import Job, JobRunner
 from station.engine.killfile import KillFile
+from station.engine.photographer import Photographer
 from station.engine.rooms import Hooks, Outside, Rooms, build_rooms
 from station.engine.snapshots import SnapshotKeeper
 from station.engine.supervisor import Supervisor, TaskRecord
@@ -73,6 +74,7 @@ class Engine:
         )  # fmt: skip
         self.jobs: JobRunner | None = None
         self.day_end: DayEnd | None = None
+        self.photographer: Photographer | None = None
         self.rooms: Rooms
         self.supervisor: Supervisor
 
@@ -201,6 +203,9 @@ class Engine:
         start("carry", self._carry)
         start("settlement", self._settlement)
         start("jobs", self._jobs(snapshot).run)
+        self.photographer = Photographer(self.outside, rooms, self._say)
+        rooms.ledger.listeners.append(self.photographer.note)
+        start("pictures", self.photographer.run)
         if snapshot.controls.get(DONE) != self.session.day.isoformat():
             summed = snapshot.controls.get(SUMMED) == self.session.day.isoformat()
             start("day end", lambda: self._day_end(summed))

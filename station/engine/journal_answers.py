@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from station.calendars import series_hours
 from station.domain.errors import BadInput, VigilError
 from station.domain.events import TradeNoted, TradeTagged
-from station.domain.instruments import INSTRUMENTS, Instrument, Timeframe
+from station.domain.instruments import INSTRUMENTS, Timeframe
 from station.domain.market import Bar
 from station.domain.trade import Trade
 from station.engine.engine import Engine
+from station.engine.film_bars import BEFORE, kept_bars
 from station.journal import Journal
 from station.journal.entries import JournalFilter
 from station.journal.film import MAX_BARS, film_document
 from station.journal.notes import MAX_TAGS, NOTHING, note_text, tag_text
 from station.journal.wealth import wealth_document, wealth_progress
 from station.link import Ack, NoteTrade, TagTrade
-from station.series import Bars, aggregate
-from station.series.aggregate import finished
 
 JOURNAL_QUERIES: Final = ("journal", "film", "performance", "wealth")
-BEFORE: Final = 30
 AFTER: Final = 10
-"""Bars of a film before the signal and after the close."""
+"""Bars of a film after the close."""
 
 
 async def journal_answer(engine: Engine, name: str, args: Mapping[str, str]) -> dict[str, Any]:
@@ -88,7 +85,7 @@ async def _bars(engine: Engine, trade: Trade, timeframe: Timeframe) -> tuple[tup
         return (), f"{trade.symbol} is not in the catalogue: no bars"
     until_ns = min((trade.closed_ns or now_ns) + (AFTER + 1) * timeframe.ns, now_ns)
     fired_ns = trade.fired_ns or trade.opened_ns
-    kept = _kept(engine, instrument, timeframe, fired_ns)
+    kept = kept_bars(engine.outside, engine.rooms, instrument, timeframe, fired_ns)
     if kept is not None:
         return kept.before(until_ns).to_bars()[-MAX_BARS:], ""
     wanted = min((until_ns - fired_ns) // timeframe.ns + BEFORE, MAX_BARS)
@@ -98,20 +95,3 @@ async def _bars(engine: Engine, trade: Trade, timeframe: Timeframe) -> tuple[tup
         return (), f"no bars: {error}"
     first = max(sum(bar.start_ns <= fired_ns for bar in found) - BEFORE, 0)
     return found[first:], "" if found else "no bars of that time"
-
-
-def _kept(engine: Engine, instrument: Instrument, timeframe: Timeframe, fired_ns: int) -> Bars | None:
-    """The bars from BEFORE ones before the signal's on out of the market's own minutes; None where these do not
-    reach back."""
-    calendar, hours = engine.outside.calendar, series_hours(instrument)
-    try:
-        series = engine.rooms.market.series(instrument.symbol, Timeframe.M1)
-    except BadInput:
-        return None
-    if not series.warm:
-        return None
-    grown = aggregate(series.bars, timeframe, hours, calendar)
-    bars = finished(grown, timeframe, hours, calendar, engine.outside.clock.now())
-    first = bars.position(fired_ns) - BEFORE
-    # The oldest may have begun before the minutes that are kept.
-    return bars.cut(first, None) if first > 0 else None

@@ -128,10 +128,13 @@ def trades(arguments: argparse.Namespace) -> Outcome:
 
 def story(arguments: argparse.Namespace) -> Outcome:
     from station.journal import open_journal
+    from station.journal.album import Album
     from station.journal.tables import story_text
 
     with open_journal(arguments.runtime) as journal:
         document = asyncio.run(journal.story(arguments.id))
+        trade = asyncio.run(journal.trade(arguments.id))
+    document["pictures"] = [str(path) for path in Album(arguments.runtime).of(trade)]
     return Outcome(document, _rendered(story_text(document)))
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from station.domain.clock import utc_text
+from station.domain.errors import BadInput
 from station.domain.events import (
     EntryModified,
     EntrySubmitted,
@@ -20,12 +21,13 @@ from station.domain.events import (
     SettledAtExpiry,
     SignalAccepted,
     TradeClosed,
+    TradeEvent,
     TradeFailed,
     TradeNoted,
 )
 from station.domain.market import Bar
 from station.domain.orders import OrderKind, Ticket
-from station.domain.trade import Trade
+from station.domain.trade import Trade, evolve
 from station.journal.shapes import Json, count, decimal_text, trade_shape
 from station.store import Logged, PositionSnapshot
 
@@ -84,6 +86,18 @@ def film_document(
         "greeks": [_snapshot(one) for one in snapshots],
         "note": note,
     }
+
+
+def trade_at(trade_id: str, events: Iterable[Logged], at_ns: int) -> Trade:
+    """The trade as it stood at an instant. Raises BadInput for one that had not begun."""
+    trade: Trade | None = None
+    for entry in events:
+        at, event = entry.recorded.at_ns, entry.recorded.event
+        if at <= at_ns and isinstance(event, TradeEvent):
+            trade = evolve(trade, trade_id, event, at)
+    if trade is None:
+        raise BadInput(f"trade {trade_id} had not begun at {utc_text(at_ns)}")
+    return trade
 
 
 def marks_of(events: Iterable[Logged]) -> list[Mark]:

@@ -21,10 +21,10 @@ COLUMNS = (
 
 def period_markdown(
     trades: Sequence[Trade], first: date, last: date, title: str, *, equity: str = "",
-    notes: Sequence[str] = (), wealth: Sequence[str] = (),
+    notes: Sequence[str] = (), wealth: Sequence[str] = (), gallery: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """The trades opened on exchange dates from `first` to `last` in Markdown: the figures, each trade, results
-    by day, strategy and cause, refusals, wealth, notes."""
+    by day, strategy and cause, refusals, wealth, notes, the gallery."""
     mine = of_days(trades, first, last)
     closed = closed_trades(mine)
     lines = [f"# {title}", "", *_figures(statistics(closed), equity), ""]
@@ -46,7 +46,7 @@ def period_markdown(
     lines += wealth
     if notes:
         lines += ["## Notes", "", *(f"- {note}" for note in notes), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *gallery])
 
 
 def period_csv(trades: Sequence[Trade], first: date, last: date) -> str:

@@ -73,6 +73,7 @@ def story_text(shape: Json) -> Group:
         _rows("events", ("seq", "ET", "type", "data"), [
             (str(e["seq"]), _et(e["ts_utc"]), e["type"], _data(e["data"])) for e in shape["events"]
         ]),
+        *(Text(f"picture  {path}") for path in shape.get("pictures", ())),
     )  # fmt: skip
 
 

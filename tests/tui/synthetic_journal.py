@@ -87,6 +87,7 @@ def story(trade_id: str) -> Json:
              "value": "3.1%", "limit": "5%", "ts_utc": utc_text(at)},
         ],
         "notes": notes if number == 1 else [], "tags": ["breakout", "late"] if number == 1 else [],
+        "pictures": ["entry"] if told["net_pnl"] is None else ["entry", "exit"],
     }  # fmt: skip
 
 
@@ -122,6 +123,37 @@ def film(trade_id: str) -> Json:
         "greeks": [{"at_ns": at + 5 * MINUTE, "bid": "4.10", "ask": "4.20", "delta": 0.44, "theta": -1.9}],
         "note": "",
     }  # fmt: skip
+
+
+def picture(trade_id: str, moment: str = "") -> Json:
+    """What a film was at its entry or its end."""
+    whole, number = film(trade_id), _number(trade_id)
+    ended = whole["trade"]["net_pnl"] is not None
+    moments = ["entry", "exit"] if ended else ["entry"]
+    shown = moment or moments[-1]
+    if shown not in moments:
+        return {"v": 1, "trade": whole["trade"], "bars": [], "moments": moments,
+                "note": f"no picture of {trade_id} at {shown} was kept"}  # fmt: skip
+    at = opened_ns(number) + (70 * SECOND if shown == "entry" else 24 * MINUTE) + 2 * SECOND
+    bars = [bar for bar in whole["bars"] if bar[0] <= at]
+    spot = bars[-1][4]
+    return whole | {
+        "moment": shown, "at_ns": at, "moments": moments, "path": f"/r/pictures/{trade_id}-{shown}.svg",
+        "bars": bars, "marks": [mark for mark in whole["marks"] if mark["at_ns"] <= at],
+        "trade": whole["trade"] if shown == "exit" else whole["trade"] | {"net_pnl": None, "result": "open"},
+        "levels": [
+            {"kind": "entry", "text": "entry 3.90", "price": spot},
+            {"kind": "target", "text": "TP 4.80", "price": spot + 2.5, "about": True},
+            {"kind": "stop", "text": "SL 3.05", "price": spot - 2.25, "about": True},
+        ][shown == "exit" :],
+    }  # fmt: skip
+
+
+def gallery(args: dict[str, str]) -> Json:
+    week = args.get("week", "2025-W47")
+    shown = [picture(row[0]) for row in TRADES] if week == "2025-W47" else []
+    return {"v": 1, "week": week, "found": len(shown), "before": "2025-W46" if shown else "",
+            "after": "" if shown else "2025-W47", "pictures": shown, "note": ""}  # fmt: skip
 
 
 def figures(trades: int, wins: int, net: str) -> Json:
@@ -266,6 +298,7 @@ def answer(name: str, args: dict[str, str], *, busy: bool = False) -> Json | Non
     """The document of that name; None for one that is not of these."""
     documents: dict[str, Any] = {
         "journal": lambda: journal(args), "film": lambda: film(args["trade"]), "performance": performance,
+        "picture": lambda: picture(args["trade"], args.get("moment", "")), "gallery": lambda: gallery(args),
         "health": lambda: health(busy=busy), "jobs": lambda: jobs(busy=busy), "log": lambda: log(args),
         "story": lambda: story(args["trade_id"]),
     }  # fmt: skip

@@ -226,6 +226,8 @@ _DEALING: Final = (
            DEAL, lambda app: app.dealing.ticket(SELL)),
     Action("line", "colon", ":", "order line", "An order in one line of words.", DEAL,
            lambda app: app.dealing.order_line()),
+    Action("proposal", "P", "P", "proposal", "What a strategy proposes, as a ticket: send it or decline it.",
+           DEAL, lambda app: app.dealing.proposal(), footer=False),
     Action("modify", "M", "M", "modify", "Change the picked working order: its price, an entry's size too.",
            DEAL, _modify, _may_modify, footer=False),
     Action("reverse", "V", "V", "reverse", "Close the picked position, then go the other way.",

@@ -15,7 +15,8 @@ _TONES: Final = {"critical": "bad", "warn": "warn", "good": "good"}
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One thing that happened. `kind` is fill, stop, gate, disconnect or critical; `tone` the notice line's."""
+    """One thing that happened. `kind` is fill, stop, gate, proposal, disconnect or critical; `tone` is the
+    notice line's."""
 
     kind: str
     text: str

@@ -17,11 +17,13 @@ from station.link import (
     ClosePart,
     Command,
     Data,
+    DeclineProposal,
     FiringRow,
     LinkDown,
     LinkState,
     PositionRow,
     PreviewOrder,
+    ProposalRow,
     Reply,
     ReverseTrade,
     WorkingOrder,
@@ -33,6 +35,7 @@ from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.orderline import Known
 from widgets.pane import Pane
 from widgets.preview import cost_of, preview_of
+from widgets.proposal_dialog import ProposalDialog
 from widgets.sight import nearest_strike, strike_text
 from widgets.ticket_dialog import Counter, TicketDialog
 
@@ -60,6 +63,7 @@ class Dealing:
         self._mint = mint
         self._lines: list[str] = []
         self._unanswered: dict[Order, str] = {}
+        self._takings: dict[str, dict[Order, str]] = {}
         self._proposed: tuple[FiringRow, int] | None = None
 
     # --- what tickets need -------------------------------------------------------------------------
@@ -200,6 +204,29 @@ class Dealing:
         elif self._app.perf() - since > CHAIN_WAIT_S * SECOND:
             self._proposed = None
             self._app.tell(f"{firing.scanner}: the chain of {firing.instrument} did not come", "warn")
+
+    def proposal(self) -> None:
+        """What a strategy proposes: that of the signal under the cursor, else the newest."""
+        barred, part = self.barred(), self._app.link.view.floor.proposals
+        rows = part.rows if part is not None else ()
+        if barred or not rows:
+            self._app.tell(barred or "no strategy proposes anything now", "bad" if barred else "warn")
+            return
+        page = self._app.pages.shown
+        picked = page.picked_trade if page is not None else ""
+        row = next((row for row in rows if row.trade_id == picked), rows[-1])
+        order = order_of_label(row.label, BUY)
+        if order is None:
+            self._app.tell(f"{row.label}: its contract is not known", "warn")
+            return
+        kind = MARKET if row.policy == "market" else MID
+        order = replace(order, qty=int(row.qty), kind=kind)
+        counter = replace(self.counter(), unanswered=self._takings.setdefault(row.trade_id, {}))
+        self._app.push_screen(ProposalDialog(counter, order, row, self._decline))
+
+    def _decline(self, row: ProposalRow) -> None:
+        label = words.contract(row.label, self._now_ns())
+        self._send(DeclineProposal(row.trade_id, self._by), f"declining {row.strategy}: {label}")
 
     def order_line(self) -> None:
         dialog = OrderLineDialog(self._app.perf, self._known, self._lines)

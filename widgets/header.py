@@ -110,6 +110,7 @@ def _details(header: Header, scene: Scene) -> list[Line]:
     broker = header.broker if header.broker_up else f"{header.broker} DOWN"
     texts = (
         (f"{header.open_trades} open {header.working_orders} working", ink.TEXT),
+        (_proposed(scene), ink.WARN),
         (header.note, ink.WARN),
         ("SLOW LINK" if scene.slow_link else "", ink.WARN),
         (broker, ink.DIM if header.broker_up else ink.ALARM),
@@ -118,6 +119,11 @@ def _details(header: Header, scene: Scene) -> list[Line]:
         (header.account, ink.DIM),
     )
     return [(GAP, (text, style)) for text, style in texts if text]
+
+
+def _proposed(scene: Scene) -> str:
+    part = scene.floor.proposals
+    return f"{len(part.rows)} PROPOSED" if part is not None and part.rows else ""
 
 
 def _prices(header: Header, scene: Scene) -> list[Line]:

@@ -81,6 +81,11 @@ class Page(Container):
 
     # --- what a page is made of ---------------------------------------------------------------------
 
+    @property
+    def picked_trade(self) -> str:
+        """The trade under its cursor, empty where it shows none."""
+        return ""
+
     def questions(self) -> Mapping[str, Question]:
         """What is wanted now, by slot."""
         return {}

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from station.domain.clock import MILLISECOND
-from station.link import Query
+from station.link import ProposalRow, Query
 from station.link.screens import SignalLine, Signals, SignalStory
 from widgets import filters, ink, words
 from widgets.asking import LineDialog
@@ -46,6 +46,7 @@ class SignalsPage(Page):
         ("backspace", "No filter."),
         ("left right", "The session before or after."),
         ("s", "Only the next status; after the last, all."),
+        ("P", "What the signal's strategy proposes, as a ticket; else the newest proposal."),
     )
     HINTS = (("/", "filter"), ("s", "status"), ("left right", "day"), ("backspace", "all"), ("tab", "the way"))
     PLANS = (
@@ -83,6 +84,11 @@ class SignalsPage(Page):
         if slot == "list":
             self.call_next(self.floor.pump)
 
+    @property
+    def picked_trade(self) -> str:
+        line = self._line()
+        return line.trade_id if line is not None else ""
+
     def _pick(self, signal_id: str) -> None:
         self._picked = signal_id
         self.floor.pump()
@@ -98,7 +104,8 @@ class SignalsPage(Page):
         known = self.document("list", Signals) or Signals()
         table = Table(COLUMNS, width)
         only = filters.written(self._args)
-        head = [_counts(known, width), _laps(known, width)]
+        proposed = scene.floor.proposals.rows if scene.floor.proposals is not None else ()
+        head = [_counts(known, width), _laps(known, width), *(_proposed(row, scene, width) for row in proposed)]
         if only:
             head.append(ink.clipped(((" only ", ink.FAINT), (only, ink.KEY)), width))
         total = sum(known.counts.values())
@@ -196,6 +203,15 @@ def _counts(known: Signals, width: int) -> Line:
         if number:
             spans += [(f"{state.lower()} ", ink.FAINT), (f"{number}  ", STYLES[state])]
     return ink.clipped(tuple(spans), width)
+
+
+def _proposed(row: ProposalRow, scene: Scene, width: int) -> Line:
+    left = words.countdown(row.until_ns, scene.now_ns)
+    contract = words.contract(row.label, scene.now_ns)
+    return ink.clipped(
+        ((" P ", ink.KEY), ("PROPOSED ", ink.WARN), (f"{row.strategy} ", ink.TEXT),
+         (f"BUY {words.count(row.qty)} {contract}", ink.STRONG), (f"  {left} left", ink.WARN)), width,
+    )  # fmt: skip
 
 
 def _laps(known: Signals, width: int) -> Line:

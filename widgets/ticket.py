@@ -49,7 +49,8 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`at` names the field under the cursor; `fresh` that the next character replaces what stands in it."""
+    """`at` names the field under the cursor; `fresh` that the next character replaces what stands in it;
+    `policy` is how a strategy would price what it proposes."""
 
     action: str
     symbol: str
@@ -62,6 +63,7 @@ class Form:
     at: str = "qty"
     fresh: bool = True
     only: tuple[str, ...] = ()
+    policy: str = ""
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -80,6 +80,20 @@ class TicketDialog(Dialog[None]):
         del event
         self.call_after_refresh(self.draw)
 
+    # --- what is asked and sent ----------------------------------------------------------------------
+
+    def question(self, order: Order) -> Command:
+        """What asks for the preview."""
+        return PreviewOrder(ticket_of(order))
+
+    def command(self, order: Order) -> Command:
+        """What sends it, under this ticket's token."""
+        return PlaceOrder(ticket_of(order), self.token, self._counter.by)
+
+    def about(self) -> tuple[str, ...]:
+        """Lines under the form."""
+        return ()
+
     # --- keys --------------------------------------------------------------------------------------
 
     def on_key(self, event: Key) -> None:
@@ -166,7 +180,7 @@ class TicketDialog(Dialog[None]):
 
     async def _ask(self, order: Order) -> None:
         try:
-            reply = await self._counter.ask(PreviewOrder(ticket_of(order)))
+            reply = await self._counter.ask(self.question(order))
             self._take(order, reply)
         except (LinkDown, ValueError) as fault:
             self._trouble = str(fault)
@@ -220,7 +234,7 @@ class TicketDialog(Dialog[None]):
     async def _place(self, order: Order) -> None:
         """The same token until it is answered: however often it is sent, it is placed once."""
         try:
-            reply = await self._counter.ask(PlaceOrder(ticket_of(order), self.token, self._counter.by))
+            reply = await self._counter.ask(self.command(order))
         except LinkDown as fault:
             self.stage, self._opened_ns = ARMED, self._perf()
             self._counter.unanswered[order] = self.token
@@ -258,13 +272,12 @@ class TicketDialog(Dialog[None]):
         order = self._order
         if order is None:
             return ""
-        named = (
-            f"{self._counter.environment()}: {order.action} {order.qty} {self._contract() or order.contract}"
-        )
+        contract = self._contract() or order.contract
+        named = f"{self._counter.environment()}: {order.action} {order.qty} {contract}"
         prices = [dollars(price) for price in (order.trigger, order.limit) if price is not None]
         guards = [f"tp {order.target}"] if order.target is not None else []
         guards += [f"sl {order.stop}"] if order.stop is not None else []
-        return " ".join([named, NAMES[self.form.kind], *prices, *guards])
+        return " ".join([named, self.form.policy or NAMES[self.form.kind], *prices, *guards])
 
     # --- painting ----------------------------------------------------------------------------------
 
@@ -282,5 +295,6 @@ class TicketDialog(Dialog[None]):
             old_s=(self._perf() - self._previewed_ns) / SECOND if self._is_current else 0.0,
             barred=self._counter.barred(), order=self._spoken(),
             cursor=self._scroll, contract=self._contract(), live=self._counter.environment() == "LIVE",
+            about=self.about(),
         )  # fmt: skip
         return replace(picture, preview=None) if self._order is None else picture

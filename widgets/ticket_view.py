@@ -48,6 +48,7 @@ class TicketPicture:
     cursor: int = 0
     contract: str = ""
     live: bool = False
+    about: tuple[str, ...] = ()
 
 
 def picture_lines(picture: TicketPicture, width: int, height: int) -> list[Line]:
@@ -80,7 +81,10 @@ def _form_lines(picture: TicketPicture) -> list[Line]:
     last = (*last, ("   tick ", ink.FAINT), (f"{tick}", ink.TEXT))
     side = ink.UP if form.action == BUY else ink.DOWN
     what: Line = ((f" {form.action} ", side), (picture.contract or contract_of(form), ink.STRONG))
-    return [what, ink.BLANK, *rows, ink.BLANK, tuple(prices), last]
+    told: list[Line] = [
+        ((f" {line}", ink.DIM),) for one in picture.about for line in wrapped(one, FORM_CELLS - 2)
+    ]
+    return [what, ink.BLANK, *rows, ink.BLANK, tuple(prices), last, ink.BLANK, *told]
 
 
 def contract_of(form: Form) -> str:
@@ -186,6 +190,8 @@ def _keys(picture: TicketPicture) -> tuple[Line, Line]:
         (" Enter ", ink.KEY), ("look it over, then send", ink.DIM), ("   Esc ", ink.KEY), ("leave", ink.DIM),
         ("   F12 ", ink.KEY), ("KILL", ink.DIM),
     )  # fmt: skip
+    if picture.form.policy:
+        return first, ((" d ", ink.KEY), ("decline it", ink.DIM), ("   ↑ ↓ ", ink.KEY), ("quantity", ink.DIM))
     second: Line = (
         (" Tab ", ink.KEY), ("field", ink.DIM), ("   ↑ ↓ PgUp PgDn ", ink.KEY), ("step", ink.DIM),
         ("   b m a l ", ink.KEY), ("bid mid ask last", ink.DIM),

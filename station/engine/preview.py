@@ -70,8 +70,10 @@ async def proposal_preview(engine: Engine, look: Look) -> Json:
     )  # fmt: skip
     hand = HandOrder(TOKEN, "", look.qty, OrderKind.MARKET if terms is None else terms.kind)
     greeks = rooms.options.greeks(contract, now) if contract.is_option else None
+    rule = rooms.judgement.tick_rule(contract)
     document = _document(asked, contract, look.quote, look.verdict) | {
         "kind": look.spec.entry_policy.upper(),
+        "steps": [[f"{edge}", f"{step}"] for edge, step in rule.steps],
         "limit": _text(terms and terms.limit),
         "fits": int(look.fitted.qty),
         "greeks": _greeks(greeks),
@@ -85,7 +87,7 @@ async def proposal_preview(engine: Engine, look: Look) -> Json:
         return document | {"problems": [problem], "verdict": "refused"}
     if look.fitted.qty < look.qty:
         document |= {"problems": [f"{look.fitted.qty} fit now, not {look.qty}: take fewer"]}
-    rule, paid = rooms.judgement.tick_rule(contract), terms.decision_price
+    paid = terms.decision_price
     target = rule.up(paid * (1 + trade.target_pct / 100))
     stop = rule.down(paid * (1 - look.spec.stop_pct / 100)) if look.spec.stop_pct else None
     return document | _figures(asked, contract, paid) | {"target": decimal_text(target), "stop": _text(stop)}

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from station.domain.clock import utc_text
 from station.domain.events import TradeEvent
+from station.domain.hand import Offer
 from station.domain.instruments import Contract
 from station.domain.signals import Decision
 from station.domain.trade import Trade, evolve
@@ -61,6 +62,18 @@ def trade_shape(trade: Trade) -> Json:
         "reason": trade.reason or None,
         "opened_utc": moment(trade.opened_ns),
         "closed_utc": moment(trade.closed_ns),
+        "proposal": _proposal_shape(trade.offer),
+    }
+
+
+def _proposal_shape(offer: Offer | None) -> Json | None:
+    """What a strategy proposed, and who took it; None where it sent by itself."""
+    if offer is None:
+        return None
+    return {
+        "until_utc": moment(offer.until_ns),
+        "taken_by": offer.by or None,
+        "taken_utc": moment(offer.taken_ns),
     }
 
 

@@ -28,6 +28,7 @@ from station.link import (
     Command,
     CopyStrategy,
     Data,
+    DeclineProposal,
     EditConfig,
     ExitRow,
     Feed,
@@ -45,6 +46,7 @@ from station.link import (
     PositionRow,
     Positions,
     PreviewOrder,
+    PreviewProposal,
     Price,
     Query,
     Reply,
@@ -56,6 +58,7 @@ from station.link import (
     Strategies,
     StrategyRow,
     TagTrade,
+    TakeProposal,
     Tip,
 )
 from station.link.asked import refusal
@@ -262,7 +265,10 @@ class SyntheticEngine:
                 return Ack(True, "SPXW 5940C: market sell sent")
             case CloseTrade() | CancelOrder():
                 return Ack(False, "the order is filled already", "FILLED")
-            case PreviewOrder() | PlaceOrder() | ModifyOrder() | ClosePart() | ReverseTrade() | CancelAll():
+            case (
+                PreviewOrder() | PlaceOrder() | ModifyOrder() | ClosePart() | ReverseTrade() | CancelAll()
+                | PreviewProposal() | TakeProposal() | DeclineProposal()
+            ):  # fmt: skip
                 return self.counterpart.answer(command)
             case EditConfig() | CopyStrategy() | RevertConfig():
                 return self.edits.pop(0) if self.edits else Ack(True, "taken")

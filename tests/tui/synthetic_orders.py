@@ -11,12 +11,17 @@ from station.link import (
     CancelAll,
     ClosePart,
     Data,
+    DeclineProposal,
     ModifyOrder,
     Orders,
     PlaceOrder,
     PreviewOrder,
+    PreviewProposal,
+    ProposalRow,
+    Proposals,
     Reply,
     ReverseTrade,
+    TakeProposal,
     Ticket,
     WorkingOrder,
 )
@@ -57,6 +62,22 @@ def orders(now_ns: int) -> Orders:
                 filled=Decimal(1), state="PARTIALLY_FILLED"),
         )
     )  # fmt: skip
+
+
+def proposals(now_ns: int) -> Proposals:
+    def row(trade: str, strategy: str, label: str, side: str, qty: int, left_s: int) -> ProposalRow:
+        symbol = label.split()[0].replace("SPXW", "SPX")
+        return ProposalRow(
+            trade, strategy, symbol, side, label, Decimal(qty), now_ns - 40 * SECOND, now_ns + left_s * SECOND,
+            "walk", (f"{symbol}_FIB_10M_{side}", f"{symbol}_V3_{side}"), 74,
+        )  # fmt: skip
+
+    return Proposals(
+        (
+            row("T7", "SPY_TREND", "SPY 20251120 591P", "PUT", 3, 71),
+            row("T8", "SPX_CONTEXT", "SPXW 20251120 5940C", "CALL", 2, 260),
+        )
+    )
 
 
 def preview(ticket: Ticket, *, refused: bool = False, advised: bool = False) -> str:
@@ -100,9 +121,22 @@ class Counterpart:
         self.placed: dict[str, Ticket] = {}
 
     def answer(
-        self, command: PreviewOrder | PlaceOrder | ModifyOrder | ClosePart | ReverseTrade | CancelAll
+        self,
+        command: PreviewOrder
+        | PlaceOrder
+        | ModifyOrder
+        | ClosePart
+        | ReverseTrade
+        | CancelAll
+        | PreviewProposal
+        | TakeProposal
+        | DeclineProposal,
     ) -> Reply:
         match command:
+            case PreviewProposal(qty=qty):
+                return Data(preview(Ticket("SPX", "BUY", qty, "C", "5940"), refused=self.refuses))
+            case DeclineProposal(trade_id=trade_id):
+                return Ack(True, f"{trade_id} is declined: nothing is sent")
             case PreviewOrder(ticket=ticket):
                 return Data(preview(ticket, refused=self.refuses, advised=self.advises))
             case PlaceOrder(ticket=ticket, token=token):

@@ -94,6 +94,7 @@ async def test_a_round_trip_is_one_trade_in_the_promised_shape(stores: Stores) -
             "qty": 3, "state": "WEALTH_UPDATED", "entry": "10.00", "exit": "12.30", "net_pnl": "686.10",
             "commission": "3.90", "cause": "target", "reason": None,
             "opened_utc": "2026-11-18T15:05:00.000000Z", "closed_utc": "2026-11-18T15:05:00.009000Z",
+            "proposal": None,
         }
     ]  # fmt: skip
 

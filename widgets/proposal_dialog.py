@@ -1,0 +1,63 @@
+"""What a strategy proposes, as a ticket: its contract, its terms, and at most its size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from textual.events import Key
+
+from station.link import Command, PreviewProposal, ProposalRow, TakeProposal
+from widgets import words
+from widgets.order import Order
+from widgets.ticket_dialog import Counter, TicketDialog
+from widgets.ticket_view import EDIT
+
+DECLINE_KEY: Final = "d"
+POLICIES: Final = {
+    "market": "at market", "mid": "limit at mid", "cap": "limit up to its cap",
+    "walk": "limit, walking from mid",
+}  # fmt: skip
+
+
+class ProposalDialog(TicketDialog):
+    """A ticket of which only the size can be changed; one key declines it."""
+
+    def __init__(
+        self, counter: Counter, order: Order, row: ProposalRow, decline: Callable[[ProposalRow], None]
+    ) -> None:
+        super().__init__(counter, order)
+        self._row = row
+        self._decline = decline
+        policy = POLICIES.get(row.policy, row.policy or "as its strategy says")
+        self.form = replace(self.form, only=("qty",), policy=policy)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#box").border_title = f"PROPOSAL  {self._counter.environment()}"
+
+    def question(self, order: Order) -> Command:
+        return PreviewProposal(self._row.trade_id, order.qty)
+
+    def command(self, order: Order) -> Command:
+        return TakeProposal(self._row.trade_id, self.token, order.qty, self._counter.by)
+
+    def about(self) -> tuple[str, ...]:
+        row, now_ns = self._row, self._counter.now_ns()
+        left = f"{words.countdown(row.until_ns, now_ns)} left" if row.until_ns > now_ns else "its time is over"
+        return (
+            f"{row.strategy} {row.side}, sure {row.confidence}",
+            ", ".join(row.scanners),
+            f"order: {self.form.policy}",
+            f"until {words.clock_text(row.until_ns)} ET, {left}",
+        )
+
+    def on_key(self, event: Key) -> None:
+        if event.key == DECLINE_KEY and self.stage == EDIT:
+            event.stop()
+            event.prevent_default()
+            self.dismiss(None)
+            self._decline(self._row)
+            return
+        super().on_key(event)

@@ -60,7 +60,11 @@ SPREAD = tuple(
 
 
 def run(runtime: Path, *words: str, **environment: str) -> dict[str, Any]:
-    """`app.py run` in a process of its own; its summary. Raises CalledProcessError with what it said."""
+    """`app.py run` in a process of its own; its summary. Raises CalledProcessError with what it said.
+
+    Its market is drawn from the tests' cache, unless the directory has one of its own.
+    """
+    link_cache(runtime)
     summary = runtime / "summary.json"
     subprocess.run(
         [sys.executable, str(ROOT / "app.py"), "run", "--runtime", str(runtime), "--summary", str(summary),
@@ -68,6 +72,14 @@ def run(runtime: Path, *words: str, **environment: str) -> dict[str, Any]:
         check=True, capture_output=True, text=True, env={**os.environ, **environment},
     )  # fmt: skip
     return json.loads(summary.read_text())
+
+
+def link_cache(runtime: Path) -> None:
+    """Let what runs in a new runtime directory find the tables and the earlier sessions that are made already."""
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (runtime / "cache").exists():
+        CACHE.mkdir(mode=0o700, exist_ok=True)
+        (runtime / "cache").symlink_to(CACHE)
 
 
 def paper(

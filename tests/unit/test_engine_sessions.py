@@ -22,10 +22,11 @@ def test_a_whole_paper_session_is_clean_and_flat_a_minute_after_the_close(tmp_pa
 
 
 def test_one_seed_has_one_digest_at_any_speed_and_hash_seed(tmp_path: Path) -> None:
+    """Also where a directory makes its market's past itself."""
     digests = set()
+    (tmp_path / "b" / "cache").mkdir(parents=True)
     for name, speed, hash_seed in (("a", "max", "0"), ("b", "max", "4711"), ("c", "900", "1")):
         runtime = tmp_path / name
-        runtime.mkdir()
         done = paper(runtime, 3, "--until", "09:56", speed=speed, PYTHONHASHSEED=hash_seed)
         assert done["closed"] == 2
         digests.add(done["digest"])
@@ -33,8 +34,6 @@ def test_one_seed_has_one_digest_at_any_speed_and_hash_seed(tmp_path: Path) -> N
 
 
 def test_another_seed_has_another_digest(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
     one = paper(tmp_path / "a", 3, "--until", "09:42")
     other = paper(tmp_path / "b", 7, "--until", "09:42")
     assert one["digest"] != other["digest"]

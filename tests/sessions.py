@@ -75,7 +75,7 @@ def run(runtime: Path, *words: str, **environment: str) -> dict[str, Any]:
 
 
 def link_cache(runtime: Path) -> None:
-    """Let what runs in a new runtime directory find the tables and the earlier sessions that are made already."""
+    """Let what runs in a new directory find the tables and the earlier sessions that are made already."""
     runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (runtime / "cache").exists():
         CACHE.mkdir(mode=0o700, exist_ok=True)

@@ -26,6 +26,15 @@ PAINTED: Final = "PAPER"
 ATTACHED: Final = "PAPER"
 PANES: Final = (("feed", "Scanner feed"), ("positions", "Positions"), ("alerts", "Alerts"))
 """Actions of `keys.toml`, and the title that each brings on a screen of one pane."""
+SCREENS: Final = (
+    ("signals", "Signals"), ("risk", "Risk"), ("scanners", "Scanners"), ("tactics", "Strategies"),
+    ("settings", "Configuration"), ("journal", "Journal"), ("performance", "Performance"),
+    ("health", "Data health"), ("log", "Log"), ("jobs", "Tasks"),
+)  # fmt: skip
+"""The same of the screens beside the floor; each title follows its key."""
+KEYS: Final = {"f3": "\x1bOR", "f4": "\x1bOS", "f5": "\x1b[15~", "f6": "\x1b[17~", "f7": "\x1b[18~"}
+"""What an xterm sends for keys that are no characters."""
+LOOK_S: Final = 0.12
 SETTLED_S: Final = 1.0
 QUIET_S: Final = 0.03
 LOADED: Final = 100.0
@@ -163,9 +172,14 @@ def _stall(screen: Terminal) -> None:
     screen.stall()
 
 
+def _turn(screen: Terminal) -> None:
+    screen.type_on([key for key, _ in _screens()], LOOK_S)
+
+
 READING: Final = "reading"
 ENDS: Final[dict[str, Callable[[Terminal], None]]] = {
-    READING: _leave, "killed -9": _kill, "hung up": _hang_up, "stalled": _stall,
+    READING: _leave, "turned from screen to screen": _turn, "killed -9": _kill, "hung up": _hang_up,
+    "stalled": _stall,
 }  # fmt: skip
 """What becomes of the screen while the engine's lag is measured."""
 
@@ -207,6 +221,7 @@ async def attached(runtime: Path, trials: int, seconds: float) -> list[Figure]:
         await WallClock().sleep(1.5)
         eye = await _to_the_eye(engine, screen, trials)
         rate = [await screen.rate(1.0) / 1024 for _ in range(max(round(seconds), 1))]
+        turns = await _turns(screen, trials)
         memory = resident_mib(screen.process.pid)
         await screen.end()
         small = Terminal(_session(runtime, 1.0), (80, 24))
@@ -217,6 +232,7 @@ async def attached(runtime: Path, trials: int, seconds: float) -> list[Figure]:
     return [
         figure("re-attach → paint", "ms", attaches, 1000, None),
         figure("key → paint, 80x24", "ms", keys, 10, 50),
+        figure("key → paint, screen to screen, 160x45", "ms", turns, None, 50),
         figure("event → eye, 160x45", "ms", eye, None, 300),
         figure("bytes to the terminal, 4 Hz, ordinary session", "KiB/s", rate, None, 8),
         Figure("memory: screen", "MiB", memory, memory, 1, 120),
@@ -245,6 +261,28 @@ async def _keys(screen: Terminal, trials: int) -> list[float]:
     for number in range(trials):
         action, title = PANES[(number + 1) % len(PANES)]
         laps.append(await screen.press(keys[action].partition(",")[0].encode(), title))
+        await wall.sleep(QUIET_S)
+    return laps
+
+
+def _screens() -> list[tuple[bytes, str]]:
+    """What to type for each screen beside the floor, and the title that it brings."""
+    keys = load_keys()
+    found: list[tuple[bytes, str]] = []
+    for action, title in SCREENS:
+        first, _, letter = keys[action].partition(",")
+        found.append((KEYS.get(letter or first, letter or first).encode(), f"{first.upper()} {title}"))
+    return found
+
+
+async def _turns(screen: Terminal, trials: int) -> list[float]:
+    """Screen after screen by its key; each has been built by an earlier look."""
+    wall, laps, screens = WallClock(), list[float](), _screens()
+    for key, title in screens:
+        await screen.press(key, title)
+        await wall.sleep(LOOK_S)
+    for number in range(trials):
+        laps.append(await screen.press(*screens[number % len(screens)]))
         await wall.sleep(QUIET_S)
     return laps
 

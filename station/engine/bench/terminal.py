@@ -10,6 +10,8 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +40,7 @@ class Terminal:
         self._heard = 0
         self._wanted = ""
         self._found: asyncio.Future[int] | None = None
+        self._typing: asyncio.Task[None] | None = None
         self.began = self._clock.perf()
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "app.py"), *words],
@@ -67,6 +70,15 @@ class Terminal:
             self._found = None
         return (at - (self.began if since is None else since)) / MILLISECOND
 
+    def type_on(self, keys: Sequence[bytes], pause_s: float) -> None:
+        """Press these in turn, again and again, until the end."""
+        self._typing = self._loop.create_task(self._type(keys, pause_s))
+
+    async def _type(self, keys: Sequence[bytes], pause_s: float) -> None:
+        for key in cycle(keys):
+            os.write(self._master, key)
+            await self._clock.sleep(pause_s)
+
     async def press(self, keys: bytes, text: str) -> float:
         """Milliseconds from the key to the paint that shows `text`."""
         since = self._clock.perf()
@@ -88,6 +100,8 @@ class Terminal:
 
     async def end(self) -> None:
         """Kill the process if it still runs, and close the terminal."""
+        if self._typing is not None:
+            self._typing.cancel()
         self.process.kill()
         await self._loop.run_in_executor(None, self.process.wait)
         self.hang_up()

@@ -296,8 +296,9 @@ CURSOR_KEYS: Final = frozenset(
 
 
 def remapped(keys: Mapping[str, str]) -> dict[str, str]:
-    """Textual's keymap for `keys` (action name → key). Raises BadInput for what cannot be moved, and for a key
-    that would mean two things, naming both."""
+    """Textual's keymap for those of `keys` (action name → key) that are elsewhere than usual: it is laid over
+    the bindings anew at every key. Raises BadInput for what cannot be moved, and for a key that would mean two
+    things, naming both."""
     for name, key in keys.items():
         action = BY_NAME.get(name)
         if action is None:
@@ -307,7 +308,7 @@ def remapped(keys: Mapping[str, str]) -> dict[str, str]:
         if key in FORBIDDEN:
             raise BadInput(f"keys: {name} cannot be put on {key}; choose another key")
     _refuse_clashes({action.name: keys.get(action.name, action.keys) for action in ACTIONS}, keys)
-    return {f"vigil.{name}": key for name, key in keys.items()}
+    return {f"vigil.{name}": key for name, key in keys.items() if key != BY_NAME[name].keys}
 
 
 def _refuse_clashes(all_keys: Mapping[str, str], moved: Mapping[str, str]) -> None:

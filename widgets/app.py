@@ -15,6 +15,7 @@ from textual.events import Resize
 from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from station.domain.clock import SECOND, Clock
@@ -82,6 +83,10 @@ class FloorApp(App[str], inherit_bindings=False):
         self.link.on_news = self._news
         self.set_keymap(remapped(self._keys))
         self.set_class(self._ascii, "ascii")
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        # Asked for every line that is drawn, and the toolkit's own answer copies its table each time.
+        return self._registered_themes.get(theme_name) or super().get_theme(theme_name)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return self.manner.filters(colours=not self.no_color)

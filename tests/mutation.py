@@ -36,10 +36,12 @@ ROOT = Path(__file__).resolve().parent.parent
 EQUIVALENTS = Path(__file__).with_name("mutation_equivalents.toml")
 COPIED = ("station", "config", "tests")
 KINDS = ("unit", "property", "faults")
-PATIENCE_S = 60
+PATIENCE_S = 15
+PATIENCE = 4
 CPU_S = 20
 MEMORY = 2 << 30
-"""What a test run may use: a mutant that never ends must not take the machine with it."""
+"""What a test run may use: a mutant that never ends must not take the machine with it. Of time so many seconds
+and so many times what its tests took under the trace."""
 NO_TESTS = 5
 PRELOADED = (
     "numpy", "hypothesis", "hypothesis.strategies", "msgspec", "station.domain.trade", "station.domain.broker",
@@ -168,7 +170,9 @@ def work(home: Path, wanted: Sequence[Mutant], reaches: Path) -> None:
     _preload()
     rooms = {room: read_reach(reaches / room) for room in sorted({_room(mutant.file) for mutant in wanted})}
     for room, reach in rooms.items():
-        assert _verdict(_ordered(reach), home) == "survived", f"the tests of {room} depend on their order"
+        assert _verdict(_ordered(reach), reach, home) == "survived", (
+            f"the tests of {room} depend on their order"
+        )
     for mutant in wanted:
         path, reach = home / mutant.file, rooms[_room(mutant.file)]
         sound = path.read_text()
@@ -177,9 +181,9 @@ def work(home: Path, wanted: Sequence[Mutant], reaches: Path) -> None:
         began = time.perf_counter()  # noqa: TID251 - a figure for the report
         try:
             near = [] if lines is None else reach.tests_at(mutant.file, lines)
-            verdict = _verdict(near, home) if near else "survived"
+            verdict = _verdict(near, reach, home) if near else "survived"
             if verdict == "survived":
-                verdict = _verdict(_ordered(reach), home)
+                verdict = _verdict(_ordered(reach), reach, home)
         finally:
             path.write_text(sound)
         took = round(time.perf_counter() - began, 2)  # noqa: TID251
@@ -207,12 +211,13 @@ def _preload() -> None:
     assert Path(str(station.__file__)).is_relative_to(Path.cwd()), f"the wrong station: {station.__file__}"
 
 
-def _verdict(tests: Sequence[str], home: Path) -> str:
+def _verdict(tests: Sequence[str], reach: Reach, home: Path) -> str:
     """killed, survived or timeout, from a fork that runs the tests until one fails."""
     child = os.fork()
     if child == 0:
         _run_tests(tests, home)
-    for _ in range(PATIENCE_S * 50):
+    patience_s = PATIENCE_S + PATIENCE * sum(reach.seconds[test] for test in tests)
+    for _ in range(round(patience_s * 50)):
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)

@@ -373,7 +373,11 @@ def _report(rows: Sequence[dict[str, Any]], goal: float) -> int:
     counted = len(rows) - len(equal)
     killed = counted - (len(alive) - len(equal))
     share = killed * 100 / counted if counted else 100.0
-    print(f"{len(rows)} mutants, {len(equal)} equivalent, {killed} of {counted} killed: {share:.1f} %")
+    endless = sum(row["verdict"] == "timeout" for row in rows)
+    print(
+        f"{len(rows)} mutants, {len(equal)} equivalent, {killed} of {counted} killed: {share:.1f} % "
+        f"({endless} of them never ended)"
+    )
     return 0 if share >= goal else 1
 
 

@@ -72,7 +72,7 @@ def wished(holding: Holding, entry: Decimal, settings: ProtectionSettings, memor
 
 def shares(trade: Trade) -> tuple[Decimal, ...]:
     """Contracts of each rung over the whole position bought so far. The lower rung has the odd contract, so
-    that one contract is sold at the first."""
+    that one contract is sold at the first. Their fractions add up to 1: the last leaves none over."""
     bought = trade.entry_filled
     found: list[Decimal] = []
     reached = given = ZERO
@@ -81,10 +81,7 @@ def shares(trade: Trade) -> tuple[Decimal, ...]:
         upto = min((bought * reached).to_integral_value(rounding=ROUND_CEILING), bought)
         found.append(upto - given)
         given = upto
-    if not found:
-        return (bought,)
-    found[-1] += bought - given
-    return tuple(found)
+    return tuple(found) or (bought,)
 
 
 def _slots(holding: Holding, limits: Sequence[Decimal], settings: ProtectionSettings) -> tuple[Slot, ...]:
@@ -188,9 +185,8 @@ def _is_busy(order: Order, now_ns: int, settings: ProtectionSettings) -> bool:
 def promised(holding: Holding) -> Decimal:
     """The most that the working exits could still trade, by what the broker has confirmed."""
     larger = dict(holding.unconfirmed)
-    return sum(
-        (max(order.ticket.qty, larger.get(order.ref, ZERO)) - order.filled for order in holding.exits), ZERO
-    )
+    totals = ((order, max(order.ticket.qty, larger.get(order.ref, ZERO))) for order in holding.exits)
+    return sum((max(total - order.filled, ZERO) for order, total in totals), ZERO)
 
 
 def _left(
@@ -208,7 +204,7 @@ def _left(
     if extra:
         return _cancels(extra, now_ns, settings)
     waits = any(leg.ticket.kind is not OrderKind.MARKET for leg in ready)
-    short = offered < open_qty and (bool(ready) or not legs) and promised(holding) < open_qty
+    short = (bool(ready) or not legs) and promised(holding) < open_qty
     if waits or short or (offered > open_qty and ready):
         return (MarketOut(wish.cause, wish.reason),)
     return ()
@@ -249,9 +245,8 @@ class _Bringing:
         return (*first, *last)
 
     def _changed(self, leg: Order, slot: Slot) -> tuple[Directive, ...]:
-        ticket, total = leg.ticket, leg.filled + slot.qty
-        if total > ticket.qty:
-            total = ticket.qty + self._take(total - ticket.qty)
+        ticket, wanted = leg.ticket, leg.filled + slot.qty
+        total = min(wanted, ticket.qty) + self._take(wanted - ticket.qty)
         if (ticket.kind, ticket.qty, ticket.limit) == (slot.kind, total, slot.limit):
             return ()
         reason = self._wish.reason

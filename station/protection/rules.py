@@ -122,9 +122,9 @@ def rungs_of(holding: Holding | None, settings: ProtectionSettings) -> tuple[Dec
 
 def break_even_limit(trade: Trade, entry: Decimal, holding: Holding) -> Decimal:
     """Entry plus both sides' fees a unit (the fees so far, twice an average execution's), up to a tick."""
+    assert trade.contract is not None
     traded = trade.entry_filled + trade.exit_filled
-    multiplier = trade.contract.multiplier if trade.contract is not None else 1
-    fees = 2 * trade.commission / (traded * multiplier) if traded else ZERO
+    fees = 2 * trade.commission / (traded * trade.contract.multiplier)
     return _legal_up(entry + max(fees, ZERO), holding)
 
 

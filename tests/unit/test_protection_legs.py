@@ -13,6 +13,7 @@ from station.domain.orders import OrderKind, OrderState, Purpose
 from station.domain.specs import Rung
 from station.domain.trade import Cause
 from station.protection import CancelExit, MarketOut, Memory, ModifyExit, ProtectionSettings, SubmitExit
+from station.protection.legs import promised
 from station.protection.rules import break_even_limit
 from tests.unit.domain_cases import exit_ref, exit_submitted, run, sold
 from tests.unit.test_protection_ladder import P1, P2, held, rungs, submits
@@ -79,6 +80,28 @@ def test_break_even_pays_the_fees_of_both_sides(commission: str, limit: str) -> 
     trade = replace(position(), commission=Decimal(commission))
     cents = holding(trade, tick_rule=flat_ticks("0.01"))
     assert break_even_limit(trade, Decimal("10.00"), cents) == Decimal(limit)
+
+
+@pytest.mark.parametrize(
+    ("qty", "filled", "larger", "stands_for"),
+    [
+        (3, 0, None, 3),
+        (3, 2, None, 1),
+        (3, 3, None, 0),
+        (3, 4, None, 0),
+        (3, 1, 4, 3),
+        (3, 1, 2, 2),
+        (3, 5, 4, 0),
+    ],
+)
+def test_an_exit_stands_for_what_it_may_still_sell_and_never_for_less_than_nothing(
+    qty: int, filled: int, larger: int | None, stands_for: int
+) -> None:
+    leg = working(qty, P1, filled=Decimal(filled))
+    unconfirmed = () if larger is None else ((leg.ref, Decimal(larger)),)
+    beside = working(1, P1, n=2)
+    found = holding(position(), exits=(leg, beside), unconfirmed=unconfirmed)
+    assert promised(found) == stands_for + 1
 
 
 # --- at market ---------------------------------------------------------------------------------------

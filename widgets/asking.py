@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from widgets.dialogs import Dialog
+from widgets.lineinput import LineInput
 
 _RED = "#ff7b72"
 _DIM = "#76838f"
@@ -30,7 +31,7 @@ class LineDialog(Dialog[str]):
 
     def inside(self) -> ComposeResult:
         yield Static(self._said)
-        yield Input(value=self._value, id="word")
+        yield LineInput(value=self._value, id="word")
         yield Static("", id="wrong")
         for line in self._more:
             yield Static(Text(line, style=_DIM))

@@ -16,6 +16,7 @@ from textual.widgets import Input, Static
 from station.domain.clock import MILLISECOND
 from widgets import ink
 from widgets.actions import ACTIONS, CHART, DEAL, LOOK, PROTECT, SCREEN, STATION, Action
+from widgets.lineinput import LineInput
 from widgets.orderline import GRAMMAR
 from widgets.sight import TIMEFRAMES
 
@@ -112,7 +113,7 @@ class ReleaseDialog(Dialog[str]):
                 "Type ", (RELEASE_WORD, f"bold {_AMBER}"), " and press Enter; Esc leaves it on.",
             )
         )  # fmt: skip
-        yield Input(placeholder="", id="word")
+        yield LineInput(placeholder="", id="word")
         yield Static("", id="wrong")
 
     def on_mount(self) -> None:
@@ -203,7 +204,7 @@ class SymbolDialog(Dialog[str]):
 
     def inside(self) -> ComposeResult:
         yield Static(Text.assemble("One of ", (" ".join(self._symbols), f"bold {_WHITE}"), ". Enter takes it."))
-        yield Input(placeholder="", id="word")
+        yield LineInput(placeholder="", id="word")
         yield Static("", id="wrong")
 
     def on_mount(self) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from widgets import ink
 from widgets.dialogs import Dialog, keys_text
+from widgets.lineinput import LineInput
 from widgets.order import Order
 from widgets.orderline import GRAMMAR, Known, LineFault, completed, completions, parse
 
@@ -52,7 +53,7 @@ class OrderLineDialog(Dialog[Order]):
         self._place = len(self._before)
 
     def inside(self) -> ComposeResult:
-        yield Input(placeholder="buy 2 SPX 5940C 0dte @ mid tp 23% sl 22%", id="line",
+        yield LineInput(placeholder="buy 2 SPX 5940C 0dte @ mid tp 23% sl 22%", id="line",
                     suggester=Likeliest(self._known))  # fmt: skip
         yield Static("", id="said")
         yield Static(
@@ -164,7 +165,7 @@ class PartDialog(Dialog[int]):
                 "How many to close at market? What is left stays protected.\n",
             )
         )  # fmt: skip
-        yield Input(str(max(self._held // 2, 1)), id="qty", type="integer", max_length=6)
+        yield LineInput(str(max(self._held // 2, 1)), id="qty", type="integer", max_length=6)
         yield Static("", id="wrong")
         yield Static(keys_text(("Enter", "close them", AMBER), ("Esc", "leave it", GREY)))
 

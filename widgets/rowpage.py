@@ -16,6 +16,7 @@ from widgets import ink, words
 from widgets.columns import Column, Table
 from widgets.dialogs import Dialog
 from widgets.ink import Line
+from widgets.lineinput import LineInput
 from widgets.page import Page, PagePane, Question
 from widgets.pane import Block, Content
 from widgets.scene import Scene
@@ -55,7 +56,7 @@ class EditDialog(Dialog[str]):
         for name, said in self._facts:
             text.append(f"{name:<9}", style=_DIM).append(f"{said}\n", style=_WHITE)
         yield Static(text)
-        yield Input(value=self._value, id="word")
+        yield LineInput(value=self._value, id="word")
         yield Static("", id="wrong")
         yield Static(Text.assemble(("Enter", f"bold {_AMBER}"), " takes it, ", ("Esc", _AMBER), " leaves it"))
 

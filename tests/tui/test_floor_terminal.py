@@ -150,7 +150,7 @@ def terminal(engine: Engine, repo_root: Path, tmp_path: Path) -> Iterator[Callab
         one.close()
 
 
-def test_it_paints_takes_keys_and_leaves_the_terminal_as_it_was(
+def test_it_paints_takes_keys_however_fast_and_leaves_the_terminal_as_it_was(
     engine: Engine, terminal: Callable[..., Terminal]
 ) -> None:
     one = terminal()
@@ -162,6 +162,15 @@ def test_it_paints_takes_keys_and_leaves_the_terminal_as_it_was(
     assert "numpy" not in mapped and "pandas" not in mapped
     for number in (signal.SIGTSTP, signal.SIGCONT):
         one.process.send_signal(number)
+    one.press(b"/")
+    one.until(lambda text: "Enter takes it" in text)
+    while "#" not in one.text():
+        one.press(b"#")
+        one.read(0.1)
+    one.press(b"\x15nosuch\x7f\x7fone\r")
+    one.until(lambda text: "'nosuone' is not watched" in text)
+    one.press(b"\x1b")
+    one.until(lambda text: "Enter takes it" not in text)
     one.press(b"q")
     one.until(lambda text: "detach: the engine goes on" in text)
     one.process.send_signal(signal.SIGTERM)

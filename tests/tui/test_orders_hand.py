@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -101,6 +102,18 @@ async def test_the_chain_s_option_is_bought_with_three_different_keys() -> None:
         assert "order 1 is at the broker" in said(stage) and "order 1 is at the broker" in stage.line("notice")
         await press(stage, pilot, "enter")
         assert len(stage.app.screen_stack) == 1
+
+
+async def test_a_burst_of_keys_in_one_write_is_taken_in_its_order() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "colon")
+        stage.clock.advance(0.4)
+        stage.app.screen.query_one(Input).value = "what was before"
+        for event in XTermParser().feed("\x15buy 2 SPX 594\x7f40C 0dte\x1b[H#\x1b[F @ mid\r"):
+            stage.app.post_message(event)
+        await press(stage, pilot)
+        assert stage.app.screen.query_one(Input).value == "#buy 2 SPX 5940C 0dte @ mid"
 
 
 @pytest.mark.parametrize("keys", [["enter"] * 5, ["y"] * 5, ["b", "enter", "escape", "enter"]])

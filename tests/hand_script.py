@@ -64,13 +64,13 @@ def moves_the_target(rooms: Rooms) -> Command | None:
     priced = next((order for order in exits if order.ticket.limit is not None), None)
     if priced is None or priced.ticket.limit is None:
         return None
-    return ModifyOrder(priced.ref, limit=f"{priced.ticket.limit + 1}", stop="0.05", by=BY)
+    return ModifyOrder(priced.ref, limit=f"{priced.ticket.limit + 1}", stop="0.05", by=BY, token="move")
 
 
 def changes_the_entry(rooms: Rooms) -> Command | None:
     orders = rooms.ledger.book.working()
     entry = next((order for order in orders if order.ticket.purpose is Purpose.ENTRY), None)
-    return None if entry is None else ModifyOrder(entry.ref, qty=2, limit="1.10", by=BY)
+    return None if entry is None else ModifyOrder(entry.ref, qty=2, limit="1.10", by=BY, token="change")
 
 
 def turns_round(rooms: Rooms) -> Command | None:

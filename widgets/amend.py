@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
+import msgspec
 from textual.app import ComposeResult
 from textual.events import Key, Resize
 
@@ -188,11 +189,13 @@ class AmendDialog(Dialog[None]):
 
     async def _deliver(self, change: ModifyOrder) -> None:
         try:
-            reply = await self._counter.ask(change)
+            token = self._counter.changes.setdefault(change, self._counter.mint())
+            reply = await self._counter.ask(msgspec.structs.replace(change, token=token))
         except LinkDown as fault:
             self._news = (f"NO ANSWER: {fault}. It may have been changed: look at the working orders.", "bad")
             self._counter.tell(f"modify: {self._news[0]}", "bad")
         else:
+            self._counter.changes.pop(change, None)
             ok = not isinstance(reply, Ack) or reply.ok
             text = reply.text if isinstance(reply, Ack) else "changed"
             self._over = ok

@@ -21,6 +21,7 @@ from station.link import (
     FiringRow,
     LinkDown,
     LinkState,
+    ModifyOrder,
     PositionRow,
     PreviewOrder,
     ProposalRow,
@@ -63,6 +64,8 @@ class Dealing:
         self._mint = mint
         self._lines: list[str] = []
         self._unanswered: dict[Order, str] = {}
+        self._asked: dict[tuple[str, str, int], str] = {}
+        self._changes: dict[ModifyOrder, str] = {}
         self._takings: dict[str, dict[Order, str]] = {}
         self._proposed: tuple[FiringRow, int] | None = None
 
@@ -98,7 +101,7 @@ class Dealing:
 
         return Counter(
             ask, self.barred, self._mint, work, app.tell, app.perf, self._now_ns, environment, self._by,
-            self._unanswered,
+            self._unanswered, self._changes,
         )  # fmt: skip
 
     def _now_ns(self) -> int:
@@ -259,7 +262,11 @@ class Dealing:
 
         def answered(qty: int | None) -> None:
             if qty is not None:
-                self._send(ClosePart(row.trade_id, qty, self._by), f"closing {qty} of {held} {label} at market")
+                self._send_once(
+                    ("part", row.trade_id, qty),
+                    lambda token: ClosePart(row.trade_id, qty, self._by, token),
+                    f"closing {qty} of {held} {label} at market",
+                )
 
         self._app.push_screen(PartDialog(self._app.perf, label, held), answered)
 
@@ -272,7 +279,7 @@ class Dealing:
 
     async def _reverse(self, row: PositionRow) -> None:
         """Ask with what the other side would cost, as far as the engine can say it now."""
-        label, token = words.contract(row.label, self._now_ns()), self._mint()
+        label = words.contract(row.label, self._now_ns())
         about = await self._about(row)
         self._confirm(
             "REVERSE",
@@ -280,7 +287,10 @@ class Dealing:
              "Once that has filled, the opposite right is bought: same expiry, nearest the same delta.",
              "Every rule judges that first; if one refuses, nothing is closed.", *about],
             f"close it and go the other way ({self._environment()})",
-            lambda: self._send(ReverseTrade(row.trade_id, token, self._by), f"reversing {label}"),
+            lambda: self._send_once(
+                ("reverse", row.trade_id, 0), lambda token: ReverseTrade(row.trade_id, token, self._by),
+                f"reversing {label}",
+            ),
             warn="This opens new risk.",
         )  # fmt: skip
 
@@ -341,6 +351,11 @@ class Dealing:
                 then()
 
         self._app.push_screen(ConfirmDialog(self._app.perf, title, lines, doing, warn=warn), answered)
+
+    def _send_once(self, what: tuple[str, str, int], make: Callable[[str], Command], doing: str) -> None:
+        """The same thing asked again before there was an answer keeps its token, and is done once."""
+        token = self._asked.setdefault(what, self._mint())
+        self._app.hand.send(make(token), doing, answered=lambda: self._asked.pop(what, None))
 
     def _send(self, command: Command, doing: str) -> None:
         self._app.hand.send(command, doing)

@@ -171,8 +171,11 @@ class Hand:
 
         self._app.push_screen(dialog, answered)
 
-    def send(self, command: Command, doing: str, then: Callable[[], object] = lambda: None) -> None:
-        """Send what is asked for; `then` follows where the engine did it."""
+    def send(
+        self, command: Command, doing: str, then: Callable[[], object] = lambda: None,
+        answered: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
+        """Send what is asked for; `answered` follows its answer, `then` where the engine did it."""
         self._app.tell(f"{doing} …", "info")
 
         async def send() -> None:
@@ -181,6 +184,7 @@ class Hand:
             except LinkDown as fault:
                 self._app.tell(f"{doing}: NO ANSWER, {fault}. It may not have happened.", "bad")
                 return
+            answered()
             text, tone = _read(reply)
             self._app.tell(f"{doing}: {text}" if tone == "bad" else text, tone)
             if tone == "good":

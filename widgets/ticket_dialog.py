@@ -11,7 +11,7 @@ from textual.events import Key, Resize
 
 from station.domain.clock import SECOND
 from station.domain.instruments import CENT_TICKS, INSTRUMENTS, TickRule
-from station.link import Ack, Command, LinkDown, PlaceOrder, PreviewOrder, Reply
+from station.link import Ack, Command, LinkDown, ModifyOrder, PlaceOrder, PreviewOrder, Reply
 from widgets import words
 from widgets.dialogs import Dialog
 from widgets.order import Order, dollars, ticket_of
@@ -44,6 +44,8 @@ class Counter:
     by: str
     unanswered: dict[Order, str] = field(default_factory=dict[Order, str])
     """Orders that were sent and not answered, and their tokens; they outlive the ticket."""
+    changes: dict[ModifyOrder, str] = field(default_factory=dict[ModifyOrder, str])
+    """Changes of working orders likewise."""
 
 
 class TicketDialog(Dialog[None]):

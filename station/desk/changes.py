@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -25,6 +25,18 @@ STOPPED: Final = (OrderKind.STOP, OrderKind.STOP_LIMIT)
 _LOWERED: Final = (Cause.BREAK_EVEN.value, Cause.LATE.value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A change as a hand asks for it; what is 0 or None stays."""
+
+    order_ref: str
+    qty: Decimal
+    limit: Decimal | None
+    stop: Decimal | None
+    token: str
+    by: str
+
+
 class ChangeDesk:
     """An entry is changed in place at the broker. Of an exit only the price is a hand's to change: it is
     written down as the trade's own target or stop, and protection moves the order there, so that the position
@@ -41,18 +53,33 @@ class ChangeDesk:
         self._broker = broker
         self._protect = protect
         self._rungs = rungs
+        self._begun: set[str] = set()
 
     async def change(
-        self, order_ref: str, qty: Decimal, limit: Decimal | None, stop: Decimal | None, by: str
+        self, order_ref: str, qty: Decimal, limit: Decimal | None, stop: Decimal | None, token: str, by: str
     ) -> str:
-        """What was done, in a line; a `qty` of 0 and prices of None stay. Raises BadInput and Refused."""
-        order = self._working(order_ref)
-        if qty <= 0 and limit is None and stop is None:
-            raise BadInput(f"order {order_ref}: nothing to change, give qty, limit or stop")
+        """What was done, in a line; a `qty` of 0 and prices of None stay. Done once, however often this token
+        asks. Raises BadInput and Refused."""
+        if not token:
+            raise BadInput("changing an order needs a token: make a new one for each change")
+        if self._ledger.by_token(token) is not None:
+            return f"{order_ref} was changed by this very order before"
+        if token in self._begun:
+            raise Refused("BUSY", f"{order_ref}: this very change is on its way")
+        self._begun.add(token)
+        try:
+            return await self._change(_Wish(order_ref, qty, limit, stop, token, by))
+        finally:
+            self._begun.discard(token)
+
+    async def _change(self, wish: _Wish) -> str:
+        order = self._working(wish.order_ref)
+        if wish.qty <= 0 and wish.limit is None and wish.stop is None:
+            raise BadInput(f"order {order.ref}: nothing to change, give qty, limit or stop")
         if order.ticket.purpose.is_exit:
-            return await self._exit(order, qty, limit, stop, by)
+            return await self._exit(order, wish)
         async with self._locks.hold(order.ticket.contract.symbol):
-            return await self._entry(self._working(order_ref), qty, limit, stop, by)
+            return await self._entry(self._working(order.ref), wish)
 
     def _working(self, order_ref: str) -> Order:
         order = self._ledger.book.orders.get(order_ref)
@@ -62,16 +89,14 @@ class ChangeDesk:
 
     # --- entries ------------------------------------------------------------------------------------
 
-    async def _entry(
-        self, order: Order, qty: Decimal, limit: Decimal | None, stop: Decimal | None, by: str
-    ) -> str:
+    async def _entry(self, order: Order, wish: _Wish) -> str:
         self._refuse_busy(order)
-        ticket = self._changed(order, qty, limit, stop)
+        ticket = self._changed(order, wish.qty, wish.limit, wish.stop)
         if ticket == order.ticket:
             raise BadInput(f"order {order.ref} stands so already: nothing to change")
         if _costs_more(order.ticket, ticket):
             self._refuse_dearer(order, ticket)
-        await self._entries.change(ticket, f"changed by {by}")
+        await self._entries.change(ticket, f"changed by {wish.by}", wish.token)
         return f"changing {order.ref} to {_words(ticket)}"
 
     def _refuse_busy(self, order: Order) -> None:
@@ -110,9 +135,8 @@ class ChangeDesk:
 
     # --- exits --------------------------------------------------------------------------------------
 
-    async def _exit(
-        self, order: Order, qty: Decimal, limit: Decimal | None, stop: Decimal | None, by: str
-    ) -> str:
+    async def _exit(self, order: Order, wish: _Wish) -> str:
+        qty, limit, stop = wish.qty, wish.limit, wish.stop
         if qty > 0 and qty != order.ticket.qty:
             raise BadInput(f"{order.ref} protects its position and has its size: close a part instead")
         trade = self._ledger.trades[order.trade_id]
@@ -123,7 +147,7 @@ class ChangeDesk:
         if stop is not None:
             own = replace(own, stop_price=self._stop(order, stop), stop_pct=None)
             said.append(f"stop {stop}")
-        await self._ledger.record(trade.id, ExitsSet(own, by))
+        await self._ledger.record(trade.id, ExitsSet(own, wish.by, wish.token))
         self._protect(trade.id)
         return f"{trade.id}: {', '.join(said)}"
 

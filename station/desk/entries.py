@@ -220,10 +220,10 @@ class EntryDesk:
             if self._ledger.book.orders[order.ref] == order:
                 await self.change(replace(order.ticket, limit=limit), reason)
 
-    async def change(self, ticket: Ticket, reason: str) -> None:
+    async def change(self, ticket: Ticket, reason: str, token: str = "") -> None:
         """Commit a working entry as it is to stand, then send that, under the instrument's lock."""
         order = self._ledger.book.orders[ticket.order_ref]
-        await self._ledger.record(order.trade_id, EntryModified(ticket, reason))
+        await self._ledger.record(order.trade_id, EntryModified(ticket, reason, token))
         try:
             await self._submitter.modify(ticket)
         except BrokerUnavailable as error:

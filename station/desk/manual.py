@@ -194,16 +194,21 @@ class ManualDesk:
             )
         return found
 
-    async def part(self, trade_id: str, qty: Decimal, by: str) -> Trade:
-        """Take `qty` out at market. Raises BadInput for more than is held, Refused where the gate forbids."""
+    async def part(self, trade_id: str, qty: Decimal, token: str, by: str) -> Trade:
+        """Take `qty` out at market; once, however often this token asks. Raises BadInput for more than is held,
+        Refused where the gate forbids."""
+        if not token:
+            raise BadInput("closing a part needs a token: make a new one for each")
         async with self._turn:
+            if (known := self._ledger.by_token(token)) is not None:
+                return known
             trade = self._held(trade_id)
             if not 0 < qty <= _left(trade):
                 raise BadInput(f"{trade_id}: {qty} cannot be closed, {_left(trade)} is left to close")
             self._judgement.refuse_closing(trade, by, qty)
-            return await self._part(trade, qty, by)
+            return await self._part(trade, qty, by, token)
 
-    async def _part(self, trade: Trade, qty: Decimal, by: str, token: str = "") -> Trade:
+    async def _part(self, trade: Trade, qty: Decimal, by: str, token: str) -> Trade:
         after = await self._ledger.record(trade.id, PartAsked(qty, by, token))
         self._protect(trade.id)
         return after or trade

@@ -113,9 +113,10 @@ class EntryModified:
     """A working entry changed in place; the ticket as it now stands. Its decision price stays the first one."""
 
     type: ClassVar[str] = "trade.entry_modified"
-    v: ClassVar[int] = 1
+    v: ClassVar[int] = 2
     ticket: Ticket
     reason: str
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,9 +303,10 @@ class ExitsSet:
     """A hand has set the trade's own exits; protection brings the working orders to them."""
 
     type: ClassVar[str] = "trade.exits_set"
-    v: ClassVar[int] = 1
+    v: ClassVar[int] = 2
     own: OwnExits
     by: str
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,8 +135,8 @@ class Trade:
 
     `shield` is rapid_shield, day_shield or none; `entry_done` when the entry can fill no further. `hand` is the
     order of a manual trade, `own` the exits that a hand has set; `leaving` what a hand wants out at market
-    and has not left yet, `part_tokens` the orders that asked for it; `offer` is there where a strategy only
-    proposes.
+    and has not left yet, `part_tokens` the orders that asked for it or changed what works; `offer` is there
+    where a strategy only proposes.
     """
 
     id: str
@@ -309,7 +309,7 @@ def _evolved(trade: Trade, event: TradeEvent, at_ns: int) -> Trade:
             )  # fmt: skip
         case EntryModified():
             _require(trade, event, TradeState.BUY_SUBMITTED, *_HOLDING)
-            return changed(trade, qty=event.ticket.qty)
+            return changed(trade, qty=event.ticket.qty, part_tokens=_tokens(trade, event.token))
         case EntryEnded():
             _require_ordered(trade, event)
             return _settle_state(changed(trade, entry_done=True))
@@ -398,16 +398,20 @@ def _asked(
     match event:
         case ExitsSet():
             _require(trade, event, TradeState.BUY_SUBMITTED, *_HOLDING)
-            return changed(trade, own=event.own)
+            return changed(trade, own=event.own, part_tokens=_tokens(trade, event.token))
         case PartAsked():
             _require(trade, event, *_HOLDING)
-            tokens = (*trade.part_tokens, event.token) if event.token else trade.part_tokens
+            tokens = _tokens(trade, event.token)
             return changed(trade, leaving=trade.leaving + event.qty, part_tokens=tokens)
         case ReverseAsked():
             _require(trade, event, *_HOLDING)
             return changed(trade, reversal=event.reversal)
         case TradeProposed() | ProposalTaken():
             return _offered(trade, event, at_ns)
+
+
+def _tokens(trade: Trade, token: str) -> tuple[str, ...]:
+    return (*trade.part_tokens, token) if token else trade.part_tokens
 
 
 def _booked(trade: Trade, event: ExecutionBooked, at_ns: int) -> Trade:

@@ -34,12 +34,13 @@ async def by_hand(engine: Engine, command: HandCommand) -> Reply:
         case PlaceOrder():
             return await _place(engine, command)
         case ModifyOrder():
-            qty, by = Decimal(command.qty), command.by or "operator"
-            limit, stop = price("limit", command.limit), price("stop", command.stop)
-            return Ack(True, await rooms.changes.change(command.order_ref, qty, limit, stop, by))
+            return Ack(True, await _changed(engine, command))
         case ClosePart():
-            await rooms.manual.part(command.trade_id, Decimal(command.qty), command.by or "operator")
-            return Ack(True, f"closing {command.qty} of {command.trade_id} at market")
+            again = _again(engine, command.token)
+            await rooms.manual.part(
+                command.trade_id, Decimal(command.qty), command.token, command.by or "operator"
+            )
+            return Ack(True, f"closing {command.qty} of {command.trade_id} at market{again}")
         case ReverseTrade():
             trade = await rooms.manual.reverse(command.trade_id, command.token, command.by or "operator")
             return Ack(True, _reversing(trade))
@@ -48,11 +49,21 @@ async def by_hand(engine: Engine, command: HandCommand) -> Reply:
             return Ack(True, f"cancelling {count} working {'entry' if count == 1 else 'entries'}")
 
 
+async def _changed(engine: Engine, command: ModifyOrder) -> str:
+    limit, stop = price("limit", command.limit), price("stop", command.stop)
+    return await engine.rooms.changes.change(
+        command.order_ref, Decimal(command.qty), limit, stop, command.token, command.by or "operator"
+    )
+
+
+def _again(engine: Engine, token: str) -> str:
+    return " (it was placed before)" if engine.rooms.ledger.by_token(token) is not None else ""
+
+
 async def _place(engine: Engine, command: PlaceOrder) -> Ack:
     asked = read_ticket(command.ticket)
-    known = engine.rooms.ledger.by_token(command.token)
+    again = _again(engine, command.token)
     trade = await engine.rooms.manual.place(asked, command.token, command.by or "operator")
-    again = " (it was placed before)" if known is not None else ""
     if command.token in trade.part_tokens:
         return Ack(True, f"closing {asked.qty} of {trade.id} at market{again}")
     if trade.state is TradeState.FAILED:

@@ -171,21 +171,24 @@ class DeclineProposal(Wire, frozen=True):
 
 class ModifyOrder(Wire, frozen=True):
     """Change a working order. Of an entry: size and prices. Of a protective exit: its price alone, which is the
-    trade's target (`limit`) or stop (`stop`) from then on. What is 0 or empty stays as it is."""
+    trade's target (`limit`) or stop (`stop`) from then on. What is 0 or empty stays as it is. `token` as in
+    PlaceOrder."""
 
     order_ref: str
     qty: int = 0
     limit: str = ""
     stop: str = ""
     by: str = ""
+    token: str = ""
 
 
 class ClosePart(Wire, frozen=True):
-    """Close `qty` of a trade's position at market; what is left stays protected."""
+    """Close `qty` of a trade's position at market; what is left stays protected. `token` as in PlaceOrder."""
 
     trade_id: str
     qty: int
     by: str = ""
+    token: str = ""
 
 
 class ReverseTrade(Wire, frozen=True):

@@ -41,6 +41,7 @@ class Hand(Stage):
 
     def __init__(self, runtime: Path, *, start: str | None = START, **more: Any) -> None:
         super().__init__(runtime, start=start, strategy=QUIET, **more)
+        self.minted = 0
 
     def near(self, ticket: Ticket = BUY, step: int = 1, off: int = 0, **change: Any) -> Ticket:
         """The ticket at the strike nearest the money, `off` steps further."""
@@ -50,6 +51,10 @@ class Hand(Stage):
         return msgspec.structs.replace(ticket, strike=strike, **change)
 
     async def ordered(self, command: Command) -> Ack:
+        """The answer; an order that brings no token of its own gets a new one."""
+        if isinstance(command, ClosePart | ModifyOrder) and not command.token:
+            self.minted += 1
+            command = msgspec.structs.replace(command, token=f"n{self.minted}")
         reply = await self.during(self.ask(command))
         assert isinstance(reply, Ack)
         return reply
@@ -166,7 +171,9 @@ def test_a_target_is_moved_in_place_and_never_leaves_the_position_alone(tmp_path
             off_tick = await lab.ordered(ModifyOrder(sell.ref, limit="1.234", by="test"))
             assert "is no price of SPY" in off_tick.text
             assert "close a part" in (await lab.ordered(ModifyOrder(sell.ref, qty=1, by="test"))).text
-            assert (await lab.ordered(ModifyOrder(sell.ref, limit=f"{wanted}", by="test"))).ok
+            frame = ModifyOrder(sell.ref, limit=f"{wanted}", by="test", token="moved")
+            assert (await lab.ordered(frame)).ok
+            assert (await lab.ordered(frame)).text == f"{sell.ref} was changed by this very order before"
             await lab.step(2)
             (moved,) = lab.exits(trade)
             assert (moved.ref, moved.ticket.limit, moved.ticket.qty) == (sell.ref, wanted, 3)
@@ -181,10 +188,15 @@ def test_a_part_closes_while_the_rest_stays_protected(tmp_path: Path) -> None:
     async def work() -> None:
         async with Hand(tmp_path) as lab:
             trade = await lab.until_protected()
-            assert (await lab.ordered(ClosePart(trade.id, 1, "test"))).ok
+            frame = ClosePart(trade.id, 1, "test", "once")
+            one, again = await lab.during(asyncio.gather(lab.ask(frame), lab.ask(frame)))
+            assert isinstance(one, Ack) and isinstance(again, Ack) and one.ok and again.ok
             assert "3 cannot be closed, 2 is left" in (await lab.ordered(ClosePart(trade.id, 3, "test"))).text
             await lab.step(3)
             assert (lab.trade(trade.id).open_qty, lab.trade(trade.id).leaving) == (2, 0)
+            assert "it was placed before" in (await lab.ordered(frame)).text
+            assert "needs a token" in (await lab.during(lab.ask(ClosePart(trade.id, 1, "test")))).text
+            assert lab.trade(trade.id).open_qty == 2
             assert sum(order.remaining for order in lab.exits(trade)) == 2
             sold = await lab.placed("s1", ticket=Ticket("SPY", "SELL", 2, "C", "", "0dte", "MARKET"))
             assert sold.ok

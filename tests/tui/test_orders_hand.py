@@ -308,7 +308,9 @@ async def test_a_part_is_closed_with_a_number() -> None:
         await press(stage, pilot, "9", "enter")
         assert isinstance(stage.app.screen, PartDialog) and orders(stage) == []
         await press(stage, pilot, "backspace", "3", "enter")
-        assert orders(stage) == [ClosePart("T2", 3, by="screen")]
+        (sent,) = orders(stage)
+        assert isinstance(sent, ClosePart) and sent.token
+        assert (sent.trade_id, sent.qty, sent.by) == ("T2", 3, "screen")
 
 
 async def test_reversing_asks_and_enter_leaves_it() -> None:
@@ -335,7 +337,9 @@ async def test_a_working_order_is_modified_in_two_steps() -> None:
         await press(stage, pilot, "enter")
         assert orders(stage) == [], "enter goes back"
         await press(stage, pilot, "enter", "y")
-        assert orders(stage) == [ModifyOrder("V1-DU1-T4-E-0", 0, "3.20", "", "screen")]
+        (sent,) = orders(stage)
+        assert isinstance(sent, ModifyOrder) and sent.token
+        assert (sent.order_ref, sent.qty, sent.limit, sent.by) == ("V1-DU1-T4-E-0", 0, "3.20", "screen")
         assert "it is on its way" in said(stage)
 
 

@@ -23,7 +23,7 @@ from station.link import (
     LinkState,
     ModifyOrder,
     PositionRow,
-    PreviewOrder,
+    PreviewReverse,
     ProposalRow,
     Reply,
     ReverseTrade,
@@ -31,11 +31,11 @@ from station.link import (
 )
 from widgets import feed, orders, words
 from widgets.amend import AmendDialog
-from widgets.order import BUY, MARKET, MID, SELL, Order, ticket_of
+from widgets.order import BUY, MARKET, MID, SELL, Order
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.orderline import Known
 from widgets.pane import Pane
-from widgets.preview import cost_of, preview_of
+from widgets.preview import Preview, cost_of, preview_of
 from widgets.proposal_dialog import ProposalDialog
 from widgets.sight import nearest_strike, strike_text
 from widgets.ticket_dialog import Counter, TicketDialog
@@ -278,9 +278,19 @@ class Dealing:
         self._app.run_worker(self._reverse(row), group="reverse", exit_on_error=False)
 
     async def _reverse(self, row: PositionRow) -> None:
-        """Ask with what the other side would cost, as far as the engine can say it now."""
-        label = words.contract(row.label, self._now_ns())
-        about = await self._about(row)
+        """Ask with what every rule says of the other side now; where one refuses, only closing is offered."""
+        label, told = words.contract(row.label, self._now_ns()), await self._opposite(row)
+        if told is not None and not told.approved:
+            whys = [*told.problems, *(f"{rule.name}: {rule.text}" for rule in told.refused)]
+            self._confirm(
+                "REVERSE REFUSED",
+                ["The other side would be refused now, so nothing is turned round:", *whys[:6], "",
+                 f"{label} ×{words.count(row.qty)} can still be closed at market, and nothing else."],
+                "close it only", lambda: self._app.hand.close(row),
+            )  # fmt: skip
+            return
+        about = [] if told is None else ["", f"{_named(told, self._now_ns())}: {told.verdict}.",
+                                         f"About {cost_of(told)}, all of which can be lost."]  # fmt: skip
         self._confirm(
             "REVERSE",
             [f"{label} ×{words.count(row.qty)} is closed at market.",
@@ -294,20 +304,13 @@ class Dealing:
             warn="This opens new risk.",
         )  # fmt: skip
 
-    async def _about(self, row: PositionRow) -> list[str]:
-        held = order_of_label(row.label, BUY)
-        if held is None or held.strike is None:
-            return []
-        right = "P" if held.right == "C" else "C"
-        other = replace(held, right=right, qty=max(int(row.qty), 1), kind=MARKET)
+    async def _opposite(self, row: PositionRow) -> Preview | None:
+        """What the engine says of the other side; None where it did not say."""
         try:
-            reply = await self._app.link.ask(PreviewOrder(ticket_of(other)))
-            told = preview_of(reply.json) if isinstance(reply, Data) else None
+            reply = await self._app.link.ask(PreviewReverse(row.trade_id))
+            return preview_of(reply.json) if isinstance(reply, Data) else None
         except (LinkDown, ValueError):
-            told = None
-        if told is None or told.document.get("cost") is None:
-            return []
-        return ["", f"At this strike that would be about {cost_of(told)}, all of which can be lost."]
+            return None
 
     # --- working orders ----------------------------------------------------------------------------
 
@@ -359,6 +362,11 @@ class Dealing:
 
     def _send(self, command: Command, doing: str) -> None:
         self._app.hand.send(command, doing)
+
+
+def _named(told: Preview, now_ns: int) -> str:
+    """`BUY 2 SPXW 5940P 0DTE`."""
+    return f"BUY {told.document.get('qty')} {words.contract(str(told.document.get('contract')), now_ns)}"
 
 
 def order_of_label(label: str, action: str) -> Order | None:

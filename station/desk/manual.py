@@ -256,10 +256,15 @@ class ManualDesk:
         known = self._options.greeks(found, self._clock.now())
         return Reversal(token, by, found, trade.open_qty, known.delta if known is not None else 0.0)
 
+    async def opposite(self, trade_id: str, by: str) -> Reversal:
+        """What reversing a trade would buy now, under no token. Raises Refused and BadInput."""
+        reversal = await self._reversal(self._held(trade_id), "", by)
+        self._judgement.refuse_closing(self._held(trade_id), by)
+        return reversal
+
     def _refuse_opposite(self, trade: Trade, reversal: Reversal) -> None:
-        hand = HandOrder(reversal.token, reversal.by, reversal.qty, OrderKind.MARKET)
         quote = self._judgement.quote(reversal.contract)
-        proposal = hand_proposal(reversal.contract, hand, None, quote)
+        proposal = hand_proposal(reversal.contract, reversal.order, None, quote)
         _, verdict = self._judgement.verdict(proposal, but=trade.id)
         if not verdict.approved:
             text = f"{trade.id} is not reversed, {reversal.contract.label} would be refused: {verdict.text()}"

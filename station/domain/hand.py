@@ -74,3 +74,8 @@ class Reversal:
     contract: Contract
     qty: Decimal
     delta: float = 0.0
+
+    @property
+    def order(self) -> HandOrder:
+        """The entry that it means."""
+        return HandOrder(self.token, self.by, self.qty, OrderKind.MARKET)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from station.domain.trade import Trade, TradeState
 from station.engine.engine import Engine
-from station.engine.preview import preview
+from station.engine.preview import preview, reverse_preview
 from station.engine.tickets import price, read_ticket
 from station.link import (
     Ack,
@@ -17,11 +17,14 @@ from station.link import (
     ModifyOrder,
     PlaceOrder,
     PreviewOrder,
+    PreviewReverse,
     Reply,
     ReverseTrade,
 )
 
-HandCommand = PreviewOrder | PlaceOrder | ModifyOrder | ClosePart | ReverseTrade | CancelAll
+HandCommand = (
+    PreviewOrder | PreviewReverse | PlaceOrder | ModifyOrder | ClosePart | ReverseTrade | CancelAll
+)  # fmt: skip
 _BEGUN = (TradeState.OPTION_SELECTED, TradeState.WEALTH_SIZED)
 
 
@@ -31,6 +34,8 @@ async def by_hand(engine: Engine, command: HandCommand) -> Reply:
     match command:
         case PreviewOrder():
             return Data(json.dumps(await preview(engine, command.ticket)))
+        case PreviewReverse():
+            return Data(json.dumps(await reverse_preview(engine, command.trade_id)))
         case PlaceOrder():
             return await _place(engine, command)
         case ModifyOrder():

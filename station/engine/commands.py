@@ -43,6 +43,7 @@ from station.link.messages import (
     PlaceOrder,
     PreviewOrder,
     PreviewProposal,
+    PreviewReverse,
     Query,
     Reconcile,
     Reply,
@@ -117,7 +118,10 @@ class Commander:
                 return Ack(True, f"closing {command.trade_id} at market")
             case CancelOrder():
                 return await self._cancel(command)
-            case PreviewOrder() | PlaceOrder() | ModifyOrder() | ClosePart() | ReverseTrade() | CancelAll():
+            case (
+                PreviewOrder() | PreviewReverse() | PlaceOrder() | ModifyOrder() | ClosePart() | ReverseTrade()
+                | CancelAll()
+            ):  # fmt: skip
                 return await by_hand(self._engine, command)
             case PreviewProposal() | TakeProposal() | DeclineProposal():
                 return await proposal_answer(self._engine, command)

@@ -93,14 +93,28 @@ async def proposal_preview(engine: Engine, look: Look) -> Json:
     return document | _figures(asked, contract, paid) | {"target": decimal_text(target), "stop": _text(stop)}
 
 
-async def _opening(engine: Engine, asked: Asked, contract: Contract, hand: HandOrder) -> Json:
+async def reverse_preview(engine: Engine, trade_id: str) -> Json:
+    """The document of the other side of a trade, judged as if that were closed already."""
+    try:
+        reversal = await engine.rooms.manual.opposite(trade_id, "operator")
+    except (BadInput, Refused) as refused:
+        return nothing("BUY", 0, str(refused))
+    contract = reversal.contract
+    asked = Asked(
+        contract.symbol, Action.BUY, reversal.qty, Pricing.MARKET, contract.expiry, contract.strike,
+        contract.right,
+    )  # fmt: skip
+    return await _opening(engine, asked, contract, reversal.order, but=trade_id)
+
+
+async def _opening(engine: Engine, asked: Asked, contract: Contract, hand: HandOrder, but: str = "") -> Json:
     rooms, now = engine.rooms, engine.outside.clock.now()
     quote = rooms.judgement.quote(contract)
     rule = rooms.judgement.tick_rule(contract)
     own = asked.own_exits()
     terms = None if quote is None else hand_terms(hand.kind, hand.limit, hand.stop, quote, rule)
     paid = None if terms is None else terms.decision_price
-    fitted, verdict = rooms.judgement.verdict(hand_proposal(contract, hand, own, quote))
+    fitted, verdict = rooms.judgement.verdict(hand_proposal(contract, hand, own, quote), but)
     greeks = rooms.options.greeks(contract, now) if contract.is_option else None
     document = _document(asked, contract, quote, verdict) | {
         "limit": _text(terms.limit if terms is not None else hand.limit),

@@ -199,6 +199,12 @@ class ReverseTrade(Wire, frozen=True):
     by: str = ""
 
 
+class PreviewReverse(Wire, frozen=True):
+    """Asks for the `preview` document of what ReverseTrade would buy, as if the trade were closed already."""
+
+    trade_id: str
+
+
 class CancelAll(Wire, frozen=True):
     """Cancel every working entry; what protects a position stays."""
 
@@ -278,13 +284,15 @@ class Attach(Wire, frozen=True):
 Command = (
     Kill | KillRelease | Flatten | Gate | Stop | Takeover | Status | Trades | Story | Scanners
     | CloseTrade | CancelOrder | PreviewOrder | PlaceOrder | ModifyOrder | ClosePart | ReverseTrade
+    | PreviewReverse
     | PreviewProposal | TakeProposal | DeclineProposal | CancelAll | Reconcile | LiftQuarantine
     | NoteTrade | TagTrade | EditConfig | CopyStrategy | RevertConfig | Query | Attach
 )  # fmt: skip
 CoreCommand = Kill | Flatten | Stop
 
 READ_ONLY_COMMANDS: Final = (
-    Status, Trades, Story, Scanners, PreviewOrder, PreviewProposal, Query, Attach,
+    Status, Trades, Story, Scanners, PreviewOrder, PreviewProposal, PreviewReverse, Query,
+    Attach,
 )  # fmt: skip
 """What a read-only attach may ask."""
 

@@ -24,6 +24,7 @@ from station.link import (
     ModifyOrder,
     PlaceOrder,
     PreviewOrder,
+    PreviewReverse,
     ReverseTrade,
     Ticket,
 )
@@ -63,7 +64,10 @@ class Hand(Stage):
         return await self.ordered(PlaceOrder(self.near(**change), token, "test"))
 
     async def preview(self, ticket: Ticket) -> dict[str, Any]:
-        reply = await self.during(self.ask(PreviewOrder(ticket)))
+        return await self.shown(PreviewOrder(ticket))
+
+    async def shown(self, command: Command) -> dict[str, Any]:
+        reply = await self.during(self.ask(command))
         assert isinstance(reply, Data)
         return json.loads(reply.json)
 
@@ -215,6 +219,11 @@ def test_a_reverse_buys_the_other_right_only_once_the_close_has_filled(tmp_path:
     async def work() -> None:
         async with Hand(tmp_path) as lab:
             trade = await lab.until_protected()
+            other = await lab.shown(PreviewReverse(trade.id))
+            assert (other["verdict"], other["qty"], other["contract"][-1]) == ("approved", 3, "P")
+            await lab.ordered(Gate("closed", "test"))
+            assert "set the gate to reducing" in (await lab.shown(PreviewReverse(trade.id)))["problems"][0]
+            await lab.ordered(Gate("open", "test"))
             assert (await lab.ordered(ReverseTrade(trade.id, "r1", "test"))).ok
             assert (await lab.ordered(ReverseTrade(trade.id, "r1", "test"))).ok
             await lab.until_true(lambda: len(lab.entered()) == 2)

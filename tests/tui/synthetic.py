@@ -47,6 +47,7 @@ from station.link import (
     Positions,
     PreviewOrder,
     PreviewProposal,
+    PreviewReverse,
     Price,
     Query,
     Reply,
@@ -267,7 +268,7 @@ class SyntheticEngine:
                 return Ack(False, "the order is filled already", "FILLED")
             case (
                 PreviewOrder() | PlaceOrder() | ModifyOrder() | ClosePart() | ReverseTrade() | CancelAll()
-                | PreviewProposal() | TakeProposal() | DeclineProposal()
+                | PreviewProposal() | PreviewReverse() | TakeProposal() | DeclineProposal()
             ):  # fmt: skip
                 return self.counterpart.answer(command)
             case EditConfig() | CopyStrategy() | RevertConfig():

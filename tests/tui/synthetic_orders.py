@@ -8,20 +8,17 @@ from decimal import Decimal
 from station.domain.clock import MINUTE, SECOND
 from station.link import (
     Ack,
-    CancelAll,
-    ClosePart,
+    Command,
     Data,
     DeclineProposal,
-    ModifyOrder,
     Orders,
     PlaceOrder,
     PreviewOrder,
     PreviewProposal,
+    PreviewReverse,
     ProposalRow,
     Proposals,
     Reply,
-    ReverseTrade,
-    TakeProposal,
     Ticket,
     WorkingOrder,
 )
@@ -120,21 +117,12 @@ class Counterpart:
         self.advises = False
         self.placed: dict[str, Ticket] = {}
 
-    def answer(
-        self,
-        command: PreviewOrder
-        | PlaceOrder
-        | ModifyOrder
-        | ClosePart
-        | ReverseTrade
-        | CancelAll
-        | PreviewProposal
-        | TakeProposal
-        | DeclineProposal,
-    ) -> Reply:
+    def answer(self, command: Command) -> Reply:
         match command:
             case PreviewProposal(qty=qty):
                 return Data(preview(Ticket("SPX", "BUY", qty, "C", "5940"), refused=self.refuses))
+            case PreviewReverse():
+                return Data(preview(Ticket("SPX", "BUY", 2, "P", "5940"), refused=self.refuses))
             case DeclineProposal(trade_id=trade_id):
                 return Ack(True, f"{trade_id} is declined: nothing is sent")
             case PreviewOrder(ticket=ticket):

@@ -16,6 +16,7 @@ from station.link import (
     CancelAll,
     CancelOrder,
     ClosePart,
+    CloseTrade,
     Command,
     Kill,
     LinkClient,
@@ -26,6 +27,7 @@ from station.link import (
     PlaceOrder,
     Positions,
     PreviewOrder,
+    PreviewReverse,
     Reply,
     ReverseTrade,
 )
@@ -57,7 +59,7 @@ async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> None:
 
 def orders(stage: Stage) -> list[Command]:
     """What was heard but for previews."""
-    return [command for command in stage.engine.heard if not isinstance(command, PreviewOrder)]
+    return [command for command in stage.engine.heard if not isinstance(command, PreviewOrder | PreviewReverse)]
 
 
 def ticket(stage: Stage) -> TicketDialog:
@@ -321,12 +323,24 @@ async def test_reversing_asks_and_enter_leaves_it() -> None:
         await press(stage, pilot, "enter")
         assert orders(stage) == [] and len(stage.app.screen_stack) == 1
         await press(stage, pilot, "V")
-        assert "about $830.00" in str(stage.app.screen.query(Static).first().render())
+        asked = str(stage.app.screen.query(Static).first().render())
+        assert "BUY 2 SPXW 5940P 0DTE: APPROVED by 28 rules" in asked and "About $830.00" in asked
         await press(stage, pilot, "y")
         sent = orders(stage)
         assert (
             len(sent) == 1 and isinstance(sent[0], ReverseTrade) and sent[0].trade_id == "T1" and sent[0].token
         )
+
+
+async def test_a_reverse_that_would_be_refused_says_so_first_and_offers_the_close_alone() -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.counterpart.refuses = True
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "p", "V")
+        asked = str(stage.app.screen.query(Static).first().render())
+        assert "daily_loss: the day has lost more than its limit" in asked
+        await press(stage, pilot, "y")
+        assert orders(stage) == [CloseTrade("T1", "screen")]
 
 
 async def test_a_working_order_is_modified_in_two_steps() -> None:

@@ -296,14 +296,15 @@ class _Single:
 
 
 class Quoter:
-    """The book of any contracts at any instant of the session; it keeps nothing but the marks, and of single
-    contracts what it worked out last."""
+    """The book of any contracts at any instant of the session; it keeps nothing but the marks, of single
+    contracts what it worked out last, and the last group that was asked for of each symbol."""
 
     def __init__(self, tape: Tape, calendar: Calendar) -> None:
         self._tape = tape
         self._calendar = calendar
         self._marks = _MARKS.setdefault(tape, {})
         self._single: dict[Contract, _Single] = {}
+        self._group: dict[str, Panel] = {}
 
     def marks(self, symbol: str) -> Marks:
         found = self._marks.get(symbol)
@@ -339,7 +340,9 @@ class Quoter:
         for symbol, group in groups.items():
             mark = self.marks(symbol).at(now_ns)
             if mark >= 0:
-                panel = self.panel(group)
+                panel = self._group.get(symbol)
+                if panel is None or panel.contracts != tuple(group):
+                    panel = self._group[symbol] = self.panel(group)
                 board = self.board(panel, symbol, mark)
                 found |= {contract: board.touch(row) for row, contract in enumerate(group)}
         return found

@@ -118,6 +118,8 @@ class Desk:
                 self._market.on_report(report)
                 for trade_id in self._held.get(report.quote.contract, ()):
                     self._guard().quote_moved(trade_id, report.quote)
+            case GreeksReport() | TickReport():
+                self._market.on_report(report)
             case LinkReport():
                 self._market.on_report(report)
                 self._link(report)

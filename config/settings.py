@@ -43,6 +43,8 @@ from config.sections import (
 )
 
 PREFIX: Final = "VIGIL_"
+NO_SETTINGS: Final = frozenset({"VIGIL_ASCII", "VIGIL_MOUSE", "VIGIL_FAULT"})
+"""What a screen asks of its terminal's environment, and the crash proofs of theirs."""
 STATION_FILE: Final = CONFIG_DIR / "station.toml"
 PROFILE_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,23}")
 ENV_FILE: Final = ROOT / ".env"
@@ -227,7 +229,7 @@ def _from_environment(environ: Mapping[str, str], origin: str) -> dict[str, Any]
     """`VIGIL_SECTION__KEY` as nested tables; JSON values are left to the model."""
     found: dict[str, Any] = {}
     for name in sorted(environ):
-        if not name.startswith(PREFIX):
+        if not name.startswith(PREFIX) or name in NO_SETTINGS:
             continue
         path = _field_path(name.removeprefix(PREFIX).split("__"))
         if len(path) < 2 or path[0] not in Settings.model_fields:

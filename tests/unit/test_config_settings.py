@@ -173,6 +173,11 @@ def test_a_misspelt_environment_name_is_refused_and_not_ignored(file: Path, name
     assert refusal(file, environ={name: "1"}).startswith(f"{name} in the environment is no setting")
 
 
+@pytest.mark.parametrize("name", ["VIGIL_ASCII", "VIGIL_MOUSE", "VIGIL_FAULT"])
+def test_what_a_terminal_says_of_itself_hinders_no_start(file: Path, name: str) -> None:
+    assert load_settings(file=file, environ={name: "1"}) == load_settings(file=file, environ={})
+
+
 def test_an_environment_of_its_own_overrides_the_file_alone(file: Path) -> None:
     file.write_text(
         "[risk]\ndaily_loss_usd = 400\nbeta = 1\n"

@@ -1,6 +1,7 @@
 """Session tables from the calendar libraries, and their cache on disk.
 
-Importing the libraries costs about half a second and much memory, so a start reads one small `.npz` instead.
+Importing the libraries costs about half a second and 80 MiB, so a start reads one small `.npz` instead; where
+there is none yet, a process of its own makes it.
 The file is named by the libraries' versions: an update builds a new one by itself.
 """
 
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -27,6 +30,8 @@ FIRST_DAY: Final = date(2000, 1, 1)
 LAST_DAY: Final = date(2031, 12, 31)
 _FORMAT: Final = 1
 _COLUMNS: Final = ("day", "open_ns", "close_ns", "early")
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_MAKE: Final = "import sys; from station.calendars.tables import make_cache; make_cache(sys.argv[1])"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,10 +60,28 @@ def load_tables(cache_dir: Path | None = None) -> Tables:
     cached = _read(path)
     if cached is not None:
         return cached
+    if "pandas" not in sys.modules:
+        with contextlib.suppress(OSError):
+            _make_beside(path)
+        cached = _read(path)
+        if cached is not None:
+            return cached
     tables = build_tables()
     with contextlib.suppress(OSError):
         _write(path, tables)
     return tables
+
+
+def _make_beside(path: Path) -> None:
+    """Have a process of its own ask the libraries: what they bring along ends with it."""
+    command = [sys.executable, "-c", _MAKE, str(path)]
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, cwd=_ROOT, check=False, stdin=quiet, stdout=quiet, stderr=quiet)
+
+
+def make_cache(path: str) -> None:
+    """Ask the libraries and keep what they say. Raises OSError for a directory that cannot be written."""
+    _write(Path(path), build_tables())
 
 
 def default_cache_dir() -> Path:

@@ -75,10 +75,10 @@ class Marks:
         first, stop = np.searchsorted(prints.at_ns, (tape.open_ns, tape.close_ns))
         rows = _chosen(prints, int(first), int(stop))
         at_ns = prints.at_ns[rows]
-        self.at_ns: list[int] = at_ns.tolist()
-        self.price: list[float] = prints.price[rows].tolist()
+        self.at_ns: Sequence[int] = at_ns.data
+        self.price: Sequence[float] = prints.price[rows].data
         ratio = volatility_ratio(symbol) if tape.kind == "paper" else 1.0
-        self.vol: list[float] = (ratio * tape.volatility(at_ns)).tolist() if len(rows) else []
+        self.vol: Sequence[float] = (ratio * tape.volatility(at_ns)).data if len(rows) else ()
 
     def at(self, now_ns: int) -> int:
         """Which mark holds at an instant, −1 before the first."""

@@ -89,7 +89,8 @@ class SimulatedRun:
         base, held = settings, pinned({"paper.seed": options.seed})
         try:
             settings = await with_stored(stores.config, base, held)
-            last_ns = await _newest_instant(stores)
+            # Time goes on from the newest instant on the station's own books, never from before it.
+            last_ns = await stores.lifecycle.newest_ns()
             day = options.day or await _next_day(stores, calendar, recorded, last_ns)
             seed = settings.paper.seed
             tape = _tape(recorded, seed, day, calendar, options)
@@ -232,13 +233,6 @@ def _halts(recorded: Recorded | None, settings: Settings, day: date) -> tuple[Fa
         return ()
     shares = [one.symbol for one in INSTRUMENTS.values() if one.sec_type is SecType.STOCK]
     return rare_halts(settings.paper.seed, day, shares, chance)
-
-
-async def _newest_instant(stores: Stores) -> int:
-    """The newest instant on the station's own books: time goes on from there, never from before it."""
-    snapshot = await stores.lifecycle.load(2**62)
-    signals = await stores.lifecycle.signals()
-    return max([snapshot.last_ns, *(signal.published_ns for signal in signals)])
 
 
 async def _next_day(stores: Stores, calendar: Calendar, recorded: Recorded | None, last_ns: int) -> date:

@@ -166,7 +166,7 @@ def _broker(
 
 async def _next_order_id(stores: Stores) -> int:
     """One above every order id ever stored (FAULTS 28)."""
-    return 1 + max((order.broker_id for order in await stores.lifecycle.orders()), default=0)
+    return 1 + await stores.lifecycle.last_broker_id()
 
 
 async def _clock(options: RunOptions, settings: Settings, calendar: Calendar) -> Clock:

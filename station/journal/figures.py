@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from heapq import merge
 from typing import Any, Final
 
 from station.domain.events import JournalEvent, TradeEvent
-from station.domain.orders import ZERO, Execution, Order
-from station.domain.signals import Signal
+from station.domain.orders import ZERO
 from station.domain.trade import Trade, TradeState, evolve
 from station.journal.shapes import Json, decimal_text
-from station.store import Logged
+from station.store import Logged, Walk
 from station.store.codec import canonical
 
 _ENDED: Final = frozenset({TradeState.CLOSED, TradeState.WEALTH_UPDATED})
@@ -77,37 +77,20 @@ def most_open(events: Iterable[Logged]) -> int:
     return most
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    at_ns: int
-    rank: int
-    seq: int
-    text: str
-
-    @property
-    def place(self) -> tuple[int, int, int]:
-        return self.at_ns, self.rank, self.seq
-
-
-def digest(
-    signals: Sequence[Signal],
-    events: Sequence[Logged],
-    orders: Sequence[Order],
-    fills: Sequence[Execution],
-) -> str:
+def digest(walk: Walk) -> str:
     """SHA-256 (hex) over signals, trade events, orders and fills: one canonical JSON line each, ordered by
     simulated time, then kind, then sequence. Events of the station itself, notes and tags are left out; nothing
     in a line comes from the host's clock (SPEC §23).
     """
-    lines = [
-        *_lines(0, "signal", ((s.published_ns, s) for s in sorted(signals, key=_signal_order))),
-        *_lines(1, "event", ((e.recorded.at_ns, _event_body(e)) for e in events if _trades(e))),
-        *_lines(2, "order", ((o.created_ns, o) for o in sorted(orders, key=_order_order))),
-        *_lines(3, "fill", ((f.at_ns, f) for f in sorted(fills, key=_fill_order))),
-    ]
+    kinds = (
+        _lines(0, "signal", ((s.published_ns, s) for s in walk.signals())),
+        _lines(1, "event", ((e.recorded.at_ns, _event_body(e)) for e in walk.events() if _trades(e))),
+        _lines(2, "order", ((o.created_ns, o) for o in walk.orders())),
+        _lines(3, "fill", ((f.at_ns, f) for f in walk.fills())),
+    )
     sha = hashlib.sha256()
-    for line in sorted(lines, key=lambda line: line.place):
-        sha.update(line.text.encode())
+    for _, _, _, text in merge(*kinds):
+        sha.update(text.encode())
         sha.update(b"\n")
     return sha.hexdigest()
 
@@ -116,26 +99,12 @@ def _trades(logged: Logged) -> bool:
     return bool(logged.recorded.trade_id) and not isinstance(logged.recorded.event, JournalEvent)
 
 
-def _lines(rank: int, kind: str, bodies: Iterable[tuple[int, Any]]) -> list[_Line]:
-    return [
-        _Line(at_ns, rank, n, canonical({"at_ns": at_ns, "body": body, "kind": kind, "seq": n}))
-        for n, (at_ns, body) in enumerate(bodies)
-    ]
+def _lines(rank: int, kind: str, bodies: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, int, int, str]]:
+    for n, (at_ns, body) in enumerate(bodies):
+        yield at_ns, rank, n, canonical({"at_ns": at_ns, "body": body, "kind": kind, "seq": n})
 
 
 def _event_body(logged: Logged) -> Json:
     recorded = logged.recorded
     event = recorded.event
     return {"trade_id": recorded.trade_id, "type": event.type, "v": event.v, "data": event}
-
-
-def _signal_order(signal: Signal) -> tuple[int, str]:
-    return signal.published_ns, signal.id
-
-
-def _order_order(order: Order) -> tuple[int, str]:
-    return order.created_ns, order.ref
-
-
-def _fill_order(fill: Execution) -> tuple[int, str]:
-    return fill.at_ns, fill.exec_id

@@ -73,18 +73,12 @@ class Journal:
     async def figures(self, since_ns: int = 0) -> Figures:
         """The numbers of all trades opened and signals published at or after `since_ns`."""
         trades = await self._reader.trades(TradeFilter(since_ns=since_ns))
-        wanted = {trade.id for trade in trades}
-        events = [e for e in await self._reader.events() if e.recorded.trade_id in wanted]
+        events = await self._reader.events_since(since_ns)
         return figures(len(await self._reader.signals(since_ns)), trades, events)
 
     async def digest(self) -> str:
         """The run's digest (SPEC §23), over everything this database holds."""
-        return digest(
-            await self._reader.signals(),
-            await self._reader.events(),
-            await self._reader.orders(),
-            await self._reader.fills(),
-        )
+        return await self._reader.walk(digest)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from station.store.config import ConfigRepository
 from station.store.ids import SequentialIds
 from station.store.lifecycle import LifecycleRepository, load_snapshot
 from station.store.opening import Stores, open_stores
-from station.store.reading import LifecycleReader, Logged, TradeFilter
+from station.store.reading import LifecycleReader, Logged, TradeFilter, Walk
 from station.store.rebuild import Rebuilt, ReplayReport, rebuild, replay_log
 from station.store.verification import Check, VerifyReport, verify
 from station.store.wealth import WealthReader, WealthRepository, WeekSummary
@@ -26,6 +26,7 @@ __all__ = [
     "Stores",
     "TradeFilter",
     "VerifyReport",
+    "Walk",
     "WealthReader",
     "WealthRepository",
     "WeekSummary",

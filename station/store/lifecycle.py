@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -90,8 +90,9 @@ class LifecycleRepository(LifecycleReader):
         return partial(_write, self._owner, entries, upserts), label
 
     async def load(self, since_ns: int) -> Snapshot:
-        """All that is not terminal and everything updated at or after `since_ns`, with every order and fill
-        of those trades, so that a correction finds what it corrects."""
+        """All that is not terminal and everything updated at or after `since_ns`, with every order, fill and
+        signal of those trades, so that a correction finds what it corrects; of other signals, those that were
+        still waiting then."""
         return await self._database.read(partial(load_snapshot, since_ns))
 
     async def record_day(self, day: DailyMetrics) -> None:
@@ -161,8 +162,8 @@ def load_snapshot(since_ns: int, connection: sqlite3.Connection) -> Snapshot:
     """What `LifecycleRepository.load` answers, over any connection to such a database."""
     since = {"since": since_ns}
 
-    def rows(sql: str) -> list[tuple[Any, ...]]:
-        return connection.execute(sql, since).fetchall()
+    def rows(sql: str) -> Iterator[tuple[Any, ...]]:
+        return connection.execute(sql, since)
 
     trades = rows(f"{TRADES.select} WHERE {_LIVE_TRADES} ORDER BY opened_ns, id")
     orders = rows(f"{ORDERS.select} WHERE {_LIVE_ORDERS} ORDER BY created_ns, order_ref")
@@ -171,8 +172,8 @@ def load_snapshot(since_ns: int, connection: sqlite3.Connection) -> Snapshot:
         "ORDER BY at_ns, exec_id"
     )
     signals = rows(
-        f"{SIGNALS.select} WHERE published_ns >= :since OR state NOT IN ({_ENDED_SIGNALS}) "
-        "ORDER BY published_ns, id"
+        f"{SIGNALS.select} WHERE trade_id IN ({_TRADE_IDS}) "
+        f"OR (state NOT IN ({_ENDED_SIGNALS}) AND valid_until_ns >= :since) ORDER BY published_ns, id"
     )
     marks = connection.execute("SELECT scanner, bar_start_ns FROM scanner_marks ORDER BY scanner").fetchall()
     controls = connection.execute("SELECT name, value FROM controls ORDER BY name").fetchall()

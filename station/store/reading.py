@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -52,6 +52,34 @@ class Logged:
     recorded: Recorded
 
 
+class Walk:
+    """The books from their beginning, row by row, each kind ordered by time."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def signals(self) -> Iterator[Signal]:
+        """By publication, then id."""
+        return map(SIGNALS.decode, self._rows(f"{SIGNALS.select} ORDER BY published_ns, id"))
+
+    def events(self) -> Iterator[Logged]:
+        """By time, then place on the log: what was spooled in an outage came to the log later than it was."""
+        one = "SELECT seq, at_ns, trade_id, type, v, data FROM trade_events WHERE seq = ?"
+        for place in self._rows("SELECT seq FROM trade_events ORDER BY at_ns, seq"):
+            yield logged(self._connection.execute(one, place).fetchone())
+
+    def orders(self) -> Iterator[Order]:
+        """By creation, then reference."""
+        return map(ORDERS.decode, self._rows(f"{ORDERS.select} ORDER BY created_ns, order_ref"))
+
+    def fills(self) -> Iterator[Execution]:
+        """By time, then id."""
+        return map(FILLS.decode, self._rows(f"{FILLS.select} ORDER BY at_ns, exec_id"))
+
+    def _rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        return iter(self._connection.execute(sql))
+
+
 class LifecycleReader:
     """Questions to the lifecycle database. Each raises as `Database.read` does; none returns less than
     the truth."""
@@ -65,6 +93,20 @@ class LifecycleReader:
         rows = await self._rows(f"{TRADES.select} {where}", values)
         return tuple(sorted(map(TRADES.decode, rows), key=lambda trade: (trade.opened_ns, trade.id)))
 
+    async def newest_ns(self) -> int:
+        """The newest instant that any row tells of, UTC ns; 0 on empty books."""
+        ((newest,),) = await self._rows(
+            "SELECT MAX(COALESCE((SELECT MAX(at_ns) FROM trade_events), 0), "
+            "COALESCE((SELECT MAX(published_ns) FROM signals), 0))",
+            (),
+        )
+        return int(newest)
+
+    async def last_broker_id(self) -> int:
+        """The highest id that any order ever had at the broker; 0 before the first."""
+        ((last,),) = await self._rows("SELECT COALESCE(MAX(broker_id), 0) FROM orders", ())
+        return int(last)
+
     async def trade(self, trade_id: str) -> Trade | None:
         rows = await self._rows(f"{TRADES.select} WHERE id = ?", (trade_id,))
         return TRADES.decode(rows[0]) if rows else None
@@ -77,6 +119,19 @@ class LifecycleReader:
             (after_seq, *values),
         )
         return tuple(logged(row) for row in rows)
+
+    async def events_since(self, since_ns: int) -> tuple[Logged, ...]:
+        """Events of every trade opened at or after `since_ns`, in the order of the log."""
+        rows = await self._rows(
+            "SELECT seq, at_ns, trade_id, type, v, data FROM trade_events "
+            "WHERE trade_id IN (SELECT id FROM trades WHERE opened_ns >= ?) ORDER BY seq",
+            (since_ns,),
+        )
+        return tuple(logged(row) for row in rows)
+
+    async def walk(self, work: Callable[[Walk], T]) -> T:
+        """What `work` makes of the books row by row, on the database's own thread: nothing is held at once."""
+        return await self._run(lambda connection: work(Walk(connection)))
 
     async def annotations(self, trade_id: str = "") -> tuple[Logged, ...]:
         """Notes and tags, of one trade where it is given, in the order of the log."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from io import StringIO
@@ -177,6 +178,18 @@ async def test_the_digest_follows_what_happened_and_nothing_else(tmp_path: Path)
     assert re.fullmatch("[0-9a-f]{64}", first)
     assert await digest_of(tmp_path, "b", flip=True) == first
     assert await digest_of(tmp_path, "c", price="10.05") != first
+
+
+async def test_the_digest_holds_a_line_at_a_time_however_long_the_books(stores: Stores) -> None:
+    signals = tuple(a_signal(f"S{n:05}", utc(15) + n) for n in range(2_000))
+    await stores.lifecycle.commit(Changes(signals=signals))
+    tracemalloc.start()
+    try:
+        await Journal(stores.lifecycle).digest()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 500_000, f"{peak} bytes for {len(signals)} signals"
 
 
 async def test_a_runtime_directory_is_read_while_its_engine_runs_and_after(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from station.clock import VirtualClock
-from station.domain.clock import SECOND
+from station.domain.clock import DAY, SECOND
 from station.domain.errors import BadInput, Refused
 from station.domain.events import Recorded, SignalAccepted
 from station.domain.instruments import Timeframe
@@ -48,6 +48,17 @@ async def test_what_was_committed_is_loaded_to_the_last_field(stores: Stores) ->
     assert snapshot.signals[0].warnings == ("thin", "late")
     assert snapshot.scanner_marks == {"SPX_V3_CALL": OPEN_NS}
     assert snapshot.last_ns == hand.now
+
+
+async def test_what_a_start_loads_does_not_grow_with_the_sessions_before_it(stores: Stores) -> None:
+    """Signals that nobody took stay as they were made: a start reads none but those of its own trades."""
+    for day in range(3):
+        at = OPEN_NS + day * DAY
+        old = tuple(a_signal(f"S{day}{n}", at) for n in range(9))
+        await stores.lifecycle.commit(Changes(signals=old))
+        loaded = await stores.lifecycle.load(at + DAY // 2)
+        assert (loaded.signals, loaded.trades, loaded.orders, loaded.executions) == ((), (), (), ())
+        assert await stores.lifecycle.newest_ns() == at
 
 
 async def test_a_load_leaves_out_what_ended_before_its_instant(stores: Stores) -> None:

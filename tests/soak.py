@@ -9,22 +9,26 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
 import signal
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from statistics import fmean
 
 from station.calendars import load_calendar
 from station.domain.instruments import Hours
-from tests.crash import in_child, judge, points_of
+from station.engine.faults import VARIABLE
+from tests.crash import judge, points_of
 from tests.lab import CACHE
 
 FIRST = date(2026, 10, 26)
 MEMORY_LIMIT_MIB = 250
+GROWTH_LIMIT_MIB = 4
 UNTIL = "16:01"
 
 
@@ -67,6 +71,30 @@ def agree(runtime: Path) -> list[str]:
     return wrong
 
 
+def lived(runtime: Path, *, seed: int, day: date, until: str, point: str | None) -> tuple[int, int]:
+    """One session by the command line, in a process of its own, killed at `point` where one is given. Returns
+    its wait status and its peak memory, MiB."""
+    words = [
+        sys.executable, "app.py", "run", "--broker", "paper", "--seed", str(seed), "--date", str(day),
+        "--until", until, "--speed", "max", "--runtime", str(runtime),
+    ]  # fmt: skip
+    said = (os.POSIX_SPAWN_OPEN, 1, runtime / "engine.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    around = {**os.environ, VARIABLE: point} if point else os.environ
+    child = os.posix_spawn(words[0], words, around, file_actions=[said])
+    _, status, used = os.wait4(child, 0)
+    return status, used.ru_maxrss // 1024
+
+
+def _points(seed: int) -> int:
+    return len(points_of(seed=seed, day=FIRST, until=UNTIL))
+
+
+def growth(peaks: Sequence[int]) -> float:
+    """How much more the last quarter of the sessions used than the first, on average, MiB."""
+    part = max(len(peaks) // 4, 1)
+    return fmean(peaks[-part:]) - fmean(peaks[:part])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=20)
@@ -75,20 +103,25 @@ def main() -> int:
     arguments = parser.parse_args()
     runtime = Path(tempfile.mkdtemp(prefix="vigil-soak-"))
     dice = random.Random(arguments.dice)
-    total = len(points_of(seed=arguments.seed, day=FIRST, until=UNTIL))
-    failures = 0
+    # In a process of its own: what it grows to would count as the memory of every session after it.
+    with ProcessPoolExecutor(1) as pool:
+        total = pool.submit(_points, arguments.seed).result()
+    failures, peaks = 0, list[int]()
     for day in days(arguments.sessions):
         point = f"*#{dice.randint(1, total)}"
-        status = in_child(runtime, seed=arguments.seed, day=day, until=UNTIL, point=point)
+        status, memory = lived(runtime, seed=arguments.seed, day=day, until=UNTIL, point=point)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         if killed:
-            status = in_child(runtime, seed=arguments.seed, day=day, until="16:02", point=None)
+            status, after = lived(runtime, seed=arguments.seed, day=day, until="16:02", point=None)
+            memory = max(memory, after)
+        peaks.append(memory)
         wrong = judge(runtime) + agree(runtime)
-        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
         failures += bool(wrong) or status != 0 or memory > MEMORY_LIMIT_MIB
         what = f"killed at {point}" if killed else f"{point} was past its end"
         print(f"{day} {what:28} status {status} peak {memory} MiB {wrong or 'agrees to the cent'}", flush=True)
-    print(f"{arguments.sessions} sessions, {failures} wrong, in {runtime}")
+    grown = growth(peaks)
+    failures += grown > GROWTH_LIMIT_MIB
+    print(f"{arguments.sessions} sessions, {failures} wrong, memory grew by {grown:.1f} MiB, in {runtime}")
     return 1 if failures else 0
 
 

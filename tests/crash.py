@@ -27,7 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import load_settings
-from station.calendars import at_et
+from station.brokers.paper import generated_tape
+from station.brokers.paper.quotes import Quoter
+from station.brokers.paper.universe import CORE
+from station.calendars import at_et, load_calendar
 from station.clock import LockstepLoop
 from station.domain.clock import SECOND
 from station.domain.ports import WealthState
@@ -143,6 +146,7 @@ def in_child(
     runtime: Path, *, seed: int, day: date, until: str, point: str | None, scene: Scene | None = None
 ) -> int:
     """The same in a forked child, killed at `point` where one is given. Returns the child's wait status."""
+    _market(seed, day)
     child = os.fork()
     if child == 0:
         code = 70
@@ -156,6 +160,16 @@ def in_child(
         finally:
             os._exit(code)
     return os.waitpid(child, 0)[1]
+
+
+def _market(seed: int, day: date) -> None:
+    """Make the session's market before the fork, so that no child makes it again."""
+    calendar = load_calendar(CACHE)
+    tape = generated_tape(seed, day, calendar, CACHE)
+    quoter = Quoter(tape, calendar)
+    for symbol in CORE:
+        tape.ticks(symbol)
+        quoter.marks(symbol)
 
 
 def points_of(*, seed: int, day: date, until: str, scene: Scene | None = None) -> list[str]:

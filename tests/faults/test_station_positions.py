@@ -80,6 +80,8 @@ HOLD: Mapping[str, Any] = {
 }  # fmt: skip
 KEEP: Mapping[str, Any] = {"target_pct": "900", "shield": "none"}
 """Nothing but the end of the day takes a position out."""
+LATE_SEED = 4
+"""Opens SPX and SPY where a session begins at 15:00."""
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,7 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     runtime = tmp_path_factory.mktemp("late")
 
     async def session() -> list[str]:
-        async with Stage(runtime, settings=HOLD, strategy=KEEP) as stage:
+        async with Stage(runtime, settings=HOLD, strategy=KEEP, seed=LATE_SEED, start="15:00") as stage:
             await stage.until("15:54:00")
             return [trade.id for trade in stage.trades() if trade.open_qty > 0]
 
@@ -119,7 +121,7 @@ def test_fault_38_expired_while_the_station_was_away_the_same_day(
     runtime, held = copied(late[0], tmp_path), late[1]
 
     async def later() -> None:
-        stage = Stage(runtime, settings=HOLD)
+        stage = Stage(runtime, settings=HOLD, seed=LATE_SEED)
         stage.options = replace(stage.options, away_s=365)
         async with stage:
             await stage.until_true(lambda: all(map(stage.is_over, held)), limit_s=60)
@@ -134,7 +136,7 @@ def test_fault_38_expired_contract_the_next_day(late: tuple[Path, list[str]], tm
     runtime, held = copied(late[0], tmp_path), late[1]
 
     async def tomorrow() -> None:
-        async with Stage(runtime, settings=HOLD, day=date(2026, 11, 19)) as stage:
+        async with Stage(runtime, settings=HOLD, seed=LATE_SEED, day=date(2026, 11, 19)) as stage:
             await stage.until_true(lambda: all(map(stage.is_over, held)), limit_s=60)
             assert_settled(stage, held)
             assert not stage.rooms.controls.controls.kill.on
@@ -154,7 +156,7 @@ def test_fault_38_link_lost_at_the_market_out(
     async def session() -> None:
         at_ns = at_et(DAY, "15:55:00") + int(Decimal(after_s) * SECOND)
         lost = [Fault("disconnect", at_ns=at_ns, seconds=330)]
-        async with Stage(runtime, settings=HOLD, faults=lost) as stage:
+        async with Stage(runtime, settings=HOLD, seed=LATE_SEED, faults=lost) as stage:
             await stage.until("16:00:24")
             assert not any(stage.trade(trade_id).settled for trade_id in held)
             await stage.until("16:00:55")

@@ -107,6 +107,17 @@ class Action:
     fixed: bool = False
     listed: bool = True
 
+    @property
+    def commands(self) -> bool:
+        """It tells the engine what to do, which an observer may not. The kill key is the engine's to judge."""
+        return not self.fixed and (self.group in (PROTECT, DEAL) or self.name == "reconcile")
+
+    def why_not(self, app: FloorApp) -> str:
+        """Why it is not done now, in a line; empty where it is."""
+        if self.commands and app.read_only:
+            return f"this screen is attached read-only: {self.label} is for a screen that trades"
+        return self.guard(app)
+
     def binding(self) -> Binding:
         """The kill key has no id, so that no keymap can move it, and priority, so that nothing can hide it."""
         run = f"act('{self.name}')"

@@ -102,7 +102,7 @@ class FloorApp(App[str], inherit_bindings=False):
             yield from floor_panes(self.aim, plain=plain)
         yield Pages(ascii_only=plain)
         yield NoticeLine(id="notice", ascii_only=plain)
-        yield KeyLine(id="keys", shown=self.shown_key, ascii_only=plain)
+        yield KeyLine(id="keys", shown=self.shown_key, offers=self.offers, ascii_only=plain)
 
     async def on_mount(self) -> None:
         await self.link.open()
@@ -385,7 +385,7 @@ class FloorApp(App[str], inherit_bindings=False):
     def action_act(self, name: str) -> None:
         """Perform an action of the table, or say why not."""
         action = BY_NAME[name]
-        why = action.guard(self)
+        why = action.why_not(self)
         if why:
             self.tell(why, "warn")
         else:
@@ -403,6 +403,10 @@ class FloorApp(App[str], inherit_bindings=False):
         """The key the user presses for it, after remapping."""
         keys = self._keys.get(action.name, action.keys)
         return action.shown if keys == action.keys else spoken(keys)
+
+    def offers(self, action: Action) -> bool:
+        """Whether it makes sense to name it to this trader."""
+        return not (self.read_only and action.commands)
 
     def perf(self) -> int:
         return self._clock.perf()

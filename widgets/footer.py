@@ -33,8 +33,11 @@ class NoticeLine(LineCanvas):
 class KeyLine(LineCanvas):
     """The keys that matter, the kill key first."""
 
-    def __init__(self, *, id: str, shown: Callable[[Action], str], ascii_only: bool) -> None:
+    def __init__(
+        self, *, id: str, shown: Callable[[Action], str], offers: Callable[[Action], bool], ascii_only: bool
+    ) -> None:
         super().__init__(id=id, ascii_only=ascii_only)
+        self._offers = offers
         self._shown = shown
         self._own: tuple[tuple[str, str], ...] = ()
 
@@ -45,7 +48,9 @@ class KeyLine(LineCanvas):
 
     def on_resize(self) -> None:
         width = self.size.width
-        self.show([_own_keys(width, self._own, self._shown) if self._own else _keys(width, self._shown)])
+        self.show(
+            [_own_keys(width, self._own, self._shown) if self._own else _keys(width, self._shown, self._offers)]
+        )
 
 
 def _kill() -> Line:
@@ -59,12 +64,12 @@ def _own_keys(width: int, own: tuple[tuple[str, str], ...], shown: Callable[[Act
     return ink.packed(_kill(), hints, width)
 
 
-def _keys(width: int, shown: Callable[[Action], str]) -> Line:
+def _keys(width: int, shown: Callable[[Action], str], offers: Callable[[Action], bool]) -> Line:
     kill = _kill()
     hints: list[Line] = [
         ((f"  {shown(action)} ", ink.KEY), (action.label, ink.DIM))
         for action in ACTIONS
-        if action.footer and not action.fixed
+        if action.footer and not action.fixed and offers(action)
     ]
     hints += [
         (("  1-9 ", ink.KEY), ("timeframe", ink.DIM)), (("  tab ", ink.KEY), ("pane", ink.DIM)),

@@ -20,18 +20,21 @@ class ActionProvider(Provider):
     """Every action by its name."""
 
     async def discover(self) -> Hits:
-        for action in (*(one for one in ACTIONS if one.group != PROTECT), *PROTECTIVE):
+        for action in filter(self._offers, (*(one for one in ACTIONS if one.group != PROTECT), *PROTECTIVE)):
             yield DiscoveryHit(_title(action), lambda one=action: self._perform(one), help=action.help)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for action in ACTIONS:
+        for action in filter(self._offers, ACTIONS):
             title = _title(action)
             score = matcher.match(f"{title} {action.help}")
             if score > 0:
                 yield Hit(
                     score, matcher.highlight(title), lambda one=action: self._perform(one), help=action.help
                 )
+
+    def _offers(self, action: Action) -> bool:
+        return cast("FloorApp", self.app).offers(action)
 
     def _perform(self, action: Action) -> None:
         cast("FloorApp", self.app).action_act(action.name)

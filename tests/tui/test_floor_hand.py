@@ -147,6 +147,15 @@ async def test_a_read_only_screen_says_so_and_kills_nothing() -> None:
         await opened(stage, pilot, "f12")
         assert stage.engine.heard == []
         assert "READ-ONLY" in stage.line("header") and "REFUSED" in stage.line("notice")
+        assert "flatten" not in stage.line("keys") and "zoom" in stage.line("keys")
+        stage.clock.advance(1)
+        await pilot.press("escape")
+        for key in "bs:xXcC-gMVPr":
+            await opened(stage, pilot, {":": "colon", "-": "minus"}.get(key, key))
+            assert "attached read-only" in stage.line("notice"), key
+            assert len(stage.app.screen_stack) == 1, key
+            stage.app.tell("")
+        assert stage.engine.heard == []
 
 
 async def test_release_takes_the_whole_word() -> None:

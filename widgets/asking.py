@@ -1,4 +1,4 @@
-"""One line of words asked for: a filter, a note, a tag."""
+"""One line of words asked for: a filter, a note, a tag; or one word, to mean what is asked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.widgets import Input, Static
 from widgets.dialogs import Dialog
 from widgets.lineinput import LineInput
 
+_AMBER = "#e2ae4a"
 _RED = "#ff7b72"
 _DIM = "#76838f"
 
@@ -47,3 +48,33 @@ class LineDialog(Dialog[str]):
             self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
         else:
             self.dismiss(event.value)
+
+
+class WordDialog(Dialog[str]):
+    """Says what is about to be done, and does it only for the whole word: enter alone never does."""
+
+    def __init__(self, perf: Callable[[], int], title: str, said: str, word: str) -> None:
+        super().__init__(perf)
+        self._title, self._said, self._word = title, said, word
+
+    def inside(self) -> ComposeResult:
+        yield Static(
+            Text.assemble(
+                f"{self._said}\n\nType ", (self._word, f"bold {_AMBER}"), " and press Enter; Esc leaves it."
+            )
+        )
+        yield LineInput(id="word")
+        yield Static("", id="wrong")
+
+    def on_mount(self) -> None:
+        self.query_one("#box").border_title = self._title
+        self.query_one("#word", Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.value == self._word:
+            self.dismiss(event.value)
+            return
+        wrong = f"{event.value!r} is not {self._word}: nothing is done"
+        self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
+        self.query_one("#word", Input).clear()

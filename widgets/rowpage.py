@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar, Final
 
+import msgspec
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,6 +14,7 @@ from textual.widgets import Input, Static
 from station.link import Ack, Command, EditConfig, LinkDown, Query, RevertConfig
 from station.link.screens import Change, FieldLine, RowStory, VersionLine
 from widgets import ink, words
+from widgets.asking import WordDialog
 from widgets.columns import Column, Table
 from widgets.dialogs import Dialog
 from widgets.ink import Line
@@ -22,6 +24,8 @@ from widgets.pane import Block, Content
 from widgets.scene import Scene
 
 BY: Final = "screen"
+LOOSENS: Final = "LOOSENS"
+LOOSEN_WORD: Final = "LOOSEN"
 FLAG: Final = "on or off"
 Sender = Callable[[str], Awaitable[str]]
 """Sends what was typed; what is wrong with it, empty when it was taken."""
@@ -87,11 +91,23 @@ class EditPage(Page):
             reply = await self.floor.link.ask(command)
         except LinkDown as fault:
             return self._refused(f"NO ANSWER, {fault}. It may not have happened.")
+        if isinstance(reply, Ack) and reply.code == LOOSENS and isinstance(command, EditConfig | RevertConfig):
+            self.call_later(self._ask_word, command, reply.text)
+            return ""
         if isinstance(reply, Ack) and not reply.ok:
             return self._refused(reply.text)
         self.floor.tell(reply.text if isinstance(reply, Ack) else "done", "good")
         self.again()
         return ""
+
+    def _ask_word(self, command: EditConfig | RevertConfig, said: str) -> None:
+        """Once the dialog of the value is gone: what was refused for the lack of a word is sent with it."""
+
+        def answered(word: str | None) -> None:
+            if word is not None:
+                self.send_soon(msgspec.structs.replace(command, word=word))
+
+        self.app.push_screen(WordDialog(self.floor.perf, "LOOSEN A LIMIT", said, LOOSEN_WORD), answered)
 
     def _refused(self, text: str) -> str:
         self.floor.tell(text, "bad")

@@ -19,8 +19,9 @@ from station.domain.specs_parse import (
     parse_strategy,
     spec_row,
 )
-from station.engine.desired import SCANNER, STRATEGY, SWITCH
+from station.engine.desired import SCANNER, STRATEGY, SWITCH, shipped_rows
 from station.engine.engine import Engine
+from station.engine.loosening import field_changes, require_word
 from station.engine.tuning import SETTING
 from station.link.messages import Ack, CopyStrategy, EditConfig, RevertConfig
 from station.link.screens import FieldLine
@@ -123,7 +124,7 @@ async def edit_config(engine: Engine, command: EditConfig | CopyStrategy | Rever
     elif isinstance(command, RevertConfig):
         line = await _revert(engine, command, by)
     elif command.kind == SETTING:
-        line = await engine.settings.edit(command.key, command.value, command.version, by)
+        line = await engine.settings.edit(command.key, command.value, command.version, by, command.word)
     else:
         line = await _edit(engine, command, by)
     await engine.rooms.desk.alert("info", f"{line} (by {by})")
@@ -138,10 +139,25 @@ async def _edit(engine: Engine, command: EditConfig, by: str) -> str:
         raise BadInput(f"{kind} {key} has no field {name!r}: use one of {', '.join(_FIELDS[kind])}")
     name = "on" if kind == SWITCH else name
     before = written(body.get(name))
+    stood = dict(body)
     _set(body, name, typed(known.kind, command.value))
+    _mean_it(engine, kind, stood, body, command.word)
     await engine.desired.edit(kind, key, _text(body), command.version, by)
     what = key if kind == SWITCH else f"{key} {name}"
     return f"{kind} {what}: {before or '(default)'} → {written(body.get(name)) or '(default)'}"
+
+
+def _mean_it(engine: Engine, kind: str, stood: Mapping[str, Any], body: Mapping[str, Any], word: str) -> None:
+    """Raises Refused for a strategy's limit that is loosened in live trading without the word for it."""
+    if kind != STRATEGY:
+        return
+    before, after = spec_row(parse_strategy(stood)), spec_row(parse_strategy(body))
+    loosened = field_changes(before, after)
+    if loosened:
+        environment = engine.outside.settings.station.environment
+        name = loosened[0]
+        what = f"strategy {before['strategy_id']} {name}: {before[name]} → {after[name]}"
+        require_word(environment, what, word)
 
 
 def _set(body: dict[str, Any], name: str, value: Any) -> None:
@@ -165,8 +181,10 @@ async def _copy(engine: Engine, command: CopyStrategy, by: str) -> str:
 
 async def _revert(engine: Engine, command: RevertConfig, by: str) -> str:
     if command.kind == SETTING:
-        return await engine.settings.revert(command.key, command.version, by)
-    await _body(engine, command.kind, command.key)
+        return await engine.settings.revert(command.key, command.version, by, command.word)
+    stood = await _body(engine, command.kind, command.key)
+    shipped = (body for *row, body in shipped_rows() if row == [command.kind, command.key])
+    _mean_it(engine, command.kind, stood, json.loads(next(shipped, "{}")) or stood, command.word)
     await engine.desired.revert(command.kind, command.key, command.version, by)
     return f"{command.kind} {command.key}: the shipped default again"
 

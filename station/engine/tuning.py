@@ -17,6 +17,7 @@ from config.settings import Settings, origins, with_changes
 from station.domain.errors import BadInput, Refused
 from station.domain.specs import ConfigRow
 from station.engine import mapping
+from station.engine.loosening import loosens, require_word
 from station.risk import Limits
 from station.store import ConfigRepository
 
@@ -82,7 +83,7 @@ class SettingsDesk:
         self.held = held
         self._apply = apply
 
-    async def edit(self, key: str, text: str, version: int, by: str) -> str:
+    async def edit(self, key: str, text: str, version: int, by: str, word: str = "") -> str:
         """Set one; returns the line that says what it was and is. Raises Refused: the old value stays."""
         row = next((row for row in described() if row.key == key), None)
         if row is None:
@@ -93,9 +94,10 @@ class SettingsDesk:
             after = with_changes(self.base, await self._values() | {key: value}, "this edit")
         except ConfigError as bad:
             raise Refused("CONFIG_INVALID", f"{bad}; the old value stays") from None
+        self._mean_it(key, after, word)
         return await self._store(key, value, after, version, by, live=row.live)
 
-    async def revert(self, key: str, version: int, by: str) -> str:
+    async def revert(self, key: str, version: int, by: str, word: str = "") -> str:
         """Back to what the file says."""
         row = next((row for row in described() if row.key == key), None)
         if row is None or version == 0:
@@ -106,6 +108,7 @@ class SettingsDesk:
             after = with_changes(self.base, values)
         except ConfigError as bad:
             raise Refused("CONFIG_INVALID", f"{bad}; the old value stays") from None
+        self._mean_it(key, after, word)
         return await self._store(key, None, after, version, by, live=row.live)
 
     async def _store(
@@ -118,6 +121,12 @@ class SettingsDesk:
             self._apply(after)
         was, now = value_text(value_of(before, key)), value_text(value_of(after, key))
         return f"{key}: {was} → {now}{'' if live else ', in force at the next start'}"
+
+    def _mean_it(self, key: str, after: Settings, word: str) -> None:
+        was, now = value_of(self.value, key), value_of(after, key)
+        if loosens(key, was, now):
+            what = f"{key}: {value_text(was)} → {value_text(now)}"
+            require_word(self.value.station.environment, what, word)
 
     def _may_edit(self, key: str, *, editable: bool) -> None:
         if not editable:

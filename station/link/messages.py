@@ -236,7 +236,9 @@ class TagTrade(Wire, frozen=True):
 
 class EditConfig(Wire, frozen=True):
     """Change one field of a configuration row as last read at `version` (0: it was never stored). `kind` is
-    setting, scanner, strategy or switch, `key` its name; settings and switches have no field."""
+    setting, scanner, strategy or switch, `key` its name; settings and switches have no field. `word` is what
+    was typed to mean it, where that is needed: a limit loosened in live trading is refused as LOOSENS without
+    it."""
 
     kind: str
     key: str
@@ -244,6 +246,7 @@ class EditConfig(Wire, frozen=True):
     version: int
     field: str = ""
     by: str = ""
+    word: str = ""
 
 
 class CopyStrategy(Wire, frozen=True):
@@ -255,12 +258,13 @@ class CopyStrategy(Wire, frozen=True):
 
 
 class RevertConfig(Wire, frozen=True):
-    """Give a row its shipped default back, so that it follows the defaults again."""
+    """Give a row its shipped default back, so that it follows the defaults again. `word` as in EditConfig."""
 
     kind: str
     key: str
     version: int
     by: str = ""
+    word: str = ""
 
 
 class Query(Wire, frozen=True):

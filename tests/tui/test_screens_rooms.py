@@ -25,6 +25,7 @@ from station.link import (
 )
 from tests.tui import synthetic
 from tests.tui.stage import Stage, press, typed
+from widgets.asking import WordDialog
 from widgets.dialogs import KillDialog
 from widgets.page import PagePane
 from widgets.risk import _columns_kept  # pyright: ignore[reportPrivateUsage]
@@ -355,6 +356,22 @@ async def test_space_turns_a_setting_and_sections_are_stepped_through() -> None:
     async with stage.app.run_test(size=LARGE) as pilot:
         await press(stage, pilot, "f7", "N", "N", "down", "down", "space")
         assert edits(stage) == [EditConfig("setting", "risk.one_per_instrument", "off", 0, by="screen")]
+
+
+async def test_a_limit_loosened_in_live_trading_is_meant_by_a_typed_word() -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.edits = [Ack(False, "it loosens a limit, and this is LIVE", "LOOSENS")]
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "f7", "N", "N", "down", "down", "space")
+        assert isinstance(stage.app.screen, WordDialog)
+        await typed(stage, pilot, "")
+        await typed(stage, pilot, "yes")
+        assert len(edits(stage)) == 1
+        await typed(stage, pilot, "LOOSEN")
+        assert len(stage.app.screen_stack) == 1
+        assert edits(stage)[-1] == EditConfig(
+            "setting", "risk.one_per_instrument", "off", 0, by="screen", word="LOOSEN"
+        )
 
 
 # --- everywhere ----------------------------------------------------------------------------------------

@@ -27,10 +27,14 @@ class MarketLimits:
             limit = self.skew_block_ms if beyond else self.skew_alarm_ms
             entries = "entries are blocked" if beyond else "entries go on"
             return {"skew": f"{_ahead(skew)} (limit {limit:g} ms): {entries}, set the host's clock"}
+        # Judged every second; where not even the slowest is late, the percentile need not be worked out.
+        slowest = latency.slowest_ms()
+        if latency.samples < SAMPLES_NEEDED or slowest is None or slowest <= self.latency_p95_ms:
+            return {}
         late = latency.percentile(0.95)
-        if latency.samples >= SAMPLES_NEEDED and late is not None and late > self.latency_p95_ms:
-            return {"latency": f"market data is {late:.0f} ms late at p95 (limit {self.latency_p95_ms:g} ms)"}
-        return {}
+        if late is None or late <= self.latency_p95_ms:
+            return {}
+        return {"latency": f"market data is {late:.0f} ms late at p95 (limit {self.latency_p95_ms:g} ms)"}
 
     def blocking(self, latency: Latency) -> str:
         """Why no entry may be made, empty where one may."""

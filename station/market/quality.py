@@ -184,6 +184,10 @@ class Latency:
         """Our clock's lead over the venue's, ms, the quickest message's way in it; None without samples."""
         return min(self._delays) if self._delays else None
 
+    def slowest_ms(self) -> float | None:
+        """The longest delay, ms; None without samples."""
+        return max(self._delays) if self._delays else None
+
     def percentile(self, share: float) -> float | None:
         """The delay that `share` of the samples stay under, ms; None without samples."""
         if not self._delays:

@@ -19,6 +19,7 @@ from station.engine.bench.screen import attached, beside_a_screen, starts
 from station.engine.bench.station import paper_drill
 from station.engine.bench.wire import FAST, emulator, over_the_wire, replaces
 from tests.lab import CACHE
+from tests.sessions import link_cache
 
 
 def run(work: Callable[[], Awaitable[Sequence[Figure]]], *, lockstep: bool = False) -> Sequence[Figure]:
@@ -45,6 +46,8 @@ def test_the_desk_and_the_scanners_in_process(tmp_path: Path) -> None:
 
 
 def test_a_replace_over_the_wire(tmp_path: Path) -> None:
+    link_cache(tmp_path)
+
     async def work() -> list[Figure]:
         async with emulator(tmp_path, FAST) as port:
             return [await replaces(port, CACHE, 2)]
@@ -61,6 +64,7 @@ def test_what_the_wired_station_is_put_through_on_a_station_that_starts_faster(t
 
 
 def test_an_engine_beside_a_screen(tmp_path: Path) -> None:
+    link_cache(tmp_path)
     found = run(lambda: beside_a_screen(tmp_path, 4, 1.0, "x1", ends=("killed -9", "stalled")))
     assert_finite(found, "engine loop lag", "added by a screen killed", "added by a screen stalled")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.sessions import paper
+from tests.sessions import link_cache, paper
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -131,6 +131,7 @@ def test_scan_answers_every_firing_over_a_file(shared_data: Path) -> None:
 
 
 def test_doctor_answers(tmp_path: Path) -> None:
+    link_cache(tmp_path)
     found = document("doctor", "--runtime", str(tmp_path))
     assert found["ok"] is True
 
@@ -164,6 +165,7 @@ def test_bad_usage_exits_two_with_one_line(words: tuple[str, ...], parts: tuple[
 
 
 def test_a_day_without_a_session_is_refused(tmp_path: Path) -> None:
+    link_cache(tmp_path)
     refused(vigil("run", "--date", "2026-11-26", "--runtime", str(tmp_path)), 2, "2026-11-26", "--date")
 
 

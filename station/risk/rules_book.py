@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from operator import is_
 from typing import Final
 
 from station.domain.market import Greeks
@@ -107,16 +108,17 @@ def leverage(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
 
 
 _Book = tuple[Weights, Weights] | None
-_latest: tuple[Proposal, RiskView, Limits, _Book] | None = None
+_latest: tuple[tuple[object, ...], _Book] = (None, None, None), None
 
 
 def _before_and_after(proposal: Proposal, view: RiskView, limits: Limits) -> _Book:
     """The book's weights without and with the order; None where the order's greeks are not known. Three rules
     ask in turn about the very same order, and an order waits for the answer."""
     global _latest
-    if _latest is None or not (_latest[0] is proposal and _latest[1] is view and _latest[2] is limits):
-        _latest = proposal, view, limits, _weighed(proposal, view, limits)
-    return _latest[3]
+    asked = proposal, view, limits
+    if not all(map(is_, _latest[0], asked)):
+        _latest = asked, _weighed(*asked)
+    return _latest[1]
 
 
 def _weighed(proposal: Proposal, view: RiskView, limits: Limits) -> _Book:

@@ -11,10 +11,12 @@ import pytest
 
 from station.domain.instruments import INSTRUMENTS, underlying_contract
 from station.domain.orders import Action
-from station.risk import Finding, Limits, Proposal, RiskView, preflight
+from station.risk import EquityFacts, Finding, Limits, Proposal, RiskView, preflight
+from station.risk.rules_book import delta
 from tests.unit.risk_cases import controls, greeks, held, proposal, quote, view
 
 LIMITS = Limits()
+TWICE = Limits(equities=(("SPX", EquityFacts("broad", 2.0)),))
 
 
 def finding(rule: str, the_view: RiskView | None = None, the_proposal: Proposal | None = None) -> Finding:
@@ -87,3 +89,19 @@ def test_a_sound_view_is_sound_in_every_kind_of_account() -> None:
     for kind in ("margin", "cash"):
         limits = replace(LIMITS, account_kind=kind)
         assert preflight(proposal(), view(settled_cash=Decimal(5000)), limits).approved
+
+
+def test_the_weights_of_an_order_are_those_of_the_view_and_the_limits_that_were_asked_about() -> None:
+    """Three rules in turn ask about one order; nothing of another order, view or limits answers them."""
+    order, here = proposal(), view(index_level=5_912.0, spot=5_912.0)
+    other_order, elsewhere = proposal("1"), view(index_level=5_912.0, spot=2_956.0)
+    asked = [
+        (order, here, LIMITS),
+        (order, here, TWICE),
+        (order, elsewhere, TWICE),
+        (other_order, elsewhere, TWICE),
+    ]
+    assert [delta(*each).value for each in (*asked, *reversed(asked))] == [
+        "+0.0 to +90.0", "+0.0 to +180.0", "+0.0 to +90.0", "+0.0 to +30.0",
+        "+0.0 to +30.0", "+0.0 to +90.0", "+0.0 to +180.0", "+0.0 to +90.0",
+    ]  # fmt: skip

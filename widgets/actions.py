@@ -63,6 +63,11 @@ def _kill_is_on(app: FloorApp) -> str:
     return "" if app.killed else "the kill switch is off"
 
 
+def _some_locked(app: FloorApp) -> str:
+    known = app.link.view.floor.header
+    return "" if known is not None and known.quarantined else "no symbol is quarantined"
+
+
 def _close(app: FloorApp) -> None:
     if app.picked_position is not None:
         app.hand.close(app.picked_position)
@@ -229,6 +234,8 @@ _PROTECTIVE: Final = (
            PROTECT, lambda app: app.hand.choose_gate()),
     Action("release", "R", "R", "release kill", "Release the kill switch with a typed word.",
            PROTECT, lambda app: app.hand.release_kill(), _kill_is_on, footer=False),
+    Action("lift", "Q", "Q", "lift quarantine", "Free a quarantined symbol for entries, with a typed word.",
+           PROTECT, lambda app: app.hand.lift_quarantine(), _some_locked, footer=False),
 )  # fmt: skip
 _DEALING: Final = (
     Action("buy", "b", "b", "buy", "Ticket to buy: of the chain's option, a position's, or a firing's.",
@@ -277,6 +284,8 @@ _TURNING: Final = (
 _STATION: Final = (
     Action("reconcile", "r", "r", "reconcile", "Compare our books with the broker's, now.",
            STATION, lambda app: app.hand.reconcile(), footer=False),
+    Action("profiles", "i", "i", "accounts", "The paper accounts (profiles) side by side.",
+           STATION, lambda app: app.hand.show_profiles(), footer=False),
     Action("copy", "ctrl+y", "ctrl+y", "copy", "Copy the pane in focus: to the clipboard and a file.",
            STATION, lambda app: app.manner.copy(), footer=False),
     Action("options", "O", "O", "options", "This screen: theme, bells, banners, slow link, order of screens.",

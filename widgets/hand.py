@@ -14,14 +14,25 @@ from station.link import (
     Gate,
     Kill,
     KillRelease,
+    LiftQuarantine,
     LinkDown,
     LinkState,
     PositionRow,
+    Query,
     Reconcile,
     Reply,
     Stop,
 )
-from widgets.dialogs import Dialog, GateDialog, HelpDialog, KillDialog, QuitDialog, ReleaseDialog, SymbolDialog
+from widgets.dialogs import (
+    RELEASE_WORD,
+    Dialog,
+    GateDialog,
+    HelpDialog,
+    KillDialog,
+    QuitDialog,
+    ReleaseDialog,
+    SymbolDialog,
+)
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
@@ -105,6 +116,19 @@ class Hand:
         dialog = ReleaseDialog(self._app.perf, known.kill_reason if known else "")
         self._ask(dialog, lambda word: self.send(KillRelease(word, BY), "releasing the kill switch"))
 
+    def lift_quarantine(self) -> None:
+        from widgets.station_dialogs import lift_dialog, symbol_of
+
+        known = self._app.link.view.floor.header
+
+        def answered(line: str | None) -> None:
+            if line is not None:
+                symbol = symbol_of(line)
+                self.send(LiftQuarantine(symbol, RELEASE_WORD, BY), f"lifting the quarantine of {symbol}")
+
+        locked = known.quarantined if known is not None else ()
+        self._app.push_screen(lift_dialog(self._app.perf, locked), answered)
+
     # --- protection --------------------------------------------------------------------------------
 
     def flatten(self) -> None:
@@ -132,6 +156,22 @@ class Hand:
         if page is not None:
             name, own = page.TITLE.lower(), page.HELP
         self._app.push_screen(HelpDialog(self._app.perf, self._app.shown_key, name, own))
+
+    def show_profiles(self) -> None:
+        self._work(self._show_profiles(), "profiles")
+
+    async def _show_profiles(self) -> None:
+        from widgets.station_dialogs import ProfilesDialog
+
+        try:
+            reply = await self._app.link.ask(Query("profiles"))
+        except LinkDown as fault:
+            self._app.tell(f"accounts: {fault}", "bad")
+            return
+        if isinstance(reply, Ack):
+            self._app.tell(f"accounts: {reply.text}", "bad")
+        else:
+            self._app.push_screen(ProfilesDialog(self._app.perf, reply.json))
 
     def choose_symbol(self) -> None:
         dialog = SymbolDialog(self._app.perf, self._app.symbols)

@@ -111,6 +111,7 @@ def _details(header: Header, scene: Scene) -> list[Line]:
     texts = (
         (f"{header.open_trades} open {header.working_orders} working", ink.TEXT),
         (_proposed(scene), ink.WARN),
+        (f"LOCKED {' '.join(name for name, _ in header.quarantined)}" if header.quarantined else "", ink.ALARM),
         (header.note, ink.WARN),
         ("SLOW LINK" if scene.slow_link else "", ink.WARN),
         (broker, ink.DIM if header.broker_up else ink.ALARM),

@@ -185,6 +185,7 @@ class FloorView:
             open_trades=sum(trade.open_qty != 0 for trade in rooms.ledger.open_trades()),
             working_orders=len(rooms.ledger.book.working()),
             note=self._note(),
+            quarantined=controls.quarantined,
         )  # fmt: skip
 
     def _note(self) -> str:

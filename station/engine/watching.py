@@ -11,10 +11,11 @@ from station.domain.errors import Retryable
 from station.domain.instruments import Timeframe
 from station.engine.engine import Engine
 from station.engine.logbook import LogFilter, read_log
+from station.engine.profiles import profile_of, profiles_document
 from station.market import Market
 
 Json = dict[str, Any]
-WATCHING_QUERIES: Final = ("health", "jobs", "log")
+WATCHING_QUERIES: Final = ("health", "jobs", "log", "profiles")
 
 
 class Lag(Protocol):
@@ -31,7 +32,15 @@ async def watching_answer(engine: Engine, lag: Lag, name: str, args: Mapping[str
         return jobs_document(
             engine, {f"p{round(share * 100)}": lag.quantile_ms(share) for share in (0.5, 0.99)}
         )
-    return await log_document(engine, args)
+    return await (accounts_document(engine) if name == "profiles" else log_document(engine, args))
+
+
+async def accounts_document(engine: Engine) -> Json:
+    """The `profiles` document, of the runtime directory that this engine's stands in, read off the loop."""
+    runtime = engine.outside.runtime
+    home = runtime.resolve().parent.parent if profile_of(runtime) else runtime
+    async with engine.outside.activity.op():
+        return await asyncio.to_thread(profiles_document, home)
 
 
 def health_document(engine: Engine) -> Json:

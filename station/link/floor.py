@@ -38,7 +38,7 @@ class Price(msgspec.Struct, frozen=True):
 class Header(msgspec.Struct, frozen=True):
     """The strip that every size shows. `environment` is PAPER or LIVE, `gate` OPEN, REDUCING or CLOSED,
     `session` a word such as OPEN, CLOSED or PRE; `pace` says how time runs (`sim ×20`, empty for wall time);
-    latencies are milliseconds."""
+    latencies are milliseconds. `quarantined` are (symbol, why) of those locked for entries."""
 
     environment: str
     gate: str
@@ -61,6 +61,7 @@ class Header(msgspec.Struct, frozen=True):
     open_trades: int = 0
     working_orders: int = 0
     note: str = ""
+    quarantined: tuple[tuple[str, str], ...] = ()
 
 
 class FiringRow(msgspec.Struct, frozen=True):

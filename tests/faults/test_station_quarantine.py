@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from station.link import Ack, LiftQuarantine
+from station.link import Ack, Data, LiftQuarantine, Query
 from tests.faults.station_stage import Stage
 from tests.lab import assert_sound, play
 
@@ -16,6 +17,15 @@ def test_a_quarantine_is_lifted_by_a_typed_word_after_a_clean_reconciliation(tmp
         async with Stage(tmp_path) as lab:
             await lab.until("09:33")
             await lab.rooms.controls.quarantine("SPY", "overfill: 3 of 2")
+
+            header = lab.floor().header
+            assert header is not None
+            assert header.quarantined == (("SPY", "overfill: 3 of 2"),)
+            told = await lab.during(lab.ask(Query("profiles")))
+            assert isinstance(told, Data)
+            assert [(row["name"], row["running"]) for row in json.loads(told.json)["profiles"]][:1] == [
+                ("default", True)
+            ]
 
             async def lift(symbol: str, word: str) -> Ack:
                 reply = await lab.during(lab.ask(LiftQuarantine(symbol, word, "ann")))

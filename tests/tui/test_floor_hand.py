@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input, Static
 
 from station.clock import Lockstep, LockstepLoop, VirtualClock
 from station.domain.clock import SECOND
@@ -18,11 +20,13 @@ from station.link import (
     PROTOCOL,
     CancelOrder,
     CloseTrade,
+    Data,
     Flatten,
     Floor,
     Gate,
     Kill,
     KillRelease,
+    LiftQuarantine,
     LinkClient,
     LinkServer,
     LinkState,
@@ -156,6 +160,39 @@ async def test_a_read_only_screen_says_so_and_kills_nothing() -> None:
             assert len(stage.app.screen_stack) == 1, key
             stage.app.tell("")
         assert stage.engine.heard == []
+
+
+async def test_a_quarantine_is_lifted_by_a_word_and_its_symbol_and_accounts_stand_side_by_side() -> None:
+    floor = synthetic.calm()
+    assert floor.header is not None
+    locked = (("SPX", "overfill: 3 of 2 on V1"), ("SPY", "a [position] nobody explains"))
+    header = msgspec.structs.replace(floor.header, quarantined=locked)
+    stage = Stage(msgspec.structs.replace(floor, header=header))
+    account = {"name": "default", "account": "DU1", "running": True, "settings": {"paper.seed": "9"}}
+    stage.engine.documents["profiles"] = Data(json.dumps({"profiles": [account]}))
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await opened(stage, pilot, "Q")
+        assert "LOCKED SPX SPY" in stage.line("header")
+        assert "SPY: a [position] nobody explains" in words_of(stage)
+        stage.clock.advance(1)
+        for line in ("RELEASE", "SPX", "RELEASE QQQ"):
+            stage.app.screen.query_one(Input).value = line
+            await pilot.press("enter")
+            await stage.settle(pilot)
+        assert stage.engine.heard == [] and "is not RELEASE and one of SPX, SPY" in words_of(stage)
+        stage.app.screen.query_one(Input).value = "RELEASE spx"
+        await pilot.press("enter")
+        await stage.settle(pilot)
+        assert stage.engine.heard == [LiftQuarantine("SPX", "RELEASE", "screen")]
+        await opened(stage, pilot, "i")
+        await stage.app.workers.wait_for_complete()
+        await stage.settle(pilot)
+        assert "default DU1         runs" in words_of(stage) and "paper.seed 9" in words_of(stage)
+
+
+def words_of(stage: Stage) -> str:
+    """All that stands in the dialog that is open."""
+    return "\n".join(str(one.render()) for one in stage.app.screen.query(Static))
 
 
 async def test_release_takes_the_whole_word() -> None:

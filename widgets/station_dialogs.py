@@ -1,0 +1,96 @@
+"""Dialogs about the station as a whole: its locked symbols, its accounts side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import msgspec
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from widgets import ink
+from widgets.asking import LineDialog
+from widgets.dialogs import RELEASE_WORD, Dialog
+
+_DIM: Final = "#76838f"
+_WHITE: Final = "#eef2f6"
+COLUMNS: Final = (
+    ("account", 20),
+    ("", 8),
+    ("start", 11),
+    ("result", 11),
+    ("fees", 9),
+    ("fills", 6),
+    ("open", 5),
+)
+
+
+def lift_dialog(perf: Callable[[], int], locked: Sequence[tuple[str, str]]) -> LineDialog:
+    """Asks for the word and the symbol: `RELEASE SPX`; enter alone lifts nothing."""
+    names = [name for name, _ in locked]
+
+    def wrong(line: str) -> str:
+        return (
+            "" if symbol_of(line) in names else f"{line!r} is not {RELEASE_WORD} and one of {', '.join(names)}"
+        )
+
+    return LineDialog(
+        perf, "LIFT A QUARANTINE",
+        f"Type {RELEASE_WORD} and the symbol. The engine reconciles first and refuses on any break.",
+        check=wrong, more=tuple(f"{name}: {reason}" for name, reason in locked),
+    )  # fmt: skip
+
+
+def symbol_of(line: str) -> str:
+    """The symbol of `RELEASE SPX`, empty where it is not said so."""
+    word, _, symbol = line.strip().partition(" ")
+    return symbol.strip().upper() if word == RELEASE_WORD else ""
+
+
+class ProfilesDialog(Dialog[None]):
+    """Every paper account with its result, as its own book tells it."""
+
+    TITLE_TEXT = "ACCOUNTS"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,q,i", "leave", "close"),
+        Binding("down,j", "scroll(1)", "down"),
+        Binding("up,k", "scroll(-1)", "up"),
+    ]
+
+    def __init__(self, perf: Callable[[], int], document: str) -> None:
+        super().__init__(perf)
+        self._rows = msgspec.json.decode(document, type=dict[str, Any]).get("profiles", [])
+
+    def inside(self) -> ComposeResult:
+        with VerticalScroll(id="pages", can_focus=False):
+            yield Static(profile_table(self._rows))
+        yield Static(
+            Text("\nA result is cash over start; what is open counts at nothing. Another account is run with\n"
+                 "--profile NAME; [profiles.NAME] in station.toml makes one.", style=_DIM)
+        )  # fmt: skip
+
+    def action_scroll(self, step: int) -> None:
+        self.query_one("#pages", VerticalScroll).scroll_relative(y=step, animate=False)
+
+
+def profile_table(rows: Sequence[Mapping[str, Any]]) -> Text:
+    """A line an account, its own settings under it."""
+    text = Text("".join(ink.fit(name, cells) for name, cells in COLUMNS), style=_DIM)
+    for row in rows:
+        state = "runs" if row.get("running") else "stopped" if row.get("session") else "new"
+        told = [row.get(name) for name in ("start_cash", "result", "fees", "executions", "open_contracts")]
+        cells = [
+            f"{row.get('name')} {row.get('account')}",
+            state,
+            *("-" if one is None else str(one) for one in told),
+        ]
+        line = "".join(ink.fit(one, width) for one, (_, width) in zip(cells, COLUMNS, strict=True))
+        text.append(f"\n{line}", style=_WHITE)
+        settings = ", ".join(f"{name} {value}" for name, value in (row.get("settings") or {}).items())
+        if settings:
+            text.append(f"\n  {settings}", style=_DIM)
+    return text

@@ -110,7 +110,8 @@ class FeedMode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FeedHealth:
-    """Per instrument: how far its data can be trusted now. `score` 0–100, `age_s` since the last update."""
+    """Per instrument: how far its data can be trusted now. `score` 0–100, `age_s` since the last update;
+    `throttled` while the broker says that it rations what it gives."""
 
     symbol: str
     mode: FeedMode

@@ -49,6 +49,7 @@ class Feed:
         self.grade = Grade.LIVE
         self.halted = False
         self.competing = False
+        self.throttled_until_ns = 0
         self.last_price: float | None = None
         self.last_update_ns = 0
         self.gate = JumpGate()

@@ -41,7 +41,14 @@ def judge(feed: Feed, calendar: Calendar, now_ns: int, backfilling: bool, note: 
     mode, why = _mode(feed, calendar, now_ns, age_s, score, backfilling)
     said = "; ".join(text for text in (why, note) if text)
     return FeedHealth(
-        feed.instrument.symbol, mode, feed.source, age_s, feed.outages.count, score, throttled=False, note=said
+        feed.instrument.symbol,
+        mode,
+        feed.source,
+        age_s,
+        feed.outages.count,
+        score,
+        throttled=now_ns < feed.throttled_until_ns,
+        note=said,
     )
 
 

@@ -29,6 +29,7 @@ from station.market.feed import ClosedBar, Feed
 from station.market.health import blocked_by_clock, farm_serves, judge
 from station.market.limits import MarketLimits
 from station.market.quality import Latency
+from station.market.rationing import rationed_until
 from station.market.series import Series
 from station.market.sources import BarSource, Sources
 from station.series import ADJUSTED, Bars
@@ -166,6 +167,7 @@ class Market:
         for symbol, feed in self._feeds.items():
             if report.symbol not in ("", symbol):
                 continue
+            feed.throttled_until_ns = max(feed.throttled_until_ns, rationed_until(report))
             if report.code == _COMPETING_SESSION:
                 feed.competing = True
                 feed.outages.down(report.at_ns)

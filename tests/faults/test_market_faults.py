@@ -263,6 +263,27 @@ async def test_fault_26_a_competing_session_invalidates_the_data(rig: Rig) -> No
     assert rig.market.series("SPY", Timeframe.M1).ready
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "symbol", "both"),
+    [
+        (101, "Max number of tickers has been reached", "SPY", False),
+        (100, "Max rate of messages per second has been exceeded", "", True),
+        (162, "Historical data query: pacing violation", "", True),
+    ],
+)  # fmt: skip
+async def test_fault_34_a_feed_that_the_broker_rations_says_so_until_it_is_over(
+    calendar: Calendar, code: int, text: str, symbol: str, both: bool
+) -> None:
+    rig = Rig(calendar, OPEN + HOUR, "SPY", "ES")
+    assert not rig.market.health("SPY").throttled
+    rig.market.on_report(NoticeReport(code, text, rig.clock.now(), symbol))
+    assert (rig.market.health("SPY").throttled, rig.market.health("ES").throttled) == (True, both)
+    rig.pass_time(rig.clock.now() + 90 * SECOND)
+    assert not rig.market.health("SPY").throttled
+    rig.market.on_report(NoticeReport(162, "HMDS query returned no data", rig.clock.now()))
+    assert not rig.market.health("SPY").throttled
+
+
 async def test_fault_35_history_error_degrades_the_scanner_which_is_not_no_signal(calendar: Calendar) -> None:
     rig = Rig(calendar, OPEN + HOUR, "SPY")
     rig.broker.down = {Timeframe.M5}

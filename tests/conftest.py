@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
+
+if sys.dont_write_bytecode:
+    # Each worker, and each process that a test starts, would compile the whole station and its libraries anew.
+    # Set before the first import that is not pytest's: some libraries are rewritten as tests are.
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(
+        Path(tempfile.gettempdir()) / f"vigil-tests-{os.getuid()}" / "compiled"
+    )
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,16 +34,10 @@ settings.load_profile("vigil")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep what the station caches out of the user's home, and what Python compiles for later runs and for the
-    processes that the tests start: without it each of them would compile the whole station anew."""
+    """Keep what the station caches out of the user's home."""
     assert config.cache is not None
     os.environ["XDG_CACHE_HOME"] = str(config.cache.mkdir("xdg"))
     os.environ["XDG_STATE_HOME"] = str(config.cache.mkdir("xdg_state"))
-    if sys.dont_write_bytecode:
-        compiled = str(config.cache.mkdir("compiled"))
-        sys.dont_write_bytecode, sys.pycache_prefix = False, compiled
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = compiled
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,6 @@ from datetime import date
 
 import numpy as np
 import pytest
-from vollib.black import undiscounted_black
-from vollib.black.greeks.analytical import delta, gamma, theta, vega
 
 from station.calendars import at_et, load_calendar
 from station.domain.clock import DAY
@@ -43,6 +41,10 @@ CASES = [
 def test_prices_and_greeks_are_vollibs(
     forward: float, strike: float, years: float, vol: float, flag: str
 ) -> None:
+    # Imported here: it brings the whole of SciPy, which no other test needs.
+    from vollib.black import undiscounted_black
+    from vollib.black.greeks.analytical import delta, gamma, theta, vega
+
     call = flag == "c"
     assert price(forward, strike, years, vol, call) == pytest.approx(
         undiscounted_black(forward, strike, vol, years, flag), rel=1e-9, abs=1e-9

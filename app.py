@@ -6,7 +6,6 @@ Exit codes: 0 success, 1 failure, 2 bad usage; never a traceback. JSON is one ob
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import re
 import sys
@@ -247,10 +246,9 @@ def _dispatch(verb: str) -> Callable[[argparse.Namespace], int]:
 
 def _floor(arguments: argparse.Namespace) -> int:
     from config.catalogue import load_keys
-    from station.clock import WallClock
     from station.domain.errors import BadInput
-    from station.engine.launch import ensure_engine, run_with_screen
     from station.engine.lease import is_held
+    from station.engine.starting import ensure_engine
 
     options = _options(arguments)
     if arguments.read_only and (options.in_process or not is_held(options.runtime)):
@@ -261,6 +259,9 @@ def _floor(arguments: argparse.Namespace) -> int:
     door = None if options.in_process else ensure_engine(options)
 
     # The screen's own loading runs beside the engine's.
+    import asyncio
+
+    from station.clock import WallClock
     from station.link import Link, LinkClient
     from widgets.running import run_floor
 
@@ -273,6 +274,8 @@ def _floor(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
 
     if door is None:
+        from station.engine.launch import run_with_screen
+
         return run_with_screen(options, lambda link: screen(link, False))
     socket, role = door(), "observer" if arguments.read_only else "screen"
     reason = asyncio.run(screen(lambda: LinkClient(socket, clock=clock, role=role), True))

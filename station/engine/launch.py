@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Coroutine
 from datetime import date
 from pathlib import Path
@@ -18,14 +14,12 @@ from typing import Any, Final
 from config.files import ConfigError
 from config.settings import Settings, load_settings
 from station.clock import LockstepLoop, WallClock
-from station.domain.errors import BadInput, Fatal
+from station.domain.errors import BadInput
 from station.engine.instruments import enlist_configured
-from station.engine.lease import is_held
 from station.engine.options import RunOptions, Say
-from station.engine.profiles import prepare_home, profile_of
-from station.link import Link, pointer_file
+from station.engine.profiles import profile_of
+from station.link import Link
 
-START_LIMIT_S: Final = 20.0
 GEN2_THRESHOLD: Final = 100
 
 
@@ -104,20 +98,6 @@ def _stop_on_signals(halt: Callable[[str], None]) -> None:
 # --- the screen --------------------------------------------------------------------------------------
 
 
-def ensure_engine(options: RunOptions) -> Callable[[], Path]:
-    """Start the engine of this runtime directory where none runs. What is returned waits for its door and
-    answers the socket, so that a screen can load meanwhile; it raises Fatal with what the engine said when it
-    would not start. Raises BadInput for settings that no engine would take."""
-    process = None if is_held(options.runtime) else _spawn(options)
-
-    def door() -> Path:
-        if process is not None:
-            _await_engine(process, options.runtime)
-        return options.runtime / "engine.sock"
-
-    return door
-
-
 def run_with_screen(
     options: RunOptions, screen: Callable[[Callable[[], Link]], Coroutine[Any, Any, str]]
 ) -> int:
@@ -138,49 +118,6 @@ async def _together(
         run.halt("the screen was closed")
         await engine
     return 0
-
-
-def _spawn(options: RunOptions) -> subprocess.Popen[bytes]:
-    """Start an engine of its own session, so that no terminal's end can reach it."""
-    settings_for(options)
-    if not options.runtime.is_dir():
-        prepare_home(options.runtime)
-    command = [sys.executable, str(Path(sys.argv[0]).resolve()), "run", *_arguments(options)]
-    log = os.open(options.runtime / "engine.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
-    finally:
-        os.close(log)
-
-
-def _await_engine(process: subprocess.Popen[bytes], runtime: Path) -> None:
-    """Until its door is open, or it has said why not."""
-    socket = runtime / "engine.sock"
-    deadline = time.monotonic() + START_LIMIT_S  # noqa: TID251 - a start-up limit of this host, no engine runs yet
-    while time.monotonic() < deadline:  # noqa: TID251
-        if socket.exists() or pointer_file(socket).exists():
-            return
-        if process.poll() is not None:
-            said = (runtime / "engine.out").read_text().strip().splitlines()
-            raise Fatal(said[-1].removeprefix("vigil: ") if said else "the engine ended without a word")
-        time.sleep(0.02)  # noqa: TID251
-    raise Fatal(f"the engine did not open its door within {START_LIMIT_S:g} s: see {runtime / 'engine.out'}")
-
-
-def _arguments(options: RunOptions) -> list[str]:
-    """The command line that means `options`."""
-    speed = "max" if options.speed is None else f"{options.speed:g}"
-    pairs = {
-        "--broker": options.broker, "--runtime": options.runtime, "--seed": options.seed, "--speed": speed,
-        "--date": options.day, "--start": options.start, "--until": options.until,
-        "--symbol": options.symbol, "--away": options.away_s or None, "--host": options.host,
-        "--port": options.port, "--client-id": options.client_id,
-        "--clock": "broker" if options.broker_clock else None,
-    }  # fmt: skip
-    words = [word for name, value in pairs.items() if value is not None for word in (name, str(value))]
-    return words + [word for path in options.bars for word in ("--bars", str(path))]
 
 
 # --- the emulator ------------------------------------------------------------------------------------

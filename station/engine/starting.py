@@ -1,0 +1,83 @@
+"""Starting an engine of its own for a screen, in a process that outlives any terminal.
+
+The engine's own loading is what a screen waits for, so it is begun before anything else is read: this module
+imports next to nothing, and settings are the engine's to judge.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from station.domain.errors import BadInput, Fatal
+from station.engine.lease import is_held
+from station.engine.options import RunOptions
+
+START_LIMIT_S: Final = 20.0
+_BAD_USAGE: Final = 2
+
+
+def ensure_engine(options: RunOptions) -> Callable[[], Path]:
+    """Start the engine of this runtime directory where none runs. What is returned waits for its door and
+    answers the socket, so that a screen can load meanwhile; it raises Fatal with what the engine said when it
+    would not start, BadInput for settings that no engine would take."""
+    process = None if is_held(options.runtime) else _spawn(options)
+
+    def door() -> Path:
+        if process is not None:
+            _await_engine(process, options.runtime)
+        return options.runtime / "engine.sock"
+
+    return door
+
+
+def _spawn(options: RunOptions) -> subprocess.Popen[bytes]:
+    """Start an engine of its own session, so that no terminal's end can reach it."""
+    if not options.runtime.is_dir():
+        from station.engine.profiles import prepare_home
+
+        prepare_home(options.runtime)
+    command = [sys.executable, str(Path(sys.argv[0]).resolve()), "run", *_arguments(options)]
+    log = os.open(options.runtime / "engine.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    finally:
+        os.close(log)
+
+
+def _await_engine(process: subprocess.Popen[bytes], runtime: Path) -> None:
+    """Until its door is open, or it has said why not."""
+    from station.link import pointer_file
+
+    socket = runtime / "engine.sock"
+    deadline = time.monotonic() + START_LIMIT_S  # noqa: TID251 - a start-up limit of this host, no engine runs yet
+    while time.monotonic() < deadline:  # noqa: TID251
+        if socket.exists() or pointer_file(socket).exists():
+            return
+        if process.poll() is not None:
+            said = (runtime / "engine.out").read_text().strip().splitlines()
+            why = said[-1].removeprefix("vigil: ") if said else "the engine ended without a word"
+            raise BadInput(why) if process.returncode == _BAD_USAGE else Fatal(why)
+        time.sleep(0.02)  # noqa: TID251
+    raise Fatal(f"the engine did not open its door within {START_LIMIT_S:g} s: see {runtime / 'engine.out'}")
+
+
+def _arguments(options: RunOptions) -> list[str]:
+    """The command line that means `options`."""
+    speed = "max" if options.speed is None else f"{options.speed:g}"
+    pairs = {
+        "--broker": options.broker, "--runtime": options.runtime, "--seed": options.seed, "--speed": speed,
+        "--date": options.day, "--start": options.start, "--until": options.until,
+        "--symbol": options.symbol, "--away": options.away_s or None, "--host": options.host,
+        "--port": options.port, "--client-id": options.client_id,
+        "--clock": "broker" if options.broker_clock else None,
+    }  # fmt: skip
+    words = [word for name, value in pairs.items() if value is not None for word in (name, str(value))]
+    return words + [word for path in options.bars for word in ("--bars", str(path))]

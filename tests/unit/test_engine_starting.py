@@ -1,0 +1,34 @@
+"""A screen starts its engine before it loads anything of its own, and tells what the engine said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from station.domain.errors import BadInput
+from station.engine.options import RunOptions
+from station.engine.starting import ensure_engine
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBE = """
+import sys, app, station.engine.starting, config.catalogue
+print([name for name in ("asyncio", "pydantic", "msgspec", "numpy", "textual") if name in sys.modules])
+"""
+
+
+def test_what_comes_before_the_engine_is_started_loads_next_to_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", PROBE], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_settings_that_the_engine_refuses_are_told_as_bad_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "app.py")])
+    monkeypatch.setenv("VIGIL_RISK__BETA", "-1")
+    door = ensure_engine(RunOptions(runtime=tmp_path / "runtime", broker="paper", seed=3))
+    with pytest.raises(BadInput, match=r"risk\.beta"):
+        door()

@@ -37,10 +37,12 @@ def at_risk(proposal: Proposal, view: RiskView, limits: Limits) -> Decimal | Non
     price, paid = unit_price(proposal, view), outlay(proposal, view)
     if price is None or paid is None or proposal.contract.sec_type is not SecType.FUTURE:
         return paid
-    sign, multiplier = proposal.action.sign, proposal.contract.multiplier
-    if proposal.stop is None or (price - proposal.stop) * sign <= 0:
-        return paid * limits.open_risk_share
-    return risk_to_stop(price * sign, proposal.stop * sign, proposal.qty, multiplier)
+    if proposal.stop is not None:
+        signed = proposal.qty * proposal.action.sign
+        lost = risk_to_stop(price, proposal.stop, signed, proposal.contract.multiplier)
+        if lost > 0:
+            return lost
+    return paid * limits.open_risk_share
 
 
 def _margin_or_value(

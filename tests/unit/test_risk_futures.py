@@ -89,6 +89,7 @@ UNSAID: dict[str, Any] = {"future_margins": ()}
         ("position size", sold(stop=D("5899.75")), seen("1179999.99"), Limits(), False),
         ("position size", future(stop=D("5899.75")), seen("250"), Limits(), True),
         ("position size", future(stop=D("5899.75")), seen("249.99"), Limits(), False),
+        ("position size", future(stop=D("5899.99")), seen("10"), Limits(), True),
         ("position size", future(limit=None), seen(quote=None), Limits(), False),
         ("capital at risk", future(stop=D(5700)), seen(), Limits(), True),
         ("capital at risk", future(stop=D("5699.75")), seen(), Limits(), False),

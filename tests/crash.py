@@ -39,7 +39,7 @@ from station.engine.launch import settings_for
 from station.engine.options import RunOptions
 from station.engine.simulated import SimulatedRun
 from station.store import verify
-from tests.hand_script import play_by_hand
+from tests.hand_script import SCRIPT, TAKINGS, Script, play_by_hand
 from tests.lab import CACHE, DAY, SEED
 
 UNTIL = "10:20"
@@ -66,7 +66,7 @@ class Scene:
     lived: str = ""
     until: str = UNTIL
     ended: bool = False
-    by_hand: bool = False
+    by_hand: Script = ()
 
 
 _PARTS = {"symbol": "SPX", "entry_policy": "walk", "shield": "none", "ladder": "3:0.5 5:0.25 8:0.25"}
@@ -84,12 +84,20 @@ SCENES = {
     ),
     "replaces": Scene(_WIDE | {"protection.grace_s": 1}, _PARTS | {"ladder": "90:0.5 95:0.5"}, "500000"),
     "manual": Scene(
-        {"broker.kind": "paper", "paper.seed": SEED}, {"enabled": False}, "35000", until="09:40", by_hand=True
+        {"broker.kind": "paper", "paper.seed": SEED}, {"enabled": False}, "35000", until="09:40", by_hand=SCRIPT
+    ),
+    "proposal": Scene(
+        {"broker.kind": "paper", "paper.seed": SEED},
+        {"autonomy": "propose"},
+        "35000",
+        until="09:47",
+        by_hand=TAKINGS,
     ),
 }
 """An entry that walks and fills in parts, under a ladder that grows with it; one whose rungs move to break-even
 at once; the end of a half day that is also a week's: flattening, the checklist, and the jobs beside it; and a
-hand that buys, sells a part, moves its target, changes a resting entry, turns round and closes."""
+hand that buys, sells a part, moves its target, changes a resting entry, turns round and closes;
+and one that takes what a strategy proposes, twice, and declines what another does."""
 _LIVED: dict[str, Path] = {}
 
 
@@ -108,7 +116,7 @@ def session(
             return await run.to_the_end()
         await run.open()
         try:
-            await play_by_hand(run, runtime, day, until)
+            await play_by_hand(run, runtime, day, until, scene.by_hand)
         finally:
             await run.close()
         return {}
@@ -210,11 +218,17 @@ def judge(runtime: Path, scene: Scene | None = None) -> list[str]:
         wrong += _fills(ours, theirs) + _doubled(theirs) + _unprotected(ours, theirs) + _unfinished(ours)
         if scene is not None and scene.ended:
             wrong += day_ended(runtime, ours, scene.day)
-        wrong += _placed_twice(ours)
+        wrong += _placed_twice(ours) + _sent_untaken(ours)
     finally:
         ours.close()
         theirs.close()
     return wrong
+
+
+def _sent_untaken(ours: sqlite3.Connection) -> list[str]:
+    """A proposal that went out without a hand."""
+    sql = "SELECT id FROM trades WHERE json_extract(offer, '$.token') = '' AND entry_ref <> ''"
+    return [f"{trade} was proposed and sent by itself" for (trade,) in ours.execute(sql).fetchall()]
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -20,10 +20,12 @@ from station.link import (
     CancelAll,
     CloseTrade,
     Command,
+    DeclineProposal,
     ModifyOrder,
     PlaceOrder,
     Reply,
     ReverseTrade,
+    TakeProposal,
     Ticket,
 )
 
@@ -88,15 +90,40 @@ def closes(rooms: Rooms) -> Command | None:
     return None if trade is None else CloseTrade(trade.id, BY)
 
 
-SCRIPT: Final[tuple[tuple[str, Callable[[Rooms], Command | None]], ...]] = (
+def _proposed(rooms: Rooms, symbol: str) -> Trade | None:
+    offered = (trade for trade in rooms.ledger.trades.values() if trade.offer is not None)
+    return next((trade for trade in offered if trade.symbol == symbol), None)
+
+
+def takes(rooms: Rooms) -> Command | None:
+    trade = _proposed(rooms, "SPY")
+    return None if trade is None else TakeProposal(trade.id, "take", by=BY)
+
+
+def takes_again(rooms: Rooms) -> Command | None:
+    """From another terminal, which has not seen that it was taken."""
+    trade = _proposed(rooms, "SPY")
+    return None if trade is None else TakeProposal(trade.id, "take too", by=BY)
+
+
+def declines(rooms: Rooms) -> Command | None:
+    trade = _proposed(rooms, "SPX")
+    return None if trade is None else DeclineProposal(trade.id, BY)
+
+
+Script = tuple[tuple[str, Callable[[Rooms], Command | None]], ...]
+TAKINGS: Final[Script] = (
+    ("09:40:20", takes), ("09:40:40", takes_again), ("09:45:20", declines), ("09:46:00", closes),
+)  # fmt: skip
+SCRIPT: Final[Script] = (
     ("09:36:00", buys), ("09:36:20", rests), ("09:36:40", sells_a_part), ("09:37:00", moves_the_target),
     ("09:37:20", changes_the_entry), ("09:37:40", cancels), ("09:38:00", turns_round), ("09:39:00", closes),
 )  # fmt: skip
 
 
-async def play_by_hand(run: SimulatedRun, runtime: Path, day: date, until: str) -> None:
+async def play_by_hand(run: SimulatedRun, runtime: Path, day: date, until: str, script: Script) -> None:
     """Order by order from where the answers ended, then on to `until`."""
-    for number, (at, wants) in enumerate(SCRIPT):
+    for number, (at, wants) in enumerate(script):
         if number < _answered(runtime):
             continue
         await _pass(run, at_et(day, at))

@@ -237,13 +237,18 @@ def _row(row: SignalLine, table: Table, scene: Scene) -> Line:
             (words.clock_text(row.at_ns), ink.DIM), ("▲C" if call else "▼P", ink.UP if call else ink.DOWN),
             (str(row.confidence), ink.STRONG), (row.scanner, ink.TEXT),
             (row.state.lower(), STYLES.get(row.state, ink.TEXT)), (row.strategy, ink.DIM),
-            (words.contract(row.contract, scene.now_ns), ink.TEXT) if row.contract else (row.why, ink.FAINT),
+            (words.contract(row.contract, scene.now_ns), ink.TEXT) if row.contract and not _came_to_nothing(row)
+            else (row.why, ink.FAINT),
             (took(row.bar_ns, row.at_ns), ink.DIM), (took(row.at_ns, row.ordered_ns), ink.DIM),
             (took(row.ordered_ns, row.filled_ns), ink.DIM), (filled, ink.TEXT),
             ("" if net is None else f"{words.arrow(net)} {words.signed_money(net)}",
              ink.DIM if net is None else words.tone(net)),
         ]
     )  # fmt: skip
+
+
+def _came_to_nothing(row: SignalLine) -> bool:
+    return row.trade_state == "FAILED" and bool(row.why)
 
 
 def took(from_ns: int, to_ns: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from station.calendars import et_text
 from station.desk.judgement import DAY_SHIELD, Judgement
 from station.desk.meant import size_of, turned
 from station.domain.changed import changed
@@ -36,6 +37,8 @@ from station.wealth import WealthBook, size
 
 AUTO: Final = "auto"
 PROPOSE: Final = "propose"
+PROPOSAL: Final = "proposal"
+"""The stage of the trace that tells of a proposal."""
 PREPARED: Final = (Step.SELECT, Step.SIZE)
 Move = tuple[tuple[TradeEvent, ...], Changes]
 
@@ -205,8 +208,10 @@ class Preparation:
         )  # fmt: skip
         judged = self._judgement.judge(trade, spec, surest(plan.signals))
         if judged.refused is None and until > now:
+            waits = f"waits for a hand until {et_text(until)} ET"
+            said = Decision(trade.id, PROPOSAL, "pass", waits, now, f"{judged.qty}")
             proposed = TradeProposed(judged.qty, until)
-            plan.add(sized, proposed, decisions=(*decisions, *judged.decisions))
+            plan.add(sized, proposed, decisions=(*decisions, *judged.decisions, said))
             return
         plan.add(sized, decisions=decisions)
         if judged.refused is not None:

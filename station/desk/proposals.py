@@ -16,7 +16,7 @@ from station.calendars import et_text
 from station.desk.asked import Asked, Pricing
 from station.desk.judgement import Judgement
 from station.desk.ledger import Ledger
-from station.desk.preparation import Preparation
+from station.desk.preparation import PROPOSAL, Preparation
 from station.desk.way import EXPIRED, TradeWay
 from station.domain.changed import changed
 from station.domain.clock import Clock
@@ -25,7 +25,8 @@ from station.domain.events import ProposalTaken
 from station.domain.instruments import Contract
 from station.domain.market import Quote
 from station.domain.orders import Action
-from station.domain.signals import SignalState
+from station.domain.ports import Changes
+from station.domain.signals import Decision, SignalState
 from station.domain.specs import StrategySpec
 from station.domain.trade import Trade, TradeState
 from station.execution.policy import EntryTerms, entry_terms
@@ -85,7 +86,9 @@ class ProposalDesk:
             look = self._looked(trade_id, qty)
             self._refuse(look)
             try:
-                await self._ledger.record(trade_id, ProposalTaken(look.qty, by, token))
+                said = Decision(trade_id, PROPOSAL, "pass", f"taken by {by}", self._clock.now(), f"{look.qty}")
+                taken = ProposalTaken(look.qty, by, token)
+                await self._ledger.record(trade_id, taken, extra=Changes(decisions=(said,)))
             except IllegalTransition:
                 self._open(trade_id)
                 raise
@@ -99,7 +102,7 @@ class ProposalDesk:
             if known is not None and known.offer is not None and known.cause == DECLINED:
                 return known
             trade = self._open(trade_id)
-            await self._way.end(trade, DECLINED, f"declined by {by}", SignalState.REJECTED)
+            await self._way.end_offer(trade, DECLINED, f"declined by {by}", SignalState.REJECTED)
         return self._ledger.trades[trade_id]
 
     def _known(self, trade_id: str, token: str) -> Trade | None:

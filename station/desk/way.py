@@ -16,7 +16,7 @@ from station.desk.entries import EntryDesk, Intent, is_unfilled
 from station.desk.judgement import Judged, Judgement, Refusal
 from station.desk.ledger import Ledger
 from station.desk.meant import OPPOSITE, ByHand, ByStrategy, Meant
-from station.desk.preparation import Plan, Preparation, is_stale, stepped, surest
+from station.desk.preparation import PROPOSAL, Plan, Preparation, is_stale, stepped, surest
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import Fatal, IllegalTransition, Refused, StorageUnavailable
@@ -283,7 +283,7 @@ class TradeWay:
         if self._clock.now() < until:
             self._entries.nudge_at(trade.id, until)
         else:
-            await self.end(trade, EXPIRED, f"nobody took it by {et_text(until)} ET", SignalState.EXPIRED)
+            await self.end_offer(trade, EXPIRED, f"nobody took it by {et_text(until)} ET", SignalState.EXPIRED)
 
     async def _await_entry(self, trade: Trade) -> None:
         order = self._ledger.book.orders[trade.entry_ref]
@@ -341,16 +341,23 @@ class TradeWay:
     async def _fail(self, trade: Trade, cause: str, reason: str) -> None:
         if trade.state is TradeState.BUY_SUBMITTED and self._ledger.book.orders[trade.entry_ref].filled:
             raise IllegalTransition(f"trade {trade.id} has fills and cannot fail")
-        await self.end(trade, cause, reason, SignalState.REJECTED)
+        await self._end(trade, cause, reason, SignalState.REJECTED)
 
     def confidence_of(self, trade_id: str) -> int:
         """How sure the surest of a trade's signals is."""
         return surest(self._signals.get(trade_id, ()))
 
-    async def end(self, trade: Trade, cause: str, reason: str, state: SignalState) -> None:
+    async def end_offer(self, trade: Trade, cause: str, reason: str, state: SignalState) -> None:
+        """A proposal ends untaken; its trace says why."""
+        said = Decision(trade.id, PROPOSAL, "block", reason, self._clock.now())
+        await self._end(trade, cause, reason, state, said)
+
+    async def _end(
+        self, trade: Trade, cause: str, reason: str, state: SignalState, *decisions: Decision
+    ) -> None:
         """A trade ends before any fill, and its signals with it."""
-        signals = self._moved_signals(trade, state)
-        await self._ledger.record(trade.id, TradeFailed(cause, reason), extra=Changes(signals=signals))
+        extra = Changes(decisions=decisions, signals=self._moved_signals(trade, state))
+        await self._ledger.record(trade.id, TradeFailed(cause, reason), extra=extra)
         self._stopwatch.drop(SIGNAL_TO_WIRE, trade.id)
 
     def _moved_signals(self, trade: Trade, state: SignalState) -> tuple[Signal, ...]:

@@ -101,6 +101,11 @@ async def _refused_and_declined(lab: Proposing) -> None:
     assert (ended.code, ended.text) == ("ENDED", f"{trade.id} is not open any more: declined by test")
     states = ours(lab.runtime, "SELECT DISTINCT state FROM signals WHERE trade_id <> '' ORDER BY state")
     assert states == [("EXPIRED",), ("REJECTED",)]
+    traced = ours(lab.runtime, "SELECT verdict, reason FROM decisions WHERE stage = 'proposal' ORDER BY at_ns")
+    assert traced == [
+        ("pass", "waits for a hand until 09:41:00 ET"), ("block", "nobody took it by 09:41:00 ET"),
+        ("pass", "waits for a hand until 09:46:00 ET"), ("block", "declined by test"),
+    ]  # fmt: skip
 
 
 def test_fault_53_proposal_is_sent_by_a_hand_once_and_waits_on_through_a_restart(tmp_path: Path) -> None:

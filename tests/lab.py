@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -29,6 +31,8 @@ SEED = 3
 """Opens SPY 686P at 09:40 and SPXW 6860P at 09:45, both out at the target at 09:54."""
 
 T = TypeVar("T")
+_PLAYED = count(1)
+_SWEPT_EVERY = 8
 CACHE = Path(tempfile.gettempdir()) / f"vigil-tests-{os.getuid()}"
 """Calendar tables and earlier sessions, made once and shared by every run of the tests."""
 
@@ -128,8 +132,13 @@ class Lab:
 
 def play(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine on a lockstep loop of its own."""
-    with asyncio.Runner(loop_factory=LockstepLoop) as runner:
-        return runner.run(work())
+    try:
+        with asyncio.Runner(loop_factory=LockstepLoop) as runner:
+            return runner.run(work())
+    finally:
+        # A start freezes what it has made; stations that have ended must leave the process again.
+        if next(_PLAYED) % _SWEPT_EVERY == 0:
+            gc.unfreeze()
 
 
 def assert_sound(runtime: Path) -> None:

@@ -267,18 +267,25 @@ def _floor(arguments: argparse.Namespace) -> int:
 
     clock = WallClock()
 
-    def screen(link: Callable[[], Link], can_detach: bool) -> Coroutine[Any, Any, str]:
+    def screen(
+        link: Callable[[], Link], can_detach: bool, opened: asyncio.Future[None] | None = None
+    ) -> Coroutine[Any, Any, str]:
         return run_floor(
             link, clock=clock, keys=keys, can_detach=can_detach, read_only=arguments.read_only,
-            folder=options.runtime,
+            folder=options.runtime, opened=opened,
         )  # fmt: skip
 
     if door is None:
         from station.engine.launch import run_with_screen
 
         return run_with_screen(options, lambda link: screen(link, False))
-    socket, role = door(), "observer" if arguments.read_only else "screen"
-    reason = asyncio.run(screen(lambda: LinkClient(socket, clock=clock, role=role), True))
+    socket, role = options.runtime / "engine.sock", "observer" if arguments.read_only else "screen"
+
+    async def attached() -> str:
+        opened = asyncio.ensure_future(door(clock))
+        return await screen(lambda: LinkClient(socket, clock=clock, role=role, opened=opened), True, opened)
+
+    reason = asyncio.run(attached())
     if reason == "detach":
         print("detached: the engine goes on; `python app.py` attaches again, `python app.py stop` ends it")
     return 1 if reason == "failed" else 0

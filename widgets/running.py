@@ -30,10 +30,15 @@ async def _settle(clock: Clock) -> None:
     gc.freeze()
 
 
+def _stands(door: asyncio.Future[None]) -> bool:
+    """Whether it is open, or may still be."""
+    return not door.done() or door.cancelled() or door.exception() is None
+
+
 async def run_floor(
     link_factory: Callable[[], Link], *, clock: Clock, hz: float = 4.0, read_only: bool = False,
     can_detach: bool = True, ascii_only: bool | None = None, keys: Mapping[str, str] | None = None,
-    folder: Path | None = None,
+    folder: Path | None = None, opened: asyncio.Future[None] | None = None,
 ) -> str:  # fmt: skip
     """Run the floor on this process's terminal until it ends; the reason it did.
 
@@ -41,7 +46,8 @@ async def run_floor(
     `keys` action name → key, `folder` where preferences and exports are kept. Returns `detach`, `stop`,
     `terminal lost`, `terminated` or `failed`; only after `stop` was the engine asked to stop. SIGHUP, SIGTERM
     and SIGINT are its own while it runs, and the default again after; SIGHUP stays ignored once the terminal is
-    lost. Raises BadInput without a terminal, or for a key that cannot be moved.
+    lost. Raises BadInput without a terminal, or for a key that cannot be moved; and what `opened` raises, the
+    door that the first attachment waits for: the floor is painted before, and ends with it.
     """
     if not (sys.__stdin__ and sys.__stdin__.isatty() and sys.__stdout__ and sys.__stdout__.isatty()):
         raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
@@ -49,11 +55,15 @@ async def run_floor(
         link_factory, clock=clock, hz=hz, read_only=read_only, can_detach=can_detach, ascii_only=ascii_only,
         keys=keys, folder=folder, driver_class=TerminalDriver,
     )  # fmt: skip
+    if opened is not None:
+        opened.add_done_callback(lambda door: None if _stands(door) else app.exit(FAILED))
     settling = asyncio.create_task(_settle(clock))
     try:
         result = await app.run_async(mouse=wants_mouse(os.environ))
     finally:
         settling.cancel()
+    if opened is not None and not _stands(opened):
+        opened.result()
     if result is None:
         return FAILED if app.return_code else DETACHED
     return result

@@ -9,29 +9,29 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from station.domain.clock import SECOND, Clock
 from station.domain.errors import BadInput, Fatal
 from station.engine.lease import is_held
 from station.engine.options import RunOptions
 
 START_LIMIT_S: Final = 20.0
+LOOK_S: Final = 0.01
 _BAD_USAGE: Final = 2
 
 
-def ensure_engine(options: RunOptions) -> Callable[[], Path]:
-    """Start the engine of this runtime directory where none runs. What is returned waits for its door and
-    answers the socket, so that a screen can load meanwhile; it raises Fatal with what the engine said when it
+def ensure_engine(options: RunOptions) -> Callable[[Clock], Awaitable[None]]:
+    """Start the engine of this runtime directory where none runs. What is returned waits for its door by a wall
+    clock, so that a screen can load and paint meanwhile; it raises Fatal with what the engine said when it
     would not start, BadInput for settings that no engine would take."""
     process = None if is_held(options.runtime) else _spawn(options)
 
-    def door() -> Path:
+    async def door(clock: Clock) -> None:
         if process is not None:
-            _await_engine(process, options.runtime)
-        return options.runtime / "engine.sock"
+            await _await_engine(process, options.runtime, clock)
 
     return door
 
@@ -52,20 +52,20 @@ def _spawn(options: RunOptions) -> subprocess.Popen[bytes]:
         os.close(log)
 
 
-def _await_engine(process: subprocess.Popen[bytes], runtime: Path) -> None:
+async def _await_engine(process: subprocess.Popen[bytes], runtime: Path, clock: Clock) -> None:
     """Until its door is open, or it has said why not."""
     from station.link import pointer_file
 
     socket = runtime / "engine.sock"
-    deadline = time.monotonic() + START_LIMIT_S  # noqa: TID251 - a start-up limit of this host, no engine runs yet
-    while time.monotonic() < deadline:  # noqa: TID251
+    deadline = clock.perf() + round(START_LIMIT_S * SECOND)
+    while clock.perf() < deadline:
         if socket.exists() or pointer_file(socket).exists():
             return
         if process.poll() is not None:
             said = (runtime / "engine.out").read_text().strip().splitlines()
             why = said[-1].removeprefix("vigil: ") if said else "the engine ended without a word"
             raise BadInput(why) if process.returncode == _BAD_USAGE else Fatal(why)
-        time.sleep(0.02)  # noqa: TID251
+        await clock.sleep(LOOK_S)
     raise Fatal(f"the engine did not open its door within {START_LIMIT_S:g} s: see {runtime / 'engine.out'}")
 
 

@@ -111,11 +111,13 @@ async def request(
 
 
 class LinkClient:
-    """A screen's lasting attachment. `role` is screen or observer; `hz` the pace of the floor."""
+    """A screen's lasting attachment. `role` is screen or observer; `hz` the pace of the floor. It is CONNECTING
+    until `opened` is done, where that is given: an engine that still starts is not one that was lost."""
 
     def __init__(
-        self, path: Path, *, clock: Clock, role: str = "screen", hz: float = 4.0, protocol: int = PROTOCOL
-    ) -> None:
+        self, path: Path, *, clock: Clock, role: str = "screen", hz: float = 4.0, protocol: int = PROTOCOL,
+        opened: asyncio.Future[None] | None = None,
+    ) -> None:  # fmt: skip
         self.view = View()
         self.on_news = nobody
         self._path = path
@@ -123,6 +125,7 @@ class LinkClient:
         self._role = role
         self._hz = hz
         self._protocol = protocol
+        self._opened = opened
         self._state = LinkState.CONNECTING
         self._detail = ""
         self._wire: _Wire | None = None
@@ -186,6 +189,8 @@ class LinkClient:
             self._waiting.pop(number, None)
 
     async def _keep(self) -> None:
+        if self._opened is not None:
+            await asyncio.wait([self._opened])
         wait_s = FIRST_WAIT_S
         while True:
             before = self.attachments

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from station.clock import WallClock
+from station.domain.clock import Clock
 from station.domain.errors import BadInput
 from station.engine.options import RunOptions
 from station.engine.starting import ensure_engine
@@ -24,6 +28,10 @@ def test_what_comes_before_the_engine_is_started_loads_next_to_nothing() -> None
     assert done.stdout.strip() == "[]"
 
 
+async def _knock(door: Callable[[Clock], Awaitable[None]]) -> None:
+    await door(WallClock())
+
+
 def test_settings_that_the_engine_refuses_are_told_as_bad_usage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -31,4 +39,4 @@ def test_settings_that_the_engine_refuses_are_told_as_bad_usage(
     monkeypatch.setenv("VIGIL_RISK__BETA", "-1")
     door = ensure_engine(RunOptions(runtime=tmp_path / "runtime", broker="paper", seed=3))
     with pytest.raises(BadInput, match=r"risk\.beta"):
-        door()
+        asyncio.run(_knock(door))

@@ -430,6 +430,19 @@ async def test_a_screen_comes_back_by_itself_when_the_engine_does(path: Path, cl
     assert link.state is LinkState.CLOSED
 
 
+async def test_an_engine_that_still_starts_is_not_one_that_was_lost(path: Path, clock: HandClock) -> None:
+    opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    link = LinkClient(path, clock=clock, opened=opened)
+    await link.open()
+    for _ in range(20):
+        await asyncio.wait([opened], timeout=0)
+    assert (link.state, link.detail) == (LinkState.CONNECTING, "")
+    async with served(path, clock):
+        opened.set_result(None)
+        await until(lambda: link.state is LinkState.CONNECTED)
+        await link.close()
+
+
 async def test_an_engine_that_falls_silent_is_noticed(path: Path, clock: HandClock) -> None:
     async with served(path, clock) as (server, _):
         link = await attached(path, clock)

@@ -13,7 +13,6 @@ from station.domain.instruments import INSTRUMENTS
 from station.link import (
     CancelAll,
     CancelOrder,
-    Chain,
     ClosePart,
     Command,
     Data,
@@ -31,20 +30,18 @@ from station.link import (
 )
 from widgets import feed, orders, words
 from widgets.amend import AmendDialog
+from widgets.contracts import contracts_of, order_of_firing, order_of_label
 from widgets.order import BUY, MARKET, MID, SELL, Order
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.orderline import Known
 from widgets.pane import Pane
 from widgets.preview import Preview, cost_of, preview_of
 from widgets.proposal_dialog import ProposalDialog
-from widgets.sight import nearest_strike, strike_text
 from widgets.ticket_dialog import Counter, TicketDialog
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
 
-TARGET_DELTA: Final = {"C": 0.30, "P": 0.25}
-"""Of an option that a firing proposes (the house's default in picking contracts)."""
 CHAIN_WAIT_S: Final = 5
 LINES_KEPT: Final = 50
 BY: Final = "screen"
@@ -208,8 +205,9 @@ class Dealing:
             self._proposed = None
             self._app.tell(f"{firing.scanner}: the chain of {firing.instrument} did not come", "warn")
 
-    def proposal(self) -> None:
-        """What a strategy proposes: that of the signal under the cursor, else the newest."""
+    def proposal(self, after: str = "") -> None:
+        """What a strategy proposes: that of the signal under the cursor, else the newest; or the one older than
+        `after`, in a circle."""
         barred, part = self.barred(), self._app.link.view.floor.proposals
         rows = part.rows if part is not None else ()
         if barred or not rows:
@@ -217,7 +215,8 @@ class Dealing:
             return
         page = self._app.pages.shown
         picked = page.picked_trade if page is not None else ""
-        row = next((row for row in rows if row.trade_id == picked), rows[-1])
+        places = [place for place, row in enumerate(rows) if row.trade_id == (after or picked)]
+        row = rows[places[0]] if places and not after else rows[(places or [0])[0] - 1]
         order = order_of_label(row.label, BUY)
         if order is None:
             self._app.tell(f"{row.label}: its contract is not known", "warn")
@@ -225,7 +224,9 @@ class Dealing:
         kind = MARKET if row.policy == "market" else MID
         order = replace(order, qty=int(row.qty), kind=kind)
         counter = replace(self.counter(), unanswered=self._takings.setdefault(row.trade_id, {}))
-        self._app.push_screen(ProposalDialog(counter, order, row, self._decline))
+        self._app.push_screen(
+            ProposalDialog(counter, order, row, self._decline, self.proposal if len(rows) > 1 else None)
+        )
 
     def _decline(self, row: ProposalRow) -> None:
         label = words.contract(row.label, self._now_ns())
@@ -367,38 +368,3 @@ class Dealing:
 def _named(told: Preview, now_ns: int) -> str:
     """`BUY 2 SPXW 5940P 0DTE`."""
     return f"BUY {told.document.get('qty')} {words.contract(str(told.document.get('contract')), now_ns)}"
-
-
-def order_of_label(label: str, action: str) -> Order | None:
-    """One of the contract of a label (`SPXW 20251120 5940C`, `SPY`, `ES 20251219`); None where it is none."""
-    parts = label.split()
-    owners = {known.option_class: known.symbol for known in INSTRUMENTS.values() if known.option_class}
-    if len(parts) == 3 and parts[2][-1:] in ("C", "P"):
-        return Order(
-            action, 1, owners.get(parts[0], parts[0]), Decimal(parts[2][:-1]), parts[2][-1], parts[1]
-        )  # fmt: skip
-    return Order(action, 1, parts[0]) if 0 < len(parts) < 3 else None
-
-
-def order_of_firing(firing: FiringRow, chain: Chain) -> Order | None:
-    """One of the quoted option nearest the house's delta on the firing's side, as sure as its score."""
-    right = "C" if firing.side == "CALL" else "P"
-    quoted = [
-        (abs(abs(side.delta) - TARGET_DELTA[right]), row.strike)
-        for row in chain.rows
-        if (side := row.call if right == "C" else row.put) is not None and side.delta is not None and side.bid
-    ]
-    if not quoted:
-        return None
-    strike = min(quoted)[1]
-    return Order(
-        BUY, 1, firing.instrument, strike, right, chain.expiry, confidence=min(max(firing.score, 0), 100)
-    )
-
-
-def contracts_of(chain: Chain, chosen: str) -> tuple[str, ...]:
-    """Options of a chain, the one under the cursor first, then those nearest the money."""
-    money = nearest_strike(chain) or Decimal(0)
-    rows = sorted(chain.rows, key=lambda row: (abs(row.strike - money), row.strike))
-    names = [f"{strike_text(row.strike)}{right}" for row in rows for right in "CP"]
-    return (chosen, *(name for name in names if name != chosen)) if chosen else tuple(names)

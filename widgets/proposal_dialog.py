@@ -15,6 +15,7 @@ from widgets.ticket_dialog import Counter, TicketDialog
 from widgets.ticket_view import EDIT
 
 DECLINE_KEY: Final = "d"
+NEXT_KEY: Final = "n"
 POLICIES: Final = {
     "market": "at market", "mid": "limit at mid", "cap": "limit up to its cap",
     "walk": "limit, walking from mid",
@@ -25,9 +26,11 @@ class ProposalDialog(TicketDialog):
     """A ticket of which only the size can be changed; one key declines it."""
 
     def __init__(
-        self, counter: Counter, order: Order, row: ProposalRow, decline: Callable[[ProposalRow], None]
-    ) -> None:
+        self, counter: Counter, order: Order, row: ProposalRow, decline: Callable[[ProposalRow], None],
+        onward: Callable[[str], None] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(counter, order)
+        self._onward = onward
         self._row = row
         self._decline = decline
         policy = POLICIES.get(row.policy, row.policy or "as its strategy says")
@@ -51,6 +54,7 @@ class ProposalDialog(TicketDialog):
             ", ".join(row.scanners),
             f"order: {self.form.policy}",
             f"until {words.clock_text(row.until_ns)} ET, {left}",
+            *(("n: the next proposal",) if self._onward is not None else ()),
         )
 
     def on_key(self, event: Key) -> None:
@@ -59,5 +63,11 @@ class ProposalDialog(TicketDialog):
             event.prevent_default()
             self.dismiss(None)
             self._decline(self._row)
+            return
+        if event.key == NEXT_KEY and self.stage == EDIT and self._onward is not None:
+            event.stop()
+            event.prevent_default()
+            self.dismiss(None)
+            self._onward(self._row.trade_id)
             return
         super().on_key(event)

@@ -267,7 +267,9 @@ class FloorView:
         return ("grace", grace) if grace > self._engine.outside.clock.now() else ("", 0)
 
     def _proposals(self) -> Proposals:
-        rooms, specs = self._engine.rooms, self._engine.rooms.way.specs()
+        rooms = self._engine.rooms
+        waiting = rooms.proposals.waiting()
+        specs = rooms.way.specs() if waiting else {}
         return Proposals(
             tuple(
                 ProposalRow(
@@ -277,7 +279,7 @@ class FloorView:
                     specs[trade.strategy].entry_policy if trade.strategy in specs else "",
                     trade.scanners, rooms.way.confidence_of(trade.id),
                 )
-                for trade in rooms.proposals.waiting()
+                for trade in waiting
             )
         )  # fmt: skip
 

@@ -45,7 +45,9 @@ async def test_a_proposal_is_a_ticket_of_its_own_size_and_goes_out_once() -> Non
             "APPROVED by 28 rules",
         ):
             assert told in text
-        await press(stage, pilot, "1", "enter", "enter", "enter")
+        await press(stage, pilot, "n")
+        assert "SPY_TREND PUT" in said(stage)
+        await press(stage, pilot, "n", "1", "enter", "enter", "enter")
         assert heard(stage) == []
         assert "SEND  PAPER: BUY 1 SPXW 5940C 0DTE limit, walking from mid" in said(stage)
         await press(stage, pilot, "y", "y", "enter")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from station.domain.instruments import CENT_TICKS, SPX_OPTION_TICKS
 from station.link import FiringRow, Ticket
 from tests.tui import synthetic_panes
-from widgets.dealing import order_of_firing, order_of_label
+from widgets.contracts import order_of_firing, order_of_label
 from widgets.order import LIMIT, MARKET, MID, Guard, Order, ticket_of
 from widgets.orderline import parse
 from widgets.sight import Sight

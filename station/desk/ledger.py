@@ -24,10 +24,11 @@ from station.domain.events import (
     TradeEvent,
 )
 from station.domain.instruments import Contract
+from station.domain.lifecycle import evolve
 from station.domain.orders import ZERO, Execution, Order
 from station.domain.ports import Changes, Committed, LifecycleStore, Snapshot
 from station.domain.projection import order_ref_of, project_order
-from station.domain.trade import Trade, evolve
+from station.domain.trade import Trade
 from station.execution import OrderBook
 
 CARRIED: Final = "spool carried"

@@ -27,10 +27,11 @@ from station.domain.events import (
     TradeSized,
 )
 from station.domain.hand import Reversal
+from station.domain.lifecycle import evolve
 from station.domain.ports import Changes
 from station.domain.signals import Decision, Signal, SignalState
 from station.domain.specs import StrategySpec
-from station.domain.trade import Origin, Step, Trade, TradeState, due, evolve
+from station.domain.trade import Origin, Step, Trade, TradeState, due
 from station.options import NoPick, OptionDesk
 from station.strategy import Pass
 from station.wealth import WealthBook, size

@@ -21,11 +21,12 @@ from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import Fatal, IllegalTransition, Refused, StorageUnavailable
 from station.domain.events import Event, ManualOpened, TradeFailed
+from station.domain.lifecycle import closing
 from station.domain.orders import Ticket
 from station.domain.ports import Changes
 from station.domain.signals import Decision, Signal, SignalState
 from station.domain.specs import StrategySpec
-from station.domain.trade import Step, Trade, TradeState, closing, due
+from station.domain.trade import Step, Trade, TradeState, due
 from station.execution import InstrumentLocks
 from station.strategy import Pass, Pool
 from station.wealth import WealthBook

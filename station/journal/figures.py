@@ -10,8 +10,9 @@ from heapq import merge
 from typing import Any, Final
 
 from station.domain.events import JournalEvent, TradeEvent
+from station.domain.lifecycle import evolve
 from station.domain.orders import ZERO
-from station.domain.trade import Trade, TradeState, evolve
+from station.domain.trade import Trade, TradeState
 from station.journal.shapes import Json, decimal_text
 from station.store import Logged, Walk
 from station.store.codec import canonical

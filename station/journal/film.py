@@ -25,9 +25,10 @@ from station.domain.events import (
     TradeFailed,
     TradeNoted,
 )
+from station.domain.lifecycle import evolve
 from station.domain.market import Bar
 from station.domain.orders import OrderKind, Ticket
-from station.domain.trade import Trade, evolve
+from station.domain.trade import Trade
 from station.journal.shapes import Json, count, decimal_text, trade_shape
 from station.store import Logged, PositionSnapshot
 

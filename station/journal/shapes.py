@@ -11,8 +11,9 @@ from station.domain.clock import utc_text
 from station.domain.events import TradeEvent
 from station.domain.hand import Offer
 from station.domain.instruments import Contract
+from station.domain.lifecycle import evolve
 from station.domain.signals import Decision
-from station.domain.trade import Trade, evolve
+from station.domain.trade import Trade
 from station.store import Logged
 from station.store.codec import canonical
 

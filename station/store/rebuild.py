@@ -12,9 +12,10 @@ from typing import Any, TypeVar, cast, get_args
 
 from station.domain.errors import BadInput, Fatal, IllegalTransition
 from station.domain.events import Recorded, TradeEvent
+from station.domain.lifecycle import evolve
 from station.domain.orders import Order
 from station.domain.projection import order_ref_of, project_order
-from station.domain.trade import Trade, evolve
+from station.domain.trade import Trade
 from station.store.files import LIFECYCLE, CorruptDatabase
 from station.store.reading import logged
 from station.store.rows import ORDERS, TRADES, RowMap

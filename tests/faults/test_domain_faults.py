@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from station.domain.events import TradeEvent
+from station.domain.lifecycle import closing
 from station.domain.orders import (
     Action,
     Execution,
@@ -19,7 +20,7 @@ from station.domain.orders import (
     moved,
     new_order,
 )
-from station.domain.trade import TradeState, closing
+from station.domain.trade import TradeState
 from tests.unit.domain_cases import (
     ACCOUNT,
     CONTRACT,

@@ -25,6 +25,7 @@ from station.domain.events import (
     TradeEvent,
 )
 from station.domain.instruments import SPX_OPTION_TICKS
+from station.domain.lifecycle import evolve
 from station.domain.market import Quote
 from station.domain.orders import (
     Action,
@@ -40,7 +41,7 @@ from station.domain.orders import (
     order_ref,
 )
 from station.domain.specs import Rung
-from station.domain.trade import Trade, TradeState, evolve
+from station.domain.trade import Trade, TradeState
 from station.protection import (
     CancelEntry,
     CancelExit,

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from station.domain.events import SettledAtExpiry, TradeEvent, WealthRecorded
+from station.domain.lifecycle import closing, evolve
 from station.domain.orders import OrderState, Purpose
-from station.domain.trade import Trade, TradeState, closing, evolve
+from station.domain.trade import Trade, TradeState
 from tests.unit.domain_cases import (
     TRADE,
     bought,

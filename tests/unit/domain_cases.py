@@ -21,8 +21,9 @@ from station.domain.events import (
     TradeSized,
 )
 from station.domain.instruments import INSTRUMENTS, Contract, Right, Side, option_contract
+from station.domain.lifecycle import evolve
 from station.domain.orders import Action, OrderKind, OrderState, Purpose, Ticket, order_ref
-from station.domain.trade import Trade, evolve
+from station.domain.trade import Trade
 
 ACCOUNT = "DU1000001"
 TRADE = "T1"

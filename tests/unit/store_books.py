@@ -35,6 +35,8 @@ from station.domain.events import (
     WealthRecorded,
 )
 from station.domain.instruments import INSTRUMENTS, Contract, Right, Side, Timeframe, option_contract
+from station.domain.lifecycle import closing as closing_of
+from station.domain.lifecycle import evolve
 from station.domain.orders import (
     Action,
     Execution,
@@ -48,8 +50,7 @@ from station.domain.orders import (
 from station.domain.ports import Changes, DiaryRow, WealthState
 from station.domain.projection import order_ref_of, project_order
 from station.domain.signals import Decision, Firing, Signal, SignalState
-from station.domain.trade import Trade, evolve
-from station.domain.trade import closing as closing_of
+from station.domain.trade import Trade
 from station.store import Stores, open_stores
 from station.store.chain import GENESIS, INSERT_EVENT, SELECT_EVENTS, Entry, EventRow, sealed
 

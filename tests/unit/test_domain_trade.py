@@ -28,8 +28,9 @@ from station.domain.events import (
 )
 from station.domain.hand import HandOrder, OwnExits, Reversal
 from station.domain.instruments import INSTRUMENTS, Right, Side, option_contract
+from station.domain.lifecycle import closing, evolve
 from station.domain.orders import OrderKind, OrderState
-from station.domain.trade import Cause, Origin, Step, Trade, TradeState, closing, due, evolve
+from station.domain.trade import Cause, Origin, Step, Trade, TradeState, due
 from tests.unit.domain_cases import (
     ACCOUNT,
     CONTRACT,

@@ -26,10 +26,11 @@ from station.domain.events import (
     WealthRecorded,
 )
 from station.domain.instruments import Side, Timeframe
+from station.domain.lifecycle import evolve
 from station.domain.orders import Action, Execution
 from station.domain.ports import Changes
 from station.domain.signals import Decision, Firing, Signal
-from station.domain.trade import Trade, evolve
+from station.domain.trade import Trade
 from station.journal import Journal, decimal_text, open_journal, story_text, trades_table
 from station.store import Stores, open_stores
 from tests.unit.domain_cases import (

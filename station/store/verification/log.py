@@ -12,9 +12,10 @@ import msgspec
 
 from station.domain.errors import IllegalTransition, VigilError
 from station.domain.events import OrderMoved, Recorded, TradeEvent
+from station.domain.lifecycle import evolve
 from station.domain.orders import LEGAL, Order
 from station.domain.projection import order_ref_of, project_order
-from station.domain.trade import Trade, evolve
+from station.domain.trade import Trade
 from station.store.codec import decode_event
 from station.store.verification.rows import Books, Row
 

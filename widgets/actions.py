@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from textual.binding import Binding
 
 from station.domain.errors import BadInput
+from station.link import Orders, Positions
+from station.link.floor import READY
 from widgets.order import BUY, SELL
 from widgets.sight import TIMEFRAMES
 
@@ -30,13 +32,26 @@ def _always(_app: FloorApp) -> str:
 def _one_picked(app: FloorApp) -> str:
     if not app.positions.display:
         return "the positions pane is not shown: press p first, so that you see what you close"
-    return "" if app.picked_position is not None else "no position is picked: choose one with the arrows"
+    if app.picked_position is not None:
+        return ""
+    unknown = _unknown(app.link.view.floor.positions)
+    if unknown:
+        return f"the positions are not known here: X closes every one. {unknown}"
+    return "no position is picked: choose one with the arrows"
+
+
+def _unknown(part: Positions | Orders | None) -> str:
+    """Why there is nothing to pick from; empty where there is, or where it is empty."""
+    return "" if part is None or part.state == READY else part.note or part.state
 
 
 def _may_cancel(app: FloorApp) -> str:
     if app.dealing.on_orders:
         order = app.dealing.picked_order
         if order is None:
+            unknown = _unknown(app.link.view.floor.orders)
+            if unknown:
+                return f"the working orders are not known here: C cancels every entry. {unknown}"
             return "no order is picked: choose one with the arrows"
         return (
             "" if order.may_cancel else "an exit protects its position: it is modified, or goes with its trade"
@@ -50,6 +65,8 @@ def _may_cancel(app: FloorApp) -> str:
 
 def _may_modify(app: FloorApp) -> str:
     order = app.dealing.picked_order
+    if order is None and (unknown := _unknown(app.link.view.floor.orders)):
+        return f"the working orders are not known here. {unknown}"
     if order is None:
         return "no working order is picked: press u and choose one with the arrows"
     return (

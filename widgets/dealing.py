@@ -28,6 +28,7 @@ from station.link import (
     ReverseTrade,
     WorkingOrder,
 )
+from station.link.floor import READY
 from widgets import feed, orders, words
 from widgets.amend import AmendDialog
 from widgets.contracts import contracts_of, order_of_firing, order_of_label
@@ -73,8 +74,8 @@ class Dealing:
         app = self._app
         if app.link.state is not LinkState.CONNECTED:
             return (
-                f"There is no engine to deal with: {app.link.detail or app.link.state.value}. Orders are never "
-                "queued; the screen keeps trying."
+                "There is no engine to deal with: orders are not sent and never queued "
+                f"({app.link.detail or app.link.state.value}); the screen keeps trying."
             )
         if app.read_only:
             return "This screen is attached read-only: it sends no orders."
@@ -327,16 +328,29 @@ class Dealing:
 
     def cancel_all(self) -> None:
         part = self._app.link.view.floor.orders
-        entries = [row for row in part.rows if row.may_cancel] if part is not None else []
+        if part is None or part.state != READY:
+            why = (part.note if part is not None else "") or "the engine has not told them"
+            lines = [
+                "The working orders are not known here:",
+                f"{why}.",
+                "",
+                "Exits stand, whatever is cancelled.",
+            ]
+            self._confirm_cancel(lines, "every entry that works")
+            return
+        entries = [row for row in part.rows if row.may_cancel]
         if not entries:
             self._app.tell("no entry is working: there is nothing to cancel", "warn")
             return
-        rest = len(part.rows) - len(entries) if part is not None else 0
+        rest = len(part.rows) - len(entries)
         lines = [orders.named(row, self._now_ns()) for row in entries[:8]]
         if len(entries) > 8:
             lines.append(f"and {len(entries) - 8} more")
         lines += ["", f"{rest} exits stand: what protects a position is not cancelled."] if rest else []
         many = f"{len(entries)} working {'entry' if len(entries) == 1 else 'entries'}"
+        self._confirm_cancel(lines, many)
+
+    def _confirm_cancel(self, lines: list[str], many: str) -> None:
         self._confirm(
             "CANCEL ALL", lines, f"cancel {many}", lambda: self._send(CancelAll(self._by), f"cancelling {many}")
         )

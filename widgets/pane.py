@@ -132,9 +132,11 @@ class Pane(LineCanvas, can_focus=True):
         warn = ink.TITLE_WARN_FOCUS if focused else ink.TITLE_WARN
         note, style = self._content.note, warn if self._content.warn else note_style
         part = self._part(scene)
-        if part is not None and part.state == ERROR:
+        if part is None:
+            note = ""
+        elif part.state == ERROR:
             note, style = "ERROR", bad
-        elif not scene.live and part is not None:
+        elif not scene.live:
             note, style = f"as of {words.clock_text(scene.now_ns)}", bad
         return ink.spread(left, ((f"{note} ", style),), width, title)
 

@@ -13,6 +13,7 @@ from widgets import ink, words
 from widgets.ink import Line, Span
 from widgets.pane import wrapped
 
+NAME: Final = 20
 LABEL: Final = 11
 GREEKS: Final = (("Δ", "delta"), ("Γ", "gamma"), ("Θ", "theta"), ("V", "vega"))
 
@@ -83,7 +84,8 @@ def money_lines(preview: Preview, width: int) -> list[Line]:
 
 
 def rule_lines(preview: Preview, width: int, columns: int) -> list[Line]:
-    """Problems and failures in full, first; then every pass with its figures in so many columns, 0 by name."""
+    """Problems and failures in full, first; then every pass with its figures in so many columns, 0 by name.
+    A figure is never cut: what is too long for a column has a line of its own."""
     lines: list[Line] = []
     for problem in preview.problems:
         lines += _said("✗", problem, ink.ALARM, width)
@@ -92,9 +94,11 @@ def rule_lines(preview: Preview, width: int, columns: int) -> list[Line]:
         lines += _said(mark, f"{rule.name}: {rule.text}", style, width)
     passed = [rule for rule in preview.rules if rule.ok]
     if columns:
-        rows = -(-len(passed) // columns)
-        cells = [_passed(rule, width // columns) for rule in passed]
-        return [*lines, *(sum(cells[row::rows], start=()) for row in range(rows))]
+        short = [rule for rule in passed if len(rule.text) <= width // columns - NAME - 4]
+        rows = -(-len(short) // columns)
+        cells = [_passed(rule, width // columns) for rule in short]
+        lines += [sum(cells[row::rows], start=()) for row in range(rows)]
+        return [*lines, *(_passed(rule, width) for rule in passed if rule not in short)]
     return [*lines, *_packed([rule.name for rule in passed], width)]
 
 
@@ -107,7 +111,7 @@ def _said(mark: str, text: str, style: ink.Style, width: int) -> list[Line]:
 
 
 def _passed(rule: Rule, width: int) -> Line:
-    name = min(20, width // 2)
+    name = min(NAME, width // 2)
     text = ink.fit(rule.text, max(width - name - 4, 0))
     return ("✓ ", ink.UP), (ink.fit(rule.name, name), ink.DIM), (f" {text} ", ink.FAINT)
 

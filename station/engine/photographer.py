@@ -115,7 +115,8 @@ class Photographer:
             await self._fail(str(error))
 
     async def _take(self, trade_id: str, moment: str, at_ns: int) -> None:
-        events = await self._outside.stores.lifecycle.events(trade_id)
+        known = await self._outside.stores.lifecycle.events(trade_id)
+        events = [entry for entry in known if entry.recorded.at_ns <= at_ns]
         trade = trade_at(trade_id, events, at_ns)
         bars, origin = self._bars(trade, at_ns)
         if not bars or trade.contract is None:

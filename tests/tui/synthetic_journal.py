@@ -139,6 +139,8 @@ def picture(trade_id: str, moment: str = "") -> Json:
     spot = bars[-1][4]
     return whole | {
         "moment": shown, "at_ns": at, "moments": moments, "path": f"/r/pictures/{trade_id}-{shown}.svg",
+        "greeks": [],
+        "lines": [line | ({"until_ns": 0} if shown == "entry" else {}) for line in whole["lines"]],
         "bars": bars, "marks": [mark for mark in whole["marks"] if mark["at_ns"] <= at],
         "trade": whole["trade"] if shown == "exit" else whole["trade"] | {"net_pnl": None, "result": "open"},
         "levels": [

@@ -469,3 +469,25 @@ async def test_what_only_advises_is_passed_by_saying_so_in_the_ticket() -> None:
         await press(stage, pilot, "enter", "shift+tab", "shift+tab", "space", "enter", "y")
         sent = orders(stage)
         assert len(sent) == 1 and isinstance(sent[0], PlaceOrder) and sent[0].ticket.override
+
+
+async def test_what_cannot_be_shown_is_not_said_to_be_nothing() -> None:
+    stage = Stage(synthetic.calm())
+    assert stage.engine.floor.orders is not None and stage.engine.floor.positions is not None
+    stage.engine.floor = msgspec.structs.replace(
+        stage.engine.floor,
+        orders=msgspec.structs.replace(stage.engine.floor.orders, state="error", note="locked", rows=()),
+        positions=msgspec.structs.replace(stage.engine.floor.positions, state="error", note="locked", rows=()),
+    )
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await press(stage, pilot, "p", "x")
+        assert "positions are not known here: X closes every one. locked" in stage.line("notice")
+        await press(stage, pilot, "u", "c")
+        assert "working orders are not known here: C cancels every entry. locked" in stage.line("notice")
+        await press(stage, pilot, "M")
+        assert "working orders are not known here. locked" in stage.line("notice")
+        await press(stage, pilot, "C")
+        assert isinstance(stage.app.screen, ConfirmDialog)
+        stage.clock.advance(0.4)
+        await press(stage, pilot, "y")
+        assert any(isinstance(one, CancelAll) for one in stage.engine.heard)

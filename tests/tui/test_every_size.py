@@ -1,0 +1,211 @@
+"""Every screen and dialog, calm, busy, in error and without its engine, at three sizes, as plain text.
+
+One app a state walks through them all; sizes are the outer loop, so that a terminal is resized twice. What
+other tests hold as pictures already is left to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+from textual.worker import WorkerCancelled
+
+from station.link import Ack, Floor, LinkClient, LinkServer, LinkState, Reply, Status
+from tests.tui import synthetic
+from tests.tui.shots import Sheet, differences, rows_of
+from tests.tui.stage import Stage
+from tests.tui.synthetic_orders import Counterpart
+from widgets.dialogs import Dialog
+
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
+LOCKED = "the lifecycle database is locked: entries are off, exits are spooled"
+
+
+@dataclass(frozen=True)
+class View:
+    """`keys` bring it up from the floor; a key with a blank is a line for the dialog's input. Only `sizes`
+    where the others are held elsewhere or show nothing new."""
+
+    name: str
+    keys: tuple[str, ...]
+    sizes: tuple[str, ...] = tuple(SIZES)
+
+
+def views(*rows: tuple[str, str], sizes: tuple[str, ...] = tuple(SIZES)) -> tuple[View, ...]:
+    return tuple(View(name, tuple(keys.split(";")) if keys else (), sizes) for name, keys in rows)
+
+
+SMALL = ("80x24",)
+PAGES = views(("journal", "J"), ("performance", "Y"), ("health", "H"), ("log", "L"), ("jobs", "T"))
+ROOMS = views(("signals", "f3"), ("risk", "f4"), ("scanners", "f5"), ("strategies", "f6"), ("settings", "f7"))
+PARTS = views(
+    ("watch", "w"), ("chart", "h"), ("orders", "u"), ("chain", "o"), ("book", "m"), ("ladder", "l"), sizes=SMALL
+)
+MORE_PARTS = views(("feed", "f"), ("strategies pane", "t"), ("alerts", "a"), sizes=SMALL)
+SECOND = views(
+    ("film", "J;down;enter;end"), ("story", "J;tab;tab"), ("events", "J;e"), ("groups", "Y;tab;tab"),
+    ("series", "H;tab"), ("schedule", "T;tab"), sizes=SMALL,
+)  # fmt: skip
+TAKEN = views(("picture", "J;down;p"), ("gallery", "J;G"))
+DIALOGS = views(
+    ("kill", "f12"), ("ticket", "o;b"), ("armed", "o;b;enter"), ("modify", "u;end;M"), ("part", "p;minus"),
+    ("reverse", "p;V"), ("cancel all", "C"),
+)  # fmt: skip
+STEADY = views(
+    ("gate", "g"), ("quit", "q"), ("symbol", "slash"), ("help", "question_mark"),
+    ("line", "colon;buy 2 SPX 5940C @ 4.20"),
+)  # fmt: skip
+QUIET = views(("options", "O"), ("welcome", "ctrl+w"), ("setting", "f7;down;down;enter"), ("filter", "J;slash"))
+LINES = views(
+    ("note", "J;n"), ("tag", "J;number_sign"), ("signal filter", "f3;slash"), ("log filter", "L;slash"),
+    ("help of the journal", "J;question_mark"), sizes=SMALL,
+)  # fmt: skip
+RELEASE = views(("release", "R"))
+FLOOR = views(("floor", ""))
+
+
+def small(rows: tuple[View, ...]) -> tuple[View, ...]:
+    """What looks the same in every state is held at one size there."""
+    return tuple(replace(view, sizes=SMALL) for view in rows)
+
+
+BY_STATE = {
+    "calm": (*PARTS, *SECOND, *TAKEN, *DIALOGS, *STEADY, *QUIET, *LINES),
+    "busy": (*PAGES, *PARTS, *MORE_PARTS, *DIALOGS, *small(STEADY), *RELEASE),
+    "error": (*FLOOR, *PAGES, *PARTS, *MORE_PARTS, *TAKEN, *DIALOGS, *small(STEADY), *RELEASE),
+    "lost": (*PAGES, *PARTS, *MORE_PARTS, *DIALOGS, *small(STEADY), *RELEASE),
+    "nobody": (*FLOOR, *small(PAGES), *small(ROOMS)),
+}
+
+
+class Refusing(Counterpart):
+    """An engine that can take no order."""
+
+    def answer(self, command: object) -> Reply:
+        del command
+        return Ack(False, LOCKED, "STORAGEUNAVAILABLE")
+
+
+def broken() -> Floor:
+    """A floor on which no part could be made."""
+    parts = {
+        name: msgspec.structs.replace(getattr(synthetic.busy(), name), state="error", note=LOCKED, rows=())
+        for name in ("feed", "positions", "alerts", "strategies", "orders")
+    }
+    return Floor(synthetic.header(), **parts)
+
+
+def staged(state: str, folder: Path) -> Stage:
+    if state == "nobody":
+        return Stage(Floor(), lambda one: LinkClient(Path("engine.sock"), clock=one.clock))
+    if state == "lost":
+        return Stage(synthetic.calm(), lambda one: LinkClient(folder / "engine.sock", clock=one.clock))
+    if state == "error":
+        stage = Stage(broken())
+        for part in ("chart", "tip", "chain", "book", "account", "wealth", "watch"):
+            stage.engine.refusals[part] = ("error", LOCKED)
+        stage.engine.counterpart = Refusing()
+        for name in ("journal", "performance", "health", "log", "jobs", "picture", "gallery"):
+            stage.engine.documents[name] = Ack(False, LOCKED, "STORAGEUNAVAILABLE")
+        return stage
+    return Stage(getattr(synthetic, state)())
+
+
+@asynccontextmanager
+async def opened(state: str, folder: Path) -> AsyncGenerator[tuple[Stage, Pilot[str]]]:
+    """The app of a state, as it is when it has come to that."""
+    stage = staged(state, folder)
+    async with stage.app.run_test(size=SIZES["80x24"]) as pilot:
+        if state == "nobody":
+            while stage.app.link.state is not LinkState.LOST:
+                await pilot.pause()
+        elif state == "lost":
+            await _lose(stage, pilot, folder / "engine.sock")
+        await stage.settle(pilot)
+        yield stage, pilot
+
+
+async def _lose(stage: Stage, pilot: Pilot[str], path: Path) -> None:
+    engine = stage.engine
+    server = LinkServer(path, engine.handle, engine.picture, clock=stage.clock, answer=engine.answer)
+    await server.start()
+    while stage.app.link.state is not LinkState.CONNECTED:
+        stage.clock.advance(1)
+        await pilot.pause()
+    await stage.app.link.ask(Status())
+    server.tick()
+    while stage.app.link.view.floor.strategies is None:
+        await pilot.pause()
+    for view in (*PAGES, *PARTS):
+        await pilot.press(*view.keys)
+        await _answered(stage)
+        await stage.settle(pilot)
+    await server.stop()
+    while stage.app.link.state is not LinkState.LOST:
+        await pilot.pause()
+    stage.clock.move_to(stage.clock.now() + 12_000_000_000)
+
+
+async def _bring_up(stage: Stage, pilot: Pilot[str], view: View) -> None:
+    for key in view.keys:
+        stage.clock.move_to(stage.clock.now() + 400_000_000)
+        if " " in key:
+            stage.app.screen.query_one(Input).value = key
+        else:
+            await pilot.press(key)
+        await _answered(stage)
+    stage.app.repaint()
+    await pilot.pause()
+
+
+async def _answered(stage: Stage) -> None:
+    """Until every question is; a kill is tried until an engine takes it."""
+    for worker in list(stage.app.workers):
+        if worker.group != "kill":
+            with suppress(WorkerCancelled):
+                await worker.wait()
+
+
+async def _put_away(stage: Stage, pilot: Pilot[str], view: View, floor: Floor) -> None:
+    """The floor as it was; a screen that keys have changed is built anew."""
+    stage.clock.move_to(stage.clock.now() + 400_000_000)
+    while isinstance(stage.app.screen, Dialog):
+        stage.app.screen.dismiss(None)
+        await pilot.pause()
+    stage.engine.floor = floor
+    stage.app.tell("")
+    page = stage.app.pages.shown
+    if page is not None:
+        stage.app.turn("")
+        if len(view.keys) > 1:
+            await page.remove()
+
+
+@pytest.mark.parametrize("state", BY_STATE)
+async def test_every_screen_and_dialog_at_every_size(
+    state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    sheets = {view.name: Sheet(state, view.name) for view in BY_STATE[state]}
+    async with opened(state, tmp_path) as (stage, pilot):
+        floor = stage.engine.floor
+        for size, (width, height) in SIZES.items():
+            await pilot.resize_terminal(width, height)
+            for view in BY_STATE[state]:
+                if size in view.sizes:
+                    await _bring_up(stage, pilot, view)
+                    box = stage.app.screen.query("#box")
+                    area = box.first().region if box else stage.app.screen.size.region
+                    place = f"{size}, {area.width} by {area.height} at {area.x},{area.y}" if box else size
+                    sheets[view.name].add(place, rows_of(stage.app, area))
+                    await _put_away(stage, pilot, view, floor)
+    told = differences(sheets.values(), update=request.config.getoption("--snapshot-update"))
+    assert not told, told

@@ -243,3 +243,17 @@ def test_an_over_sell_outside_the_session_only_cancels_the_sells_that_still_work
     buying = replace(working(n=3), ticket=replace(working(n=3).ticket, action=Action.BUY))
     orders, _ = decide(holding(over, (selling, going, buying)), FILL, None, DEFAULT, Memory())
     assert [each for each in orders if isinstance(each, CancelExit)] == [CancelExit(selling.ref, "over-sold")]
+
+
+@pytest.mark.parametrize(
+    ("before_close_s", "settings"),
+    [(1800, DEFAULT), (300, DEFAULT), (240, DEFAULT), (420, ProtectionSettings(flatten_before_close_s=480)),
+     (270, ProtectionSettings(flat_within_s=30)), (900, ProtectionSettings(late_before_close_s=900))],
+)  # fmt: skip
+def test_the_instants_before_the_close_are_looked_at_exactly(
+    before_close_s: int, settings: ProtectionSettings
+) -> None:
+    """A trade filled 7 s past the half minute is polled there, and at these instants besides."""
+    found, due_ns = holding(held(at_ns=FILL + 7 * SECOND)), SPAN.close_ns - before_close_s * SECOND
+    assert next_look(found, due_ns - 3 * SECOND, SPAN, settings, Memory()) == due_ns
+    assert next_look(found, due_ns, SPAN, settings, Memory()) == due_ns + 7 * SECOND

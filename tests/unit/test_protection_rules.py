@@ -450,6 +450,8 @@ def test_fault_18_an_over_sell_is_bought_back_and_its_sells_are_cancelled() -> N
     assert [type(d) for d in asked] == [CancelExit, RaiseAlert]
     asked = looked(holding(over))
     assert asked[0] == MarketOut(Cause.TARGET, "over-sold by 1")
+    (told,) = [each.text for each in asked if isinstance(each, RaiseAlert)]
+    assert told == "T1 is over-sold by 1: buying back"
     back = new_order(ticket(exit_ref(3), 1, action=Action.BUY, kind=OrderKind.MARKET), "T1", FILL)
     buying = replace(back, state=OrderState.SUBMITTED)
     assert [type(d) for d in looked(holding(over, (buying,)))] == [RaiseAlert]

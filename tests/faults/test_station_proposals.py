@@ -114,7 +114,8 @@ def test_fault_53_proposal_is_sent_by_a_hand_once_and_waits_on_through_a_restart
     async def first() -> None:
         async with Proposing(tmp_path) as lab:
             trade = await lab.proposed(FIRST_ENTRY)
-            assert (await lab.preview(trade.id))["verdict"] == "approved"
+            shown = await lab.preview(trade.id)
+            assert (shown["verdict"], trade.shield, shown["stop"]) == ("approved", "day_shield", None)
             await lab.told(Gate("closed"))
             refused = await lab.told(TakeProposal(trade.id, "t0"))
             assert refused.code == "GATE_CLOSED"
@@ -128,6 +129,9 @@ def test_fault_53_proposal_is_sent_by_a_hand_once_and_waits_on_through_a_restart
             await lab.until("09:47:30")
             assert [row.trade_id for row in lab.rows()] == waiting
             assert len(paper_rows(tmp_path, ENTRIES)) == 1
+            shown = await lab.preview(waiting[0])
+            assert lab.trade(waiting[0]).shield == "rapid_shield"
+            assert float(shown["stop"]) < float(shown["price_basis"]["bid"]) < float(shown["target"])
             sent = await lab.told(TakeProposal(waiting[0], "after"))
             assert sent.ok, sent.text
             await lab.step(5)

@@ -102,13 +102,13 @@ async def test_no_keymap_moves_the_kill_key() -> None:
 
 
 async def test_a_moved_key_is_moved_everywhere() -> None:
-    stage = Stage(synthetic.calm(), keys={"close": "Q"})
+    stage = Stage(synthetic.calm(), keys={"close": "K"})
     async with stage.app.run_test(size=SIZE) as pilot:
         await opened(stage, pilot, "x")
         assert stage.engine.heard == []
-        await opened(stage, pilot, "Q")
+        await opened(stage, pilot, "K")
         assert stage.engine.heard == [CloseTrade("T1", by="screen")]
-        assert " Q close" in stage.line("keys")
+        assert " K close" in stage.line("keys")
 
 
 async def test_no_suspend_no_ctrl_q_and_no_aliasing_keys() -> None:

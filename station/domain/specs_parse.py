@@ -28,6 +28,8 @@ VEERA_RULES: Final = (
     "stochastic_10m", "es_ema5_12_10m", "nq_ema5_12_10m", "qqq_ema5_12_10m",
 )  # fmt: skip
 """The regime rules of SPEC §5 by name, in its order."""
+NOBODYS: Final = ("manual", "adopted")
+"""Trades of a hand and adopted ones stand under these names: a strategy so called would rule over them."""
 HOUSE_RUNGS: Final = ("P1", "P2", "P3")
 _LADDER_FORM: Final = 'write "P1:0.5 P2:0.25 P3:0.25" or percents, "23:0.5 40:0.25 60:0.25"'
 
@@ -169,6 +171,8 @@ def parse_strategy(row: Row, instruments: Collection[str] = INSTRUMENTS) -> Stra
         if read.has(key):
             taken[key] = take(read, key)
     spec = StrategySpec(**taken)
+    if spec.strategy_id in NOBODYS:
+        read.refuse("strategy_id", "is what trades of no strategy are under", "choose another name")
     if not spec.call_patterns and not spec.put_patterns:
         read.refuse("call_patterns", "and put_patterns are both empty", "give at least one pattern")
     if spec.hunter == "context_plus_trigger" and not spec.context_patterns:

@@ -50,6 +50,7 @@ def test_a_full_row_comes_back_as_it_went() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        ({"strategy_id": "manual"}, "strategy_id = 'manual' is what trades of no strategy are under"),
         ({"symbol": "DAX"}, "symbol = 'DAX' is not known: use one of SPX, SPY, ES, VIX"),
         ({"target_pct": 0}, "target_pct = 0 must be a number from 0.1 to 1000"),
         ({"target_pct": "lots"}, "target_pct = 'lots' must be a number"),

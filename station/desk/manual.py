@@ -254,7 +254,8 @@ class ManualDesk:
         )  # fmt: skip
         found = await self.find(asked)
         known = self._options.greeks(found, self._clock.now())
-        return Reversal(token, by, found, trade.open_qty, known.delta if known is not None else 0.0)
+        delta = known.delta if known is not None else 0.0
+        return Reversal(token, by, found, trade.open_qty, delta, now)
 
     async def opposite(self, trade_id: str, by: str) -> Reversal:
         """What reversing a trade would buy now, under no token. Raises Refused and BadInput."""

@@ -6,7 +6,6 @@ again, under its strategy's terms. Nothing but a hand moves it on; its time ends
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -61,7 +60,6 @@ class ProposalDesk:
         self._preparation = preparation
         self._judgement = judgement
         self._find = find
-        self._turn = asyncio.Lock()
 
     def waiting(self) -> tuple[Trade, ...]:
         """The proposals that a hand may take, oldest first."""
@@ -80,7 +78,7 @@ class ProposalDesk:
         if (known := self._known(trade_id, token)) is not None:
             return known
         await self._watch(self._open(trade_id))
-        async with self._turn:
+        async with self._way.offers:
             if (known := self._known(trade_id, token)) is not None:
                 return known
             look = self._looked(trade_id, qty)
@@ -97,7 +95,7 @@ class ProposalDesk:
 
     async def decline(self, trade_id: str, by: str) -> Trade:
         """The trade as it ended; one that was declined before is left so. Raises Refused and BadInput."""
-        async with self._turn:
+        async with self._way.offers:
             known = self._ledger.trades.get(trade_id)
             if known is not None and known.offer is not None and known.cause == DECLINED:
                 return known

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -20,7 +20,7 @@ from station.desk.preparation import PROPOSAL, Plan, Preparation, is_stale, step
 from station.desk.stopwatch import SIGNAL_TO_WIRE, Stopwatch
 from station.domain.clock import SECOND, Clock
 from station.domain.errors import Fatal, IllegalTransition, Refused, StorageUnavailable
-from station.domain.events import Event, ManualOpened, TradeFailed
+from station.domain.events import Alerted, Event, TradeFailed
 from station.domain.lifecycle import closing
 from station.domain.orders import Ticket
 from station.domain.ports import Changes
@@ -70,6 +70,8 @@ class TradeWay:
         self._signals: dict[str, tuple[Signal, ...]] = {}
         self._again: set[str] = set()
         self._line = asyncio.Lock()
+        self.offers = asyncio.Lock()
+        """Held by what ends or takes a proposal: two hands, and its time."""
         self._busy: set[str] = set()
 
     # --- beginnings ---------------------------------------------------------------------------------
@@ -193,9 +195,7 @@ class TradeWay:
         finally:
             trade = self._ledger.trades.get(plan.trade_id)
             if trade is not None:
-                self._signals[trade.id] = plan.signals_in(trade.state)
-                for signal in self._signals[trade.id]:
-                    self._pool.update(signal)
+                self._hold(trade.id, plan.signals_in(trade.state))
         if plan.trade.state is TradeState.FAILED:
             self._stopwatch.drop(SIGNAL_TO_WIRE, plan.trade_id)
 
@@ -283,8 +283,11 @@ class TradeWay:
         until = trade.offer.until_ns
         if self._clock.now() < until:
             self._entries.nudge_at(trade.id, until)
-        else:
-            await self.end_offer(trade, EXPIRED, f"nobody took it by {et_text(until)} ET", SignalState.EXPIRED)
+            return
+        async with self.offers:
+            if self._ledger.trades[trade.id].awaits_hand:
+                reason = f"nobody took it by {et_text(until)} ET"
+                await self.end_offer(trade, EXPIRED, reason, SignalState.EXPIRED)
 
     async def _await_entry(self, trade: Trade) -> None:
         order = self._ledger.book.orders[trade.entry_ref]
@@ -307,18 +310,22 @@ class TradeWay:
         if event.provisional and self._clock.now() < grace_until:
             self._entries.nudge_at(trade.id, grace_until)
             return
-        signals = self._moved_signals(trade, SignalState.EXECUTED)
-        followed = self._turned(trade)
+        followed = self._followed(trade)
         items: list[tuple[str, Event]] = [(trade.id, event), *(() if followed is None else (followed,))]
-        await self._ledger.record_all(items, Changes(signals=signals))
+        await self._record(trade, items, SignalState.EXECUTED)
         if followed is not None:
             self._entries.nudge_at(followed[0], self._clock.now())
 
-    def _turned(self, trade: Trade) -> tuple[str, ManualOpened] | None:
-        """The trade that a reversal opens, committed with the close it waited for; once."""
+    def _followed(self, trade: Trade) -> tuple[str, Event] | None:
+        """What a reversal leads to, committed with the close it waited for: once the opposite trade; nothing is
+        bought on one that an outage or a halt has held up."""
         reversal = trade.reversal
         if reversal is None or self._ledger.by_token(f"{reversal.token}{OPPOSITE}") is not None:
             return None
+        age_s = (self._clock.now() - reversal.asked_ns) // SECOND
+        if age_s > HAND_AGE_S:
+            text = f"{trade.id} is closed and not turned round: that was asked {age_s} s ago, nothing is bought"
+            return trade.id, Alerted("warning", text)
         return self._preparation.turned(trade, reversal, HAND_AGE_S)
 
     async def record_wealth(self, trade: Trade) -> None:
@@ -357,16 +364,22 @@ class TradeWay:
         self, trade: Trade, cause: str, reason: str, state: SignalState, *decisions: Decision
     ) -> None:
         """A trade ends before any fill, and its signals with it."""
-        extra = Changes(decisions=decisions, signals=self._moved_signals(trade, state))
-        await self._ledger.record(trade.id, TradeFailed(cause, reason), extra=extra)
+        await self._record(trade, [(trade.id, TradeFailed(cause, reason))], state, decisions)
         self._stopwatch.drop(SIGNAL_TO_WIRE, trade.id)
 
-    def _moved_signals(self, trade: Trade, state: SignalState) -> tuple[Signal, ...]:
-        after, changed = stepped(self._signals.get(trade.id, ()), state, trade.id)
-        self._signals[trade.id] = after
-        for signal in after:
+    async def _record(
+        self, trade: Trade, items: Sequence[tuple[str, Event]], state: SignalState,
+        decisions: tuple[Decision, ...] = (),
+    ) -> None:  # fmt: skip
+        """Events and where they take a trade's signals; of what was not committed memory knows nothing."""
+        after, moved = stepped(self._signals.get(trade.id, ()), state, trade.id)
+        await self._ledger.record_all(items, Changes(decisions=decisions, signals=moved))
+        self._hold(trade.id, after)
+
+    def _hold(self, trade_id: str, signals: tuple[Signal, ...]) -> None:
+        self._signals[trade_id] = signals
+        for signal in signals:
             self._pool.update(signal)
-        return changed
 
     def _spec(self, trade: Trade) -> StrategySpec | None:
         return self.specs().get(trade.strategy)

@@ -325,7 +325,7 @@ class ReverseAsked:
     """A hand wants the trade out at market, and the opposite of it once that has filled."""
 
     type: ClassVar[str] = "trade.reverse_asked"
-    v: ClassVar[int] = 1
+    v: ClassVar[int] = 2
     reversal: Reversal
 
 

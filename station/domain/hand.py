@@ -74,6 +74,7 @@ class Reversal:
     contract: Contract
     qty: Decimal
     delta: float = 0.0
+    asked_ns: int = 0
 
     @property
     def order(self) -> HandOrder:

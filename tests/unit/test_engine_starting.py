@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,3 +43,18 @@ def test_settings_that_the_engine_refuses_are_told_as_bad_usage(
     door = ensure_engine(RunOptions(runtime=tmp_path / "runtime", broker="paper", seed=3))
     with pytest.raises(BadInput, match=r"risk\.beta"):
         asyncio.run(_knock(door))
+
+
+def test_the_floor_that_was_painted_before_ends_with_what_the_engine_said(tmp_path: Path) -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        around = {**os.environ, "TERM": "xterm-256color", "VIGIL_RISK__BETA": "-1"}
+        words = [sys.executable, str(ROOT / "app.py"), "--broker", "paper", "--runtime", str(tmp_path / "run")]
+        os.execve(sys.executable, words, around)
+    told = b""
+    with suppress(OSError):  # what Linux answers once the other end of a terminal is closed
+        while part := os.read(terminal, 65_536):
+            told += part
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+    assert told.decode().splitlines()[-1].partition("vigil: ")[2].startswith("risk.beta")

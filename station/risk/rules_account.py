@@ -63,7 +63,8 @@ def stop_distance(proposal: Proposal, view: RiskView, limits: Limits) -> Finding
     price = unit_price(proposal, view)
     if price is None or price <= 0:
         return no_price("stop distance", "STOP_DISTANCE", limit)
-    distance = (price - proposal.stop) * proposal.action.sign * 100 / price
+    against = (price - proposal.stop) * proposal.action.sign
+    distance = against * 100 / price
     ok = least <= distance <= most
     return judged("stop distance", "STOP_DISTANCE", ok, f"{distance:.2f} %", limit, "the stop is misplaced")
 

@@ -82,6 +82,14 @@ def test_break_even_pays_the_fees_of_both_sides(commission: str, limit: str) -> 
     assert break_even_limit(trade, Decimal("10.00"), cents) == Decimal(limit)
 
 
+def test_break_even_counts_what_was_sold_already_among_the_executions() -> None:
+    """3 bought and 1 sold for 5.20: 0.013 a unit each, twice that for both sides."""
+    trade = replace(run((exit_submitted(3), sold(1)), trade=position()), commission=Decimal("5.20"))
+    assert break_even_limit(trade, Decimal("10.00"), holding(trade, tick_rule=flat_ticks("0.001"))) == Decimal(
+        "10.026"
+    )
+
+
 @pytest.mark.parametrize(
     ("qty", "filled", "larger", "stands_for"),
     [

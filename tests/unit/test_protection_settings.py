@@ -90,6 +90,14 @@ def test_a_trailing_stop_no_higher_than_the_entry_is_none() -> None:
     assert decide(over, now, SPAN, settings, Memory(high_bid=D("11.10")))[1].out is Cause.BREAK_EVEN
 
 
+@pytest.mark.parametrize(("past_grace_ns", "out"), [(-1, None), (0, Cause.BREAK_EVEN), (1, Cause.BREAK_EVEN)])
+def test_a_trailing_stop_waits_for_the_end_of_the_grace_period(past_grace_ns: int, out: Cause | None) -> None:
+    now = FILL + 900 * SECOND + past_grace_ns
+    fallen = fresh(holding(held(), (working(),), bid="10.00"), now)
+    trailing = ProtectionSettings(trail_pct=D(10))
+    assert decide(fallen, now, SPAN, trailing, Memory(high_bid=D("11.10")))[1].out is out
+
+
 def test_a_sell_already_at_break_even_is_not_lowered_for_another_reason() -> None:
     settings = replace(DEFAULT, target_pct=D("0.01"))
     now = FILL + 900 * SECOND

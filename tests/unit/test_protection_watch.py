@@ -13,6 +13,7 @@ from station.clock import Lockstep, LockstepLoop, VirtualClock
 from station.domain.clock import MINUTE, SECOND
 from station.domain.instruments import SPX_OPTION_TICKS, Contract, SecType
 from station.domain.market import Quote
+from station.domain.orders import Order, OrderState, new_order
 from station.domain.trade import Cause, Trade
 from station.protection import (
     Directive,
@@ -23,10 +24,21 @@ from station.protection import (
     ProtectionSettings,
     ProtectionWorker,
     RaiseAlert,
+    RequestReconcile,
     SubmitExit,
 )
 from tests.property.protection_exchange import FairExchange, calendar, played
-from tests.unit.domain_cases import CONTRACT, bought, exit_submitted, run, sold, to_submitted, utc
+from tests.unit.domain_cases import (
+    CONTRACT,
+    bought,
+    exit_ref,
+    exit_submitted,
+    run,
+    sold,
+    ticket,
+    to_submitted,
+    utc,
+)
 
 START = utc(15, 5)
 TEN = Decimal("10.00")
@@ -179,6 +191,15 @@ def test_an_over_sell_of_before_the_open_is_bought_back_when_the_market_opens() 
     assert isinstance(out, MarketOut)
 
 
+def test_a_question_to_the_broker_is_asked_again_while_the_market_is_closed() -> None:
+    """An exit without an answer in the evening: asked at once, after 5 s and after 10 more, then told."""
+    evening = utc(23)
+    trade = run((*to_submitted(), bought(3), exit_submitted(3)), evening)
+    lost = replace(new_order(ticket(exit_ref(1), 3), "T1", evening), state=OrderState.UNKNOWN)
+    asked = asked_of(trade, evening, evening + 16 * SECOND, exits=(lost,))
+    assert [type(each) for each in asked] == [*[RequestReconcile] * 3, RaiseAlert]
+
+
 def test_a_future_is_protected_in_the_night() -> None:
     """19:00 in New York: no option trades, ES does."""
     es = Contract("ES", SecType.FUTURE, expiry="20261218", multiplier=50, exchange="CME")
@@ -188,7 +209,9 @@ def test_a_future_is_protected_in_the_night() -> None:
     assert [type(d) for d in asked_of(replace(option, contract=es, symbol="ES"), night)] == [SubmitExit]
 
 
-def asked_of(trade: Trade, now_ns: int, until_ns: int | None = None) -> list[Directive]:
+def asked_of(
+    trade: Trade, now_ns: int, until_ns: int | None = None, exits: tuple[Order, ...] = ()
+) -> list[Directive]:
     """What a worker asks of one holding up to an instant, half a second later where none is given."""
     contract = trade.contract
     assert contract is not None
@@ -200,7 +223,7 @@ def asked_of(trade: Trade, now_ns: int, until_ns: int | None = None) -> list[Dir
 
         def holding(self, trade_id: str) -> Holding:
             assert trade_id == trade.id
-            return Holding(trade, (), Quote(contract, TEN, TEN + 1, 1, 1, now_ns), SPX_OPTION_TICKS)
+            return Holding(trade, exits, Quote(contract, TEN, TEN + 1, 1, 1, now_ns), SPX_OPTION_TICKS)
 
         async def carry_out(self, trade_id: str, directive: Directive) -> None:
             del trade_id

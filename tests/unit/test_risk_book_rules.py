@@ -326,7 +326,7 @@ def test_a_stop_is_asked_of_shares_alone_and_needs_a_price() -> None:
     ("pnl", "pct", "code"),
     [
         ("-349.99", "1", ""), ("-350.00", "1", "STRATEGY_DAY_LOSS"), ("-350.01", "1", "STRATEGY_DAY_LOSS"),
-        ("-9000", None, ""), ("350", "1", ""),
+        ("-9000", None, ""), ("350", "1", ""), ("-874.99", "2.5", ""), ("-875", "2.5", "STRATEGY_DAY_LOSS"),
     ],
 )  # fmt: skip
 def test_a_strategy_may_have_a_days_loss_of_its_own(pnl: str, pct: str | None, code: str) -> None:

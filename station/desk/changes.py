@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from station.desk.asked import check_tick
-from station.desk.entries import WORKING, EntryDesk
+from station.desk.entries import WORKING, EntryDesk, costs_more
 from station.desk.judgement import Judgement
 from station.desk.ledger import Ledger
 from station.domain.broker import Broker
@@ -94,9 +94,10 @@ class ChangeDesk:
         ticket = self._changed(order, wish.qty, wish.limit, wish.stop)
         if ticket == order.ticket:
             raise BadInput(f"order {order.ref} stands so already: nothing to change")
-        if _costs_more(order.ticket, ticket):
+        if costs_more(order.ticket, ticket):
             self._refuse_dearer(order, ticket)
-        await self._entries.change(ticket, f"changed by {wish.by}", wish.token)
+        if not await self._entries.change(ticket, f"changed by {wish.by}", wish.token):
+            raise Refused("GATE", f"{order.ref} stays as it is: entries were closed before that was sent")
         return f"changing {order.ref} to {_words(ticket)}"
 
     def _refuse_busy(self, order: Order) -> None:
@@ -174,13 +175,6 @@ class ChangeDesk:
     def _but(self, trade: Trade, order: Order) -> str:
         lowered = trade.cause_of(order.ref) in _LOWERED
         return " (while the sell is lowered to entry + fees, whichever is lower holds)" if lowered else ""
-
-
-def _costs_more(before: Ticket, after: Ticket) -> bool:
-    def dollars(ticket: Ticket) -> Decimal:
-        return ticket.qty * (ticket.limit or ticket.stop or Decimal(0))
-
-    return after.qty > before.qty or dollars(after) > dollars(before)
 
 
 def _words(ticket: Ticket) -> str:

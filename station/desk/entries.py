@@ -220,14 +220,19 @@ class EntryDesk:
             if self._ledger.book.orders[order.ref] == order:
                 await self.change(replace(order.ticket, limit=limit), reason)
 
-    async def change(self, ticket: Ticket, reason: str, token: str = "") -> None:
-        """Commit a working entry as it is to stand, then send that, under the instrument's lock."""
+    async def change(self, ticket: Ticket, reason: str, token: str = "") -> bool:
+        """Commit a working entry as it is to stand, then send that, under the instrument's lock; a dearer one
+        not where entries were closed meanwhile. Returns whether it is sent."""
         order = self._ledger.book.orders[ticket.order_ref]
         await self._ledger.record(order.trade_id, EntryModified(ticket, reason, token))
+        if costs_more(order.ticket, ticket) and not self._judgement.entries_open(ticket.contract.symbol):
+            self._ask_reconcile(f"change of {order.ref} was not sent: entries are closed")
+            return False
         try:
             await self._submitter.modify(ticket)
         except BrokerUnavailable as error:
             self._ask_reconcile(f"change of {order.ref} was not sent: {error}")
+        return True
 
     def _doubt(self, order: Order, now_ns: int) -> None:
         """Ask about an unacknowledged entry every few seconds: the answer may be that it is still pending
@@ -263,3 +268,12 @@ class EntryDesk:
 def is_unfilled(order: Order) -> bool:
     """It ended without a fill: the trade never was."""
     return order.state.is_terminal and order.filled == ZERO
+
+
+def costs_more(before: Ticket, after: Ticket) -> bool:
+    """Whether a changed entry is for more contracts, or more dollars at its own price."""
+
+    def dollars(ticket: Ticket) -> Decimal:
+        return ticket.qty * (ticket.limit or ticket.stop or ZERO)
+
+    return after.qty > before.qty or dollars(after) > dollars(before)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from station.brokers.paper.faults import Fault
 from station.calendars import at_et
-from station.domain.trade import TradeState
-from station.link import Ack, Command, DeclineProposal, Reply, ReverseTrade, TakeProposal
+from station.domain.events import EntryModified, Event
+from station.domain.trade import Trade, TradeState
+from station.execution import turn
+from station.link import Ack, Command, DeclineProposal, ModifyOrder, Reply, ReverseTrade, TakeProposal
 from tests.faults.station_stage import FIRST_ENTRY, Stage, ours
 from tests.faults.test_station_manual import Hand
 from tests.faults.test_station_proposals import ENTRIES, Proposing
@@ -74,6 +77,35 @@ def test_fault_54_signals_of_a_trade_whose_end_was_not_committed_end_with_it_lat
 
     play(work)
     assert ours(tmp_path, "SELECT DISTINCT state FROM signals WHERE trade_id <> ''") == [("REJECTED",)]
+    assert_sound(tmp_path)
+
+
+def test_fault_61_dearer_change_of_an_entry_is_not_sent_behind_the_kill_switch(tmp_path: Path) -> None:
+    """Judged with entries open, committed after they closed: the order stays as it was, and is cancelled."""
+
+    async def work() -> None:
+        async with Hand(tmp_path) as lab:
+            await lab.until("09:36")
+            assert (await lab.placed("t1", kind="LIMIT", limit="0.20")).ok
+            await lab.step(5)
+            ledger, record = lab.rooms.ledger, lab.rooms.ledger.record
+            killing: list[asyncio.Task[None]] = []
+
+            async def behind(trade_id: str, *events: Event, **more: Any) -> Trade | None:
+                if isinstance(events[0], EntryModified):
+                    killing.append(asyncio.ensure_future(lab.rooms.controls.kill("hand", "test")))
+                    while not lab.rooms.controls.controls.kill.on:
+                        await turn()
+                return await record(trade_id, *events, **more)
+
+            ledger.record = behind  # type: ignore[method-assign]
+            said = await lab.ordered(ModifyOrder(lab.first().entry_ref, limit="5.00", by="test"))
+            assert (said.ok, said.code, len(killing)) == (False, "GATE", 1)
+            await lab.step(5)
+            assert lab.first().state is TradeState.FAILED
+
+    play(work)
+    assert paper_rows(tmp_path, "SELECT filled, limit_price, state FROM orders") == [("0", "0.20", "CANCELLED")]
     assert_sound(tmp_path)
 
 

@@ -30,13 +30,14 @@ UP: Final = frozenset(
         "safeguards.manual_overrides_day", "safeguards.strategy_drawdown_pct", "signals.strategy_runs_day",
         "signals.signals_per_strategy_day", "signals.positions_day", "options.max_spread_pct",
         "protection.rapid_shield_pct", "protection.day_shield_loss_usd", "protection.emergency_checks",
+        "protection.stale_after_s", "market.clock_skew_block_ms", "signals.pool_max_age_s", "signals.valid_s",
     }
 )  # fmt: skip
 """Settings that allow more the larger they are."""
 DOWN: Final = frozenset(
     {
         *(f"risk.{name}" for name in _RISK_DOWN), "safeguards.cooling_off_min", "options.min_volume",
-        "options.min_open_interest",
+        "options.min_open_interest", "protection.late_before_close_s", "protection.flatten_before_close_s",
     }
 )  # fmt: skip
 """Settings that allow more the smaller they are."""
@@ -45,7 +46,14 @@ GUARDS: Final = frozenset(
 )
 """Settings that allow more when they are off."""
 OTHERS: Final = frozenset(
-    {"risk.entry_windows", "risk.disabled_instruments", "risk.known_events", "risk.account_kind"}
+    {
+        "risk.entry_windows",
+        "risk.disabled_instruments",
+        "risk.known_events",
+        "risk.account_kind",
+        "protection.late_mode",
+        "protection.trail_pct",
+    }
 )
 """Settings that cannot be compared: any change may allow more."""
 

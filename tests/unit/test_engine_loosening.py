@@ -30,7 +30,9 @@ def test_every_limit_of_risk_is_known_to_loosen_one_way_or_another() -> None:
     [
         ("risk.daily_loss_usd", Decimal(400), Decimal(600)), ("risk.min_quality_score", 80, 60),
         ("risk.portfolio_theta_usd_day", -1000.0, -3000.0), ("risk.one_per_instrument", True, False),
-        ("safeguards.cooling_off_min", 60, 10),
+        ("safeguards.cooling_off_min", 60, 10), ("market.clock_skew_block_ms", 4_000, 600_000),
+        ("protection.flatten_before_close_s", 400, 60), ("protection.late_before_close_s", 2_000, 600),
+        ("protection.stale_after_s", 10, 600), ("signals.valid_s", 600, 86_400),
     ],
 )  # fmt: skip
 def test_a_limit_is_loosened_one_way_only(key: str, tighter: Any, looser: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -54,6 +55,8 @@ class ChangeDesk:
         self._protect = protect
         self._rungs = rungs
         self._begun: set[str] = set()
+        self._exits = asyncio.Lock()
+        """A target and a stop that two changes set at once are both kept."""
 
     async def change(
         self, order_ref: str, qty: Decimal, limit: Decimal | None, stop: Decimal | None, token: str, by: str
@@ -77,7 +80,8 @@ class ChangeDesk:
         if wish.qty <= 0 and wish.limit is None and wish.stop is None:
             raise BadInput(f"order {order.ref}: nothing to change, give qty, limit or stop")
         if order.ticket.purpose.is_exit:
-            return await self._exit(order, wish)
+            async with self._exits:
+                return await self._exit(self._working(order.ref), wish)
         async with self._locks.hold(order.ticket.contract.symbol):
             return await self._entry(self._working(order.ref), wish)
 

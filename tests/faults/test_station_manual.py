@@ -188,6 +188,23 @@ def test_a_target_is_moved_in_place_and_never_leaves_the_position_alone(tmp_path
     assert_sound(tmp_path)
 
 
+def test_a_stop_and_a_target_that_are_set_at_once_both_stand(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Hand(tmp_path) as lab:
+            trade = await lab.until_protected()
+            (sell,) = lab.exits(trade)
+            assert sell.ticket.limit is not None
+            target = sell.ticket.limit + Decimal("0.50")
+            stops = ModifyOrder(sell.ref, stop="0.50", by="one", token="a")
+            aims = ModifyOrder(sell.ref, limit=f"{target}", by="two", token="b")
+            await lab.during(asyncio.gather(lab.ask(stops), lab.ask(aims)))
+            own = lab.trade(trade.id).own
+            assert own is not None
+            assert (own.stop_price, own.targets) == (Decimal("0.50"), (target,))
+
+    play(work)
+
+
 def test_a_part_closes_while_the_rest_stays_protected(tmp_path: Path) -> None:
     async def work() -> None:
         async with Hand(tmp_path) as lab:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -235,6 +235,7 @@ class ManualDesk:
             if trade.reversal is not None:
                 raise BadInput(f"{trade_id} is being reversed already, by {trade.reversal.by}")
             self._judgement.refuse_closing(trade, by)
+            reversal = replace(reversal, qty=_turns(trade))
             self._refuse_opposite(trade, reversal)
             after = await self._ledger.record(trade.id, ReverseAsked(reversal))
         self._protect(trade.id)
@@ -250,12 +251,12 @@ class ManualDesk:
         near = self._options.opposite(contract, delta, now)
         strike = contract.strike if near is None else near.strike
         asked = Asked(
-            trade.symbol, Action.BUY, trade.open_qty, Pricing.MARKET, contract.expiry, strike, other
+            trade.symbol, Action.BUY, _turns(trade), Pricing.MARKET, contract.expiry, strike, other
         )  # fmt: skip
         found = await self.find(asked)
         known = self._options.greeks(found, self._clock.now())
         delta = known.delta if known is not None else 0.0
-        return Reversal(token, by, found, trade.open_qty, delta, now)
+        return Reversal(token, by, found, asked.qty, delta, now)
 
     async def opposite(self, trade_id: str, by: str) -> Reversal:
         """What reversing a trade would buy now, under no token. Raises Refused and BadInput."""
@@ -275,6 +276,14 @@ class ManualDesk:
 def _left(trade: Trade) -> Decimal:
     """What is held and not leaving already."""
     return trade.open_qty - min(trade.leaving, trade.open_qty) if trade.state in _HELD else ZERO
+
+
+def _turns(trade: Trade) -> Decimal:
+    """What a reversal turns round: what is held but a part that leaves already. Raises BadInput for nothing."""
+    qty = _left(trade)
+    if qty <= 0:
+        raise BadInput(f"{trade.id}: all of it is leaving already, nothing is left to turn round")
+    return qty
 
 
 def _side(price: Decimal | None) -> Decimal:

@@ -257,6 +257,25 @@ def test_a_reverse_buys_the_other_right_only_once_the_close_has_filled(tmp_path:
     assert_sound(tmp_path)
 
 
+def test_a_reverse_buys_no_more_than_was_held_when_it_was_written_down(tmp_path: Path) -> None:
+    """A part leaves while the other side is looked up."""
+
+    async def work() -> None:
+        async with Hand(tmp_path) as lab:
+            trade = await lab.until_protected()
+            turns = asyncio.ensure_future(lab.ask(ReverseTrade(trade.id, "r1", "test")))
+            assert (await lab.ordered(ClosePart(trade.id, 1, "test"))).ok
+            assert await lab.during(turns) == Ack(
+                True, f"closing {trade.id} at market, then BUY 2 SPY 20261118 690P"
+            )
+            await lab.until_true(lambda: len(lab.entered()) == 2)
+            await lab.step(3)
+            assert lab.trades()[1].open_qty == 2
+
+    play(work)
+    assert_sound(tmp_path)
+
+
 def test_a_resting_entry_is_changed_in_place_judged_again_and_cancelled(tmp_path: Path) -> None:
     async def work() -> None:
         async with Hand(tmp_path) as lab:

@@ -11,8 +11,9 @@ from rich.cells import cell_len
 from widgets import ink
 from widgets.ink import Line
 
-CELL: Final = 8.4
-ROW: Final = 18.0
+CELL: Final = 8.43
+ROW: Final = 16.4
+ASCENT: Final = 13.0
 MARGIN: Final = 12.0
 _FONT: Final = "DejaVu Sans Mono,Menlo,Consolas,monospace"
 
@@ -41,7 +42,7 @@ def _row(line: Line, y: float) -> list[str]:
         )
         if ground != ink.GROUND:
             found.append(
-                f'<rect x="{x:.1f}" y="{y - 14:.1f}" width="{wide:.1f}" height="{ROW}" fill="{ground}"/>'
+                f'<rect x="{x:.1f}" y="{y - ASCENT:.1f}" width="{wide:.1f}" height="{ROW}" fill="{ground}"/>'
             )
         if text.strip():
             fill = style.color.triplet.hex if style.color is not None and style.color.triplet else "#c9d2db"

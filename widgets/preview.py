@@ -94,11 +94,13 @@ def rule_lines(preview: Preview, width: int, columns: int) -> list[Line]:
         lines += _said(mark, f"{rule.name}: {rule.text}", style, width)
     passed = [rule for rule in preview.rules if rule.ok]
     if columns:
-        short = [rule for rule in passed if len(rule.text) <= width // columns - NAME - 4]
+        wide = width // columns
+        name = min(NAME, wide // 2)
+        short = [rule for rule in passed if len(rule.text) <= wide - name - 4]
         rows = -(-len(short) // columns)
-        cells = [_passed(rule, width // columns) for rule in short]
+        cells = [_passed(rule, name, wide) for rule in short]
         lines += [sum(cells[row::rows], start=()) for row in range(rows)]
-        return [*lines, *(_passed(rule, width) for rule in passed if rule not in short)]
+        return [*lines, *(_passed(rule, name, width) for rule in passed if rule not in short)]
     return [*lines, *_packed([rule.name for rule in passed], width)]
 
 
@@ -110,8 +112,7 @@ def _said(mark: str, text: str, style: ink.Style, width: int) -> list[Line]:
     ]
 
 
-def _passed(rule: Rule, width: int) -> Line:
-    name = min(NAME, width // 2)
+def _passed(rule: Rule, name: int, width: int) -> Line:
     text = ink.fit(rule.text, max(width - name - 4, 0))
     return ("✓ ", ink.UP), (ink.fit(rule.name, name), ink.DIM), (f" {text} ", ink.FAINT)
 

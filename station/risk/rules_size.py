@@ -50,8 +50,9 @@ def _margin_or_value(
 ) -> Decimal:
     if contract.sec_type is not SecType.FUTURE:
         return abs(value)
-    each = next((dollars for symbol, dollars in view.future_margins if symbol == contract.symbol), None)
-    return abs(value) * limits.future_margin_pct / 100 if each is None else abs(qty) * each
+    each = next((dollars for symbol, dollars in view.future_margins if symbol == contract.symbol), Decimal(0))
+    # The broker tells the change that one more makes: nothing where it hedges what another hand holds.
+    return abs(qty) * each if each > 0 else abs(value) * limits.future_margin_pct / 100
 
 
 def max_positions(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:

@@ -47,6 +47,8 @@ def seen(equity: str = "1000000", power: str = "1000000", *others: Held, **more:
 
 
 UNSAID: dict[str, Any] = {"future_margins": ()}
+HEDGED: dict[str, Any] = {"future_margins": (("ES", D(0)),)}
+FREED: dict[str, Any] = {"future_margins": (("ES", D(-19_000)),)}
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,10 @@ UNSAID: dict[str, Any] = {"future_margins": ()}
         ("buying power", future(3), seen(power="56999.99"), Limits(), False),
         ("buying power", future(), replace(seen(power="29500"), **UNSAID), Limits(), True),
         ("buying power", future(), replace(seen(power="29499.99"), **UNSAID), Limits(), False),
+        # a margin that another hand's hedge takes away is not one contract's
+        ("buying power", future(), replace(seen(power="29499.99"), **HEDGED), Limits(), False),
+        ("buying power", future(), replace(seen(power="29499.99"), **FREED), Limits(), False),
+        ("buying power", future(), replace(seen(power="29500"), **FREED), Limits(), True),
         ("buying power", sold(), seen(power="18999.99"), Limits(), False),
         ("buying power", future(symbol="SPY", contract=SHARE), seen(power="5900"), Limits(), True),
         ("buying power", future(symbol="SPY", contract=SHARE), seen(power="5899.99"), Limits(), False),

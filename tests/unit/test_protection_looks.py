@@ -257,3 +257,10 @@ def test_the_instants_before_the_close_are_looked_at_exactly(
     found, due_ns = holding(held(at_ns=FILL + 7 * SECOND)), SPAN.close_ns - before_close_s * SECOND
     assert next_look(found, due_ns - 3 * SECOND, SPAN, settings, Memory()) == due_ns
     assert next_look(found, due_ns, SPAN, settings, Memory()) == due_ns + 7 * SECOND
+
+
+def test_of_two_questions_to_be_asked_again_outside_the_session_the_sooner_is_looked_at() -> None:
+    memory = Memory(asks=(Ask(CANCEL, FILL, 1, 1), Ask(RECONCILE, FILL, 1, 1)))
+    assert next_look(holding(), FILL, None, DEFAULT, memory) == FILL + SECOND
+    assert next_look(holding(), FILL + SECOND, None, DEFAULT, memory) == FILL + 5 * SECOND
+    assert next_look(holding(), FILL + 5 * SECOND, None, DEFAULT, memory) is None

@@ -96,7 +96,8 @@ class DayEnd:
 
     async def _stop_signals(self) -> str:
         self._rooms.hunt.stopped = True
-        return "no new entries"
+        ended = await self._stores.lifecycle.expire_signals(self._now())
+        return f"no new entries, {ended} signals expired"
 
     async def _pending(self) -> str:
         cancelled = await self._rooms.controls.cancel_entries("end of day")

@@ -190,6 +190,7 @@ class Engine:
             await self.rooms.controls.begin_session(day, self.rooms.money.equity)
         marked = SessionMarked("resumed" if self._resumed else "started", day, self.outside.broker.name)
         await self.rooms.ledger.record("", marked)
+        await self.outside.stores.lifecycle.expire_signals(self.outside.clock.now())
         self.rooms.hunt.restore(snapshot.signals)
 
     def _trade(self, snapshot: Snapshot) -> None:

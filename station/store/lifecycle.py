@@ -11,7 +11,7 @@ from station.domain.errors import BadInput
 from station.domain.events import ExecutionBooked
 from station.domain.orders import OrderState, trade_of
 from station.domain.ports import Changes, Committed, DailyMetrics, Snapshot
-from station.domain.signals import SIGNAL_STEPS
+from station.domain.signals import SIGNAL_STEPS, SignalState
 from station.domain.trade import TradeState
 from station.store.chain import Entry, append
 from station.store.codec import canonical
@@ -36,6 +36,10 @@ _CANCEL: Final = (
 )
 
 
+_EXPIRE: Final = (
+    f"UPDATE signals SET state = '{SignalState.EXPIRED.value}' "
+    f"WHERE state = '{SignalState.GENERATED.value}' AND valid_until_ns <= ?"
+)
 _DAY: Final = "INSERT OR REPLACE INTO daily_metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -94,6 +98,11 @@ class LifecycleRepository(LifecycleReader):
         signal of those trades, so that a correction finds what it corrects; of other signals, those that were
         still waiting then."""
         return await self._database.read(partial(load_snapshot, since_ns))
+
+    async def expire_signals(self, now_ns: int) -> int:
+        """End every signal past its valid-until that led to nothing, those too that a newer one of their
+        scanner has followed or a crash has left; how many they were."""
+        return await self._database.commit(lambda c: c.execute(_EXPIRE, (now_ns,)).rowcount, "signals")
 
     async def record_day(self, day: DailyMetrics) -> None:
         """Write a session's metrics; a repeated session replaces its row."""

@@ -51,7 +51,7 @@ async def test_what_was_committed_is_loaded_to_the_last_field(stores: Stores) ->
 
 
 async def test_what_a_start_loads_does_not_grow_with_the_sessions_before_it(stores: Stores) -> None:
-    """Signals that nobody took stay as they were made: a start reads none but those of its own trades."""
+    """Of signals that nobody took a start reads none whose time is over."""
     for day in range(3):
         at = OPEN_NS + day * DAY
         old = tuple(a_signal(f"S{day}{n}", at) for n in range(9))
@@ -59,6 +59,18 @@ async def test_what_a_start_loads_does_not_grow_with_the_sessions_before_it(stor
         loaded = await stores.lifecycle.load(at + DAY // 2)
         assert (loaded.signals, loaded.trades, loaded.orders, loaded.executions) == ((), (), (), ())
         assert await stores.lifecycle.newest_ns() == at
+
+
+async def test_signals_that_led_to_nothing_expire_with_their_time(stores: Stores) -> None:
+    """Also those that a newer one of their scanner has followed, or that a crash has left."""
+    old, young = a_signal("S1", OPEN_NS), a_signal("S2", OPEN_NS + SECOND)
+    taken = replace(a_signal("S3", OPEN_NS), state=SignalState.EXECUTED, trade_id="T1")
+    await stores.lifecycle.commit(Changes(signals=(old, young, taken)))
+    assert await stores.lifecycle.expire_signals(old.valid_until_ns - 1) == 0
+    assert await stores.lifecycle.expire_signals(old.valid_until_ns) == 1
+    after = {signal.id: signal.state for signal in await stores.lifecycle.signals()}
+    expected = {"S1": SignalState.EXPIRED, "S2": SignalState.GENERATED, "S3": SignalState.EXECUTED}
+    assert after == expected
 
 
 async def test_a_load_leaves_out_what_ended_before_its_instant(stores: Stores) -> None:

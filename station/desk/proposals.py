@@ -52,8 +52,10 @@ class ProposalDesk:
 
     def __init__(
         self, *, clock: Clock, ledger: Ledger, way: TradeWay, preparation: Preparation, judgement: Judgement,
-        find: Callable[[Asked], Awaitable[Contract]],
+        find: Callable[[Asked], Awaitable[Contract]], positions: Callable[[], tuple[int, int]],
     ) -> None:  # fmt: skip
+        """`positions` are the day's so far, and how many it may have."""
+        self._positions = positions
         self._clock = clock
         self._ledger = ledger
         self._way = way
@@ -145,6 +147,9 @@ class ProposalDesk:
         barred = self._preparation.barred(spec, trade)
         if barred is not None:
             raise Refused(barred[0].upper().replace(" ", "_"), f"{trade.strategy}: {barred[1]}")
+        used, most = self._positions()
+        if used >= most:
+            raise Refused("POSITIONS", f"{trade_id} is not sent: {used} positions today, {most} are the most")
         assert trade.contract is not None
         proposal = self._judgement.proposal(changed(trade, qty=asked), spec, self._way.confidence_of(trade_id))
         fitted, verdict = self._judgement.verdict(proposal)

@@ -270,7 +270,8 @@ def build_rooms(outside: Outside, hooks: Hooks) -> Rooms:
         controls, reconciler, way, desk, protection, bars, hunt, stopwatch, spool, tuned,
         manual, changes,
         ProposalDesk(
-            clock=clock, ledger=ledger, way=way, preparation=preparation, judgement=judgement, find=manual.find
+            clock=clock, ledger=ledger, way=way, preparation=preparation, judgement=judgement, find=manual.find,
+            positions=lambda: (money.book.counts(hooks.day_start()).positions, hunter.caps.positions),
         ),
     )  # fmt: skip
 

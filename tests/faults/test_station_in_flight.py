@@ -65,6 +65,23 @@ def test_fault_54_what_a_hand_told_a_proposal_in_time_holds_when_it_is_committed
     assert_sound(tmp_path)
 
 
+def test_no_more_proposals_are_taken_than_the_day_has_positions(tmp_path: Path) -> None:
+    """Proposals that wait use up none, so that more may wait than may be taken."""
+
+    async def work() -> None:
+        day = {"signals.proposal_s": 600, "signals.positions_day": 1}
+        async with Proposing(tmp_path, settings=day) as lab:
+            await lab.proposed(FIRST_ENTRY)
+            await lab.until("09:45:01")
+            one, other = lab.rows()
+            assert (await lab.told(TakeProposal(one.trade_id, "t1"))).ok
+            said = await lab.told(TakeProposal(other.trade_id, "t2"))
+            assert (said.code, "1 positions today, 1 are the most" in said.text) == ("POSITIONS", True)
+
+    play(work)
+    assert len(paper_rows(tmp_path, ENTRIES)) == 1
+
+
 def test_fault_54_signals_of_a_trade_whose_end_was_not_committed_end_with_it_later(tmp_path: Path) -> None:
     async def work() -> None:
         async with Proposing(tmp_path) as lab:

@@ -33,6 +33,9 @@ RETRY_PAUSES_S: Final = (0.02, 0.05, 0.1, 0.2, 0.4)
 WAL_BYTES: Final = 4_400_000
 """A little more than SQLite lets the WAL grow before it starts again (1,000 pages)."""
 
+CACHE_KIB: Final = 1024
+"""What a connection keeps of its file: rows are written at the ends of tables, more fills up with years."""
+
 FOLD_AFTER: Final = 60
 """Commits after which the WAL is folded into the file: under 1,000 pages, so that it keeps its size."""
 FOLD_QUIET_S: Final = 0.25
@@ -88,6 +91,7 @@ def _set_up(connection: sqlite3.Connection, synchronous: str, prepare: Work[None
     connection.execute("PRAGMA journal_mode=WAL").fetchall()
     connection.execute(f"PRAGMA synchronous={synchronous}")
     connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint={BACKSTOP_PAGES}")
     prepare(connection)
 
@@ -103,7 +107,7 @@ def grow_wal(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO ballast VALUES (zeroblob(?))", (WAL_BYTES,))
     finally:
         connection.execute("ROLLBACK")
-        connection.execute("PRAGMA cache_size=-4096")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     touch(connection)
 
 

@@ -72,11 +72,6 @@ PROPOSED = views(("proposal", "P"))
 FLOOR = views(("floor", ""))
 
 
-def small(rows: tuple[View, ...]) -> tuple[View, ...]:
-    """What looks the same in every state is held at one size there."""
-    return tuple(replace(view, sizes=SMALL) for view in rows)
-
-
 PICTURED = {
     "kill": "80x24", "gate": "80x24", "quit": "120x40", "help": "120x40", "line": "80x24", "part": "80x24",
     "reverse": "80x24", "cancel all": "80x24", "options": "80x24 120x40", "welcome": "80x24 120x40",
@@ -95,10 +90,10 @@ def missing(rows: tuple[View, ...]) -> tuple[View, ...]:
 
 BY_STATE = {
     "calm": (*PARTS, *SECOND, *TAKEN, *missing((*DIALOGS, *STEADY, *QUIET)), *LINES),
-    "busy": (*PAGES, *PARTS, *MORE_PARTS, *DIALOGS, *small(STEADY), *RELEASE, *PROPOSED),
-    "error": (*FLOOR, *PAGES, *PARTS, *MORE_PARTS, *TAKEN, *DIALOGS, *small(STEADY), *RELEASE),
-    "lost": (*PAGES, *PARTS, *MORE_PARTS, *DIALOGS, *small(STEADY), *RELEASE),
-    "nobody": (*FLOOR, *small(PAGES), *small(ROOMS)),
+    "busy": (*PAGES, *PARTS, *MORE_PARTS, *DIALOGS, *STEADY, *RELEASE, *PROPOSED),
+    "error": (*FLOOR, *PAGES, *PARTS, *MORE_PARTS, *TAKEN, *DIALOGS, *STEADY, *RELEASE),
+    "lost": (*PAGES, *PARTS, *MORE_PARTS, *DIALOGS, *STEADY, *RELEASE),
+    "nobody": (*FLOOR, *PAGES, *ROOMS),
 }
 
 

@@ -12,10 +12,13 @@ import selectors
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from station.clock.virtual import VirtualClock
 from station.domain.clock import SECOND
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Activity:
@@ -37,6 +40,11 @@ class Activity:
                     yield
         finally:
             self.outstanding -= 1
+
+    async def off_loop(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The answer of blocking `work`, done on a thread of its own."""
+        async with self.op():
+            return await asyncio.to_thread(work, *args, **kwargs)
 
 
 class _IdleSelector(selectors.DefaultSelector):

@@ -89,8 +89,7 @@ class Photographer:
         today = et_date(self._outside.clock.now())
         first = today - timedelta(days=self._days - 1)
         try:
-            async with self._outside.activity.op():
-                have = await asyncio.to_thread(self._tidied, first, today)
+            have = await self._outside.activity.off_loop(self._tidied, first, today)
         except OSError as error:
             await self._fail(f"{self._album.folder}: {error.strerror or error}")
             return
@@ -125,8 +124,7 @@ class Photographer:
         document = picture_document(
             film, moment, at_ns, _anchor(trade, moment, bars[-1].close), self._stop(trade), origin
         )
-        async with self._outside.activity.op():
-            await asyncio.to_thread(self._draw, trade, document)
+        await self._outside.activity.off_loop(self._draw, trade, document)
         self.taken += 1
         self.trouble = ""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final, TypeVar
 
@@ -47,24 +46,20 @@ async def moments_of(engine: Engine, trade_id: str) -> list[str]:
     if trade is None:
         trade = await Journal(engine.outside.stores.lifecycle).trade(trade_id)
     try:
-        return await _off_loop(engine, lambda: _moments(Album(engine.outside.runtime), trade))
+        return await engine.outside.activity.off_loop(Album(engine.outside.runtime).moments, trade)
     except OSError:
         return []
-
-
-def _moments(album: Album, trade: Trade) -> list[str]:
-    return [moment for moment in MOMENTS if album.path(trade, moment).is_file()]
 
 
 async def _picture(engine: Engine, album: Album, trade_id: str, moment: str) -> Json:
     if moment not in ("", *MOMENTS):
         raise BadInput(f"moment {moment!r}: use {' or '.join(MOMENTS)}")
     trade = await Journal(engine.outside.stores.lifecycle).trade(trade_id)
-    return await _off_loop(engine, lambda: _read_picture(album, trade, moment))
+    return await engine.outside.activity.off_loop(_read_picture, album, trade, moment)
 
 
 def _read_picture(album: Album, trade: Trade, moment: str) -> Json:
-    have = _moments(album, trade)
+    have = album.moments(trade)
     shown = moment if moment in have else have[-1] if have and not moment else ""
     if not shown:
         said = f"no picture of {trade.id}{f' at {moment}' if moment else ''} was kept"
@@ -75,7 +70,7 @@ def _read_picture(album: Album, trade: Trade, moment: str) -> Json:
 
 async def _gallery(engine: Engine, album: Album, week: str) -> Json:
     first = _monday(week, et_date(engine.outside.clock.now()))
-    return await _off_loop(engine, lambda: gallery_document(album, first))
+    return await engine.outside.activity.off_loop(gallery_document, album, first)
 
 
 def gallery_document(album: Album, first: date) -> Json:
@@ -125,8 +120,3 @@ def _monday(week: str, today: date) -> date:
 def _name(day: date) -> str:
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02d}"
-
-
-async def _off_loop(engine: Engine, work: Callable[[], T]) -> T:
-    async with engine.outside.activity.op():
-        return await asyncio.to_thread(work)

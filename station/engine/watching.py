@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -39,8 +38,7 @@ async def accounts_document(engine: Engine) -> Json:
     """The `profiles` document, of the runtime directory that this engine's stands in, read off the loop."""
     runtime = engine.outside.runtime
     home = runtime.resolve().parent.parent if profile_of(runtime) else runtime
-    async with engine.outside.activity.op():
-        return await asyncio.to_thread(profiles_document, home)
+    return await engine.outside.activity.off_loop(profiles_document, home)
 
 
 def health_document(engine: Engine) -> Json:
@@ -146,8 +144,7 @@ async def log_document(engine: Engine, args: Mapping[str, str]) -> Json:
     know, Retryable where the disk does not give the file."""
     wanted, path = LogFilter.parse(args), engine.outside.runtime / "vigil.log"
     try:
-        async with engine.outside.activity.op():
-            found = await asyncio.to_thread(read_log, path, wanted)
+        found = await engine.outside.activity.off_loop(read_log, path, wanted)
     except OSError as error:
         raise Retryable(f"{path} cannot be read: {error.strerror or error}") from error
     return found | {"now_utc": utc_text(engine.outside.clock.now())}

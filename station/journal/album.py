@@ -41,8 +41,11 @@ class Album:
 
     def of(self, trade: Trade) -> tuple[Path, ...]:
         """The pictures that a trade has, in the order of MOMENTS."""
-        paths = (self.path(trade, moment) for moment in MOMENTS)
-        return tuple(path for path in paths if path.is_file())
+        return tuple(self.path(trade, moment) for moment in self.moments(trade))
+
+    def moments(self, trade: Trade) -> list[str]:
+        """The moments that a trade has pictures of."""
+        return [moment for moment in MOMENTS if self.path(trade, moment).is_file()]
 
     def keep(self, path: Path, svg: str) -> None:
         """Write a picture, whole or not at all, for its owner alone."""

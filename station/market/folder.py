@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -63,8 +62,7 @@ class FolderSource:
         parts = self._known.get(instrument.symbol)
         if parts is None:
             try:
-                async with self._activity.op():
-                    parts = await asyncio.to_thread(self._read, instrument)
+                parts = await self._activity.off_loop(self._read, instrument)
             except (OSError, BadInput) as error:
                 raise SourceUnavailable(f"{self._folder}: {error}") from None
             self._known[instrument.symbol] = parts

@@ -98,8 +98,7 @@ class Recorder:
 
     async def _write(self, batch: tuple[tuple[int, Body], ...]) -> None:
         try:
-            async with self._activity.op():
-                await asyncio.to_thread(self._append, batch)
+            await self._activity.off_loop(self._append, batch)
         except OSError as error:
             self.trouble = error.strerror or type(error).__name__
             self._waiting.clear()

@@ -57,6 +57,13 @@ class Asked:
     self_report: int | None = None
     valid_s: int = 0
 
+    @classmethod
+    def at_market(cls, contract: Contract, qty: Decimal) -> Asked:
+        """So much of a contract, bought at market."""
+        return cls(
+            contract.symbol, Action.BUY, qty, Pricing.MARKET, contract.expiry, contract.strike, contract.right
+        )
+
     def own_exits(self) -> OwnExits | None:
         """The exits that it sets itself, percents of the target apart."""
         targets = () if self.target_price is None else (self.target_price,)

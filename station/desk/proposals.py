@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from station.calendars import et_text
-from station.desk.asked import Asked, Pricing
+from station.desk.asked import Asked
 from station.desk.judgement import Judgement
 from station.desk.ledger import Ledger
 from station.desk.preparation import PROPOSAL, Preparation
@@ -23,7 +23,6 @@ from station.domain.errors import BadInput, IllegalTransition, Refused
 from station.domain.events import ProposalTaken
 from station.domain.instruments import Contract
 from station.domain.market import Quote
-from station.domain.orders import Action
 from station.domain.ports import Changes
 from station.domain.signals import Decision, SignalState
 from station.domain.specs import StrategySpec
@@ -127,14 +126,8 @@ class ProposalDesk:
 
     async def _watch(self, trade: Trade) -> None:
         """Its contract may have left what is kept warm since it was picked."""
-        contract = trade.contract
-        assert contract is not None
-        await self._find(
-            Asked(
-                trade.symbol, Action.BUY, trade.qty, Pricing.MARKET, contract.expiry, contract.strike,
-                contract.right,
-            )
-        )  # fmt: skip
+        assert trade.contract is not None
+        await self._find(Asked.at_market(trade.contract, trade.qty))
 
     def _looked(self, trade_id: str, qty: Decimal) -> Look:
         trade = self._open(trade_id)

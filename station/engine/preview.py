@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
-from station.desk.asked import Asked, Pricing
+from station.desk.asked import Asked
 from station.desk.holdings import RAPID_SHIELD
 from station.desk.meant import hand_proposal
 from station.desk.proposals import Look
@@ -66,9 +66,7 @@ async def proposal_preview(engine: Engine, look: Look) -> Json:
     rooms, now, trade = engine.rooms, engine.outside.clock.now(), look.trade
     contract, terms = trade.contract, look.terms
     assert contract is not None
-    asked = Asked(
-        trade.symbol, Action.BUY, look.qty, Pricing.MARKET, contract.expiry, contract.strike, contract.right
-    )  # fmt: skip
+    asked = Asked.at_market(contract, look.qty)
     hand = HandOrder(TOKEN, "", look.qty, OrderKind.MARKET if terms is None else terms.kind)
     greeks = rooms.options.greeks(contract, now) if contract.is_option else None
     rule = rooms.judgement.tick_rule(contract)
@@ -109,10 +107,7 @@ async def reverse_preview(engine: Engine, trade_id: str) -> Json:
     except (BadInput, Refused) as refused:
         return nothing("BUY", 0, str(refused))
     contract = reversal.contract
-    asked = Asked(
-        contract.symbol, Action.BUY, reversal.qty, Pricing.MARKET, contract.expiry, contract.strike,
-        contract.right,
-    )  # fmt: skip
+    asked = Asked.at_market(contract, reversal.qty)
     return await _opening(engine, asked, contract, reversal.order, but=trade_id)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from textual.pilot import Pilot
 
 from station.clock import VirtualClock
 from station.domain.clock import SECOND
-from station.link import Floor, Link, LocalLink
+from station.link import Floor, Link, LinkServer, LinkState, LocalLink, Status
 from tests.tui.synthetic import NOON, SyntheticEngine
 from widgets.app import FloorApp
 
@@ -64,6 +65,27 @@ class Stage:
         """What stands on the header, notice or keys."""
         found = self.app.screen_stack[0].query_one(f"#{name}")
         return found.text()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def connected(stage: Stage, pilot: Pilot[str], path: Path) -> LinkServer:
+    """A door at `path`, and the stage's screen through it with its floor."""
+    engine = stage.engine
+    server = LinkServer(path, engine.handle, engine.picture, clock=stage.clock, answer=engine.answer)
+    await server.start()
+    while stage.app.link.state is not LinkState.CONNECTED:
+        stage.clock.advance(1)
+        await pilot.pause()
+    await stage.app.link.ask(Status())
+    server.tick()
+    while stage.app.link.view.floor.strategies is None:
+        await pilot.pause()
+    return server
+
+
+async def lost(stage: Stage, pilot: Pilot[str]) -> None:
+    """Until the screen knows that its engine is gone."""
+    while stage.app.link.state is not LinkState.LOST:
+        await pilot.pause()
 
 
 async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> str:

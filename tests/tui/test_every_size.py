@@ -17,10 +17,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 from textual.worker import WorkerCancelled
 
-from station.link import Ack, Floor, LinkClient, LinkServer, LinkState, Reply, Status
+from station.link import Ack, Floor, LinkClient, LinkState, Reply
 from tests.tui import synthetic
 from tests.tui.shots import Sheet, differences, rows_of
-from tests.tui.stage import Stage
+from tests.tui.stage import Stage, connected, lost
 from tests.tui.synthetic_orders import Counterpart, proposals
 from widgets.dialogs import Dialog
 
@@ -147,23 +147,13 @@ async def opened(state: str, folder: Path) -> AsyncGenerator[tuple[Stage, Pilot[
 
 
 async def _lose(stage: Stage, pilot: Pilot[str], path: Path) -> None:
-    engine = stage.engine
-    server = LinkServer(path, engine.handle, engine.picture, clock=stage.clock, answer=engine.answer)
-    await server.start()
-    while stage.app.link.state is not LinkState.CONNECTED:
-        stage.clock.advance(1)
-        await pilot.pause()
-    await stage.app.link.ask(Status())
-    server.tick()
-    while stage.app.link.view.floor.strategies is None:
-        await pilot.pause()
+    server = await connected(stage, pilot, path)
     for view in (*PAGES, *PARTS):
         await pilot.press(*view.keys)
         await _answered(stage)
         await stage.settle(pilot)
     await server.stop()
-    while stage.app.link.state is not LinkState.LOST:
-        await pilot.pause()
+    await lost(stage, pilot)
     stage.clock.move_to(stage.clock.now() + 12_000_000_000)
 
 

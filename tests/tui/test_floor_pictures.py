@@ -14,14 +14,12 @@ from station.link import (
     Feed,
     Floor,
     LinkClient,
-    LinkServer,
     LinkState,
     Positions,
-    Status,
     Strategies,
 )
 from tests.tui import synthetic
-from tests.tui.stage import Stage
+from tests.tui.stage import Stage, connected, lost
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "160x45": (160, 45), "200x50": (200, 50)}
 Compare = Callable[..., bool]
@@ -45,20 +43,9 @@ def test_a_lost_engine_leaves_a_dated_memory(snap_compare: Compare, size: str, t
     stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock))
 
     async def lose(pilot: Pilot[str]) -> None:
-        server = LinkServer(
-            path, stage.engine.handle, stage.engine.picture, clock=stage.clock, answer=stage.engine.answer
-        )
-        await server.start()
-        while stage.app.link.state is not LinkState.CONNECTED:
-            stage.clock.advance(1)
-            await pilot.pause()
-        await stage.app.link.ask(Status())
-        server.tick()
-        while stage.app.link.view.floor.strategies is None:
-            await pilot.pause()
+        server = await connected(stage, pilot, path)
         await server.stop()
-        while stage.app.link.state is not LinkState.LOST:
-            await pilot.pause()
+        await lost(stage, pilot)
         stage.clock.move_to(stage.clock.now() + 12_000_000_000)
         await stage.settle(pilot)
 

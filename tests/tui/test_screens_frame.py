@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from station.link import Ack, Data, Kill, LinkClient, LinkServer, LinkState, Query
 from tests.tui import synthetic
-from tests.tui.stage import Stage
+from tests.tui.stage import Stage, lost
 from widgets.actions import SCREENS
 from widgets.columns import Column, Table
 from widgets.dialogs import HelpDialog, KillDialog
@@ -27,11 +27,6 @@ async def turned(stage: Stage, pilot: Pilot[str], *keys: str) -> str:
     await stage.settle(pilot)
     await stage.settle(pilot)
     return stage.page()
-
-
-async def lost(stage: Stage, pilot: Pilot[str]) -> None:
-    while stage.app.link.state is not LinkState.LOST:
-        await pilot.pause()
 
 
 def test_every_screen_of_the_table_exists() -> None:

@@ -16,15 +16,12 @@ from station.link import (
     Floor,
     Kill,
     LinkClient,
-    LinkServer,
-    LinkState,
     LocalLink,
     Query,
     RevertConfig,
-    Status,
 )
 from tests.tui import synthetic
-from tests.tui.stage import Stage, press, typed
+from tests.tui.stage import Stage, connected, lost, press, typed
 from widgets.asking import WordDialog
 from widgets.dialogs import KillDialog
 from widgets.page import PagePane
@@ -46,11 +43,6 @@ Compare = Callable[..., bool]
 @pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-
-
-async def lost(stage: Stage, pilot: Pilot[str]) -> None:
-    while stage.app.link.state is not LinkState.LOST:
-        await pilot.pause()
 
 
 def said(stage: Stage) -> str:
@@ -123,17 +115,7 @@ def test_an_engine_lost_under_a_screen(snap_compare: Compare, page: str, size: s
     stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock))
 
     async def lose(pilot: Pilot[str]) -> None:
-        server = LinkServer(
-            path, stage.engine.handle, stage.engine.picture, clock=stage.clock, answer=stage.engine.answer
-        )
-        await server.start()
-        while stage.app.link.state is not LinkState.CONNECTED:
-            stage.clock.advance(1)
-            await pilot.pause()
-        await stage.app.link.ask(Status())
-        server.tick()
-        while stage.app.link.view.floor.strategies is None:
-            await pilot.pause()
+        server = await connected(stage, pilot, path)
         await pilot.press(PAGES[page])
         while not any(isinstance(one, Query) for one in stage.engine.heard) or stage.app.workers:
             stage.app.pump()

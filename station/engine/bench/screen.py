@@ -256,11 +256,17 @@ async def _to_the_eye(engine: Running, screen: Terminal, trials: int) -> list[fl
 
 async def _keys(screen: Terminal, trials: int) -> list[float]:
     """Pane after pane by its key; the pane's title is the proof of the paint."""
-    wall, laps, keys = WallClock(), list[float](), load_keys()
-    await wall.sleep(0.5)
+    keys = load_keys()
+    await WallClock().sleep(0.5)
+    panes = [(keys[action].partition(",")[0].encode(), title) for action, title in (*PANES[1:], *PANES[:1])]
+    return await _pressed(screen, panes, trials)
+
+
+async def _pressed(screen: Terminal, keys: Sequence[tuple[bytes, str]], trials: int) -> list[float]:
+    """One key after the other, round and round, each to the text that it brings."""
+    wall, laps = WallClock(), list[float]()
     for number in range(trials):
-        action, title = PANES[(number + 1) % len(PANES)]
-        laps.append(await screen.press(keys[action].partition(",")[0].encode(), title))
+        laps.append(await screen.press(*keys[number % len(keys)]))
         await wall.sleep(QUIET_S)
     return laps
 
@@ -277,14 +283,11 @@ def _screens() -> list[tuple[bytes, str]]:
 
 async def _turns(screen: Terminal, trials: int) -> list[float]:
     """Screen after screen by its key; each has been built by an earlier look."""
-    wall, laps, screens = WallClock(), list[float](), _screens()
+    wall, screens = WallClock(), _screens()
     for key, title in screens:
         await screen.press(key, title)
         await wall.sleep(LOOK_S)
-    for number in range(trials):
-        laps.append(await screen.press(*screens[number % len(screens)]))
-        await wall.sleep(QUIET_S)
-    return laps
+    return await _pressed(screen, screens, trials)
 
 
 async def _settled(screen: Terminal) -> None:

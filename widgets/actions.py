@@ -287,6 +287,12 @@ _CHARTING: Final = (
            lambda app: app.aim(switch="vwap"), footer=False),
     Action("day", "d", "d", "day before", "High, low and close of the session before, on or off.", CHART,
            lambda app: app.aim(switch="day"), footer=False),
+    Action("opening", "n", "n", "opening range", "The opening range and its middle, on or off.", CHART,
+           lambda app: app.aim(switch="opening"), footer=False),
+    Action("plan", "G", "G", "scanner levels", "Levels that the scanners wait at, on or off.", CHART,
+           lambda app: app.aim(switch="plan"), footer=False),
+    Action("volume", "U", "U", "volume", "Volume under the chart, on or off.", CHART,
+           lambda app: app.aim(switch="volume"), footer=False),
     Action("expiry", "y", "y", "expiry", "The chain's expiry: 0DTE, weekly, monthly.", CHART,
            lambda app: app.aim(switch="expiry"), footer=False),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from station.link import Candle, Chart, Tip
-from widgets import ink, plot, words
+from widgets import ink, plot, volume, words
 from widgets.candles import Scale
 from widgets.ink import Line, Span
 from widgets.pane import Content, Pane, centred, said_of, wrapped
@@ -18,6 +18,11 @@ from widgets.sight import TIMEFRAMES
 LEAST_ROWS: Final = 5
 FRAME: Final = 3
 """Rows of the body that are no bars: figures, times, timeframes."""
+SWITCHES: Final = (
+    ("e", "ema", "ema"), ("v", "vwap", "vwap"), ("d", "day", "day"), ("n", "range", "opening"),
+    ("G", "levels", "plan"), ("U", "volume", "volume"),
+)  # fmt: skip
+"""Key, word, and field of the sight."""
 
 
 def part(scene: Scene) -> Chart | None:
@@ -44,6 +49,7 @@ class ChartPane(Pane):
         ("left right", "Read a bar; beyond the edge, go back in time."), ("end", "Back to the live end."),
         ("1 … 9 0", f"{', '.join(TIMEFRAMES)}."), ("[ ]", "Shorter, longer."),
         ("e v d", "Averages 21 and 200, VWAP, the day before's levels."),
+        ("n G U", "Opening range, the levels that scanners wait at, volume."),
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "walk(-1)", "older bar", show=False),
@@ -59,6 +65,8 @@ class ChartPane(Pane):
         self._cursor_ns = 0
         self._still_of: object = None
         self._still: list[list[Span]] = []
+        self._volume_of: object = None
+        self._volume: list[list[Span]] = []
         self._seen = ("", "")
 
     # --- the cursor --------------------------------------------------------------------------------
@@ -104,14 +112,16 @@ class ChartPane(Pane):
         place = self._place(chart.bars)
         view = plot.window(chart, scene.floor.tip, columns, _back(chart, place, columns))
         levels = plot.levels_in(chart, scene.sight)
-        scale = plot.scale_of(view, levels, rows)
+        traded = volume.rows_for(rows, view) if scene.sight.volume else 0
+        scale = plot.scale_of(view, levels, rows - traded)
         if scale is None:
             return [ink.BLANK, centred("no bar of it is known", ink.DIM, width)]
         lines = [
             _figures(chart, scene, place, width),
             *self._plot_rows(chart, view, scale, scene, place),
+            *self._volume_rows(chart, view, traded, place),
             plot.times(view, intraday=chart.intraday),
-            ink.clipped(_frames(scene), width),
+            _frames(scene, width),
         ]
         return self._aged(lines, scene)
 
@@ -122,20 +132,30 @@ class ChartPane(Pane):
         live = plot.live_cells(view, scale, plain=self._ascii, colours=scene.colours)
         levels = plot.levels_in(chart, scene.sight)
         right = plot.axis(scale, levels, _last(chart, scene.floor.tip), live=scene.live)
-        column = None
-        if place is not None:
-            column = place - view.first + (view.columns - 1 - len(view.bars))
+        column = _column_of(view, place)
         lines: list[Line] = []
         for row in range(scale.rows):
             left = still[row] if column is None else _with_cursor(still[row], column)
             lines.append((*left, live.get(row, plot.EMPTY), right.get(row, (" ", ink.DIM))))
         return lines
 
+    def _volume_rows(self, chart: Chart, view: Window, rows: int, place: int | None) -> list[Line]:
+        if not rows:
+            return []
+        top, column = volume.top_of(view), _column_of(view, place)
+        of = (chart.ask, chart.revision, view.first, len(view.bars), view.columns, rows, top)
+        if of != self._volume_of:
+            self._volume = [plot.spans(row) for row in volume.grid(view, rows, top)]
+            self._volume_of = of
+        right, live = volume.axis(rows, top), volume.live_cells(view, rows, top)
+        still = self._volume if column is None else [_with_cursor(row, column) for row in self._volume]
+        return [(*left, cell, label) for left, cell, label in zip(still, live, right, strict=True)]
+
     def _history(self, chart: Chart, view: Window, scale: Scale, scene: Scene) -> list[list[Span]]:
         """The finished bars' spans, made again only when they change."""
         sight = scene.sight
         of = (chart.ask, chart.revision, chart.levels, chart.marks, view.first, len(view.bars), view.columns,
-              scale, sight.ema, sight.vwap, sight.day, scene.colours)  # fmt: skip
+              scale, sight.ema, sight.vwap, sight.day, sight.opening, sight.plan, scene.colours)  # fmt: skip
         if of != self._still_of:
             cells = plot.grid(chart, view, scale, sight, plain=self._ascii, colours=scene.colours)
             self._still = [plot.spans(row) for row in cells]
@@ -148,6 +168,11 @@ def _back(chart: Chart, place: int | None, columns: int) -> int:
     if place is None:
         return 0
     return max(len(chart.bars) - (columns - 1) - place, 0)
+
+
+def _column_of(view: Window, place: int | None) -> int | None:
+    """The cursor's column; None at the live end."""
+    return None if place is None else place - view.first + (view.columns - 1 - len(view.bars))
 
 
 def _with_cursor(row: list[Span], column: int) -> list[Span]:
@@ -202,14 +227,19 @@ def _legend(chart: Chart, scene: Scene) -> list[tuple[str, str, tuple[float | No
     return found
 
 
-def _frames(scene: Scene) -> Line:
-    """`1m 2m 3m [5m] 10m …` and the switches."""
+def _frames(scene: Scene, width: int) -> Line:
+    """`1m 2m 3m [5m] 10m …` and the switches, by name where there is room."""
     spans: list[Span] = [(" ", ink.TEXT)]
     for frame in TIMEFRAMES:
         here = frame == scene.sight.timeframe
         spans.append((f"[{frame}]" if here else f" {frame} ", ink.KEY if here else ink.DIM))
-    for key, name, on in (
-        ("e", "ema", scene.sight.ema), ("v", "vwap", scene.sight.vwap), ("d", "day", scene.sight.day),
-    ):  # fmt: skip
-        spans += [(f"  {key} ", ink.KEY), (name if on else f"no {name}", ink.TEXT if on else ink.FAINT)]
-    return tuple(spans)
+    named: list[Span] = []
+    for key, name, field in SWITCHES:
+        on = getattr(scene.sight, field)
+        named += [(f"  {key} ", ink.KEY), (name if on else f"no {name}", ink.TEXT if on else ink.FAINT)]
+    if ink.width_of((*spans, *named)) <= width:
+        return (*spans, *named)
+    for key, _, field in SWITCHES:
+        on = getattr(scene.sight, field)
+        spans += [(f" {key}", ink.KEY if on else ink.DIM), ("+" if on else "-", ink.TEXT if on else ink.FAINT)]
+    return ink.clipped(tuple(spans), width)

@@ -22,8 +22,13 @@ STRETCH: Final = 1.5
 """Levels of open trades are kept in sight while that stretches the scale by no more than this."""
 
 FAST_DOT, SLOW_DOT, VWAP_DOT, LEVEL_DOT = "·", "∘", "–", "┄"
-LEVEL_STYLES: Final = {"target": ink.UP, "stop": ink.DOWN, "entry": ink.ACCENT, "day": ink.FAINT}
-RANK: Final = {"target": 0, "stop": 1, "entry": 2, "day": 3}
+LEVEL_STYLES: Final = {
+    "target": ink.UP, "stop": ink.DOWN, "entry": ink.ACCENT, "even": ink.TEXT, "range": ink.STUDY_SLOW,
+    "day": ink.FAINT, "plan": ink.STUDY_VWAP,
+}  # fmt: skip
+RANK: Final = {"target": 0, "stop": 1, "entry": 2, "even": 3, "range": 4, "day": 5, "plan": 6}
+OF_THE_CHART: Final = {"day": "day", "range": "opening", "plan": "plan"}
+"""The switch in sight for the kinds that belong to no trade: they never stretch the scale."""
 FREE: Final = f" ┊{LEVEL_DOT}{FAST_DOT}{SLOW_DOT}{VWAP_DOT}"
 Cell = tuple[str, Style]
 EMPTY: Final[Cell] = (" ", ink.TEXT)
@@ -62,14 +67,19 @@ def scale_of(view: Window, levels: Sequence[Level], rows: int) -> Scale | None:
     span = max(high - low, high * candles.LEAST_SPAN)
     for level in levels:
         wider_low, wider_high = min(low, level.price), max(high, level.price)
-        if level.kind != "day" and wider_high - wider_low <= STRETCH * span:
+        if level.kind not in OF_THE_CHART and wider_high - wider_low <= STRETCH * span:
             low, high = wider_low, wider_high
     margin = (high - low) / max(rows - 2, 1)
     return candles.fitted(low - margin, high + margin, rows)
 
 
 def levels_in(chart: Chart, sight: Sight) -> tuple[Level, ...]:
-    return tuple(level for level in chart.levels if sight.day or level.kind != "day")
+    """Those that are switched on."""
+    return tuple(
+        level
+        for level in chart.levels
+        if level.kind not in OF_THE_CHART or getattr(sight, OF_THE_CHART[level.kind])
+    )
 
 
 def grid(
@@ -78,12 +88,14 @@ def grid(
     """The cells of the finished bars, top row first, one column a bar."""
     width = view.columns - 1
     cells: list[list[Cell]] = [[EMPTY] * width for _ in range(scale.rows)]
+    pad = width - len(view.bars)
+    opened = pad + _newest_session(view)
     for level in sorted(levels_in(chart, sight), key=lambda one: -RANK.get(one.kind, 9)):
         if scale.holds(level.price):
             row = cells[scale.row(level.price)]
             style = LEVEL_STYLES.get(level.kind, ink.FAINT)
-            row[:] = [(LEVEL_DOT, style)] * width
-    pad = width - len(view.bars)
+            first = opened if level.kind == "range" else 0
+            row[first:] = [(LEVEL_DOT, style)] * (width - first)
     for series, dot, style in _studies(chart, sight):
         for place, value in enumerate(series[view.first : view.first + len(view.bars)]):
             if value is not None and scale.holds(value):
@@ -105,6 +117,12 @@ def _part_sessions(view: Window, cells: list[list[Cell]], pad: int) -> None:
             for row in cells:
                 if row[pad + place][0] in f" {LEVEL_DOT}":
                     row[pad + place] = ("┊", ink.FAINT)
+
+
+def _newest_session(view: Window) -> int:
+    """The place of its first bar in sight."""
+    places = range(len(view.bars) - 1, 0, -1)
+    return next((one for one in places if _is_new_session(view.bars[one], view.bars[one - 1])), 0)
 
 
 def _is_new_session(bar: Candle, before: Candle) -> bool:

@@ -25,6 +25,9 @@ class Sight:
     ema: bool = True
     vwap: bool = True
     day: bool = True
+    opening: bool = True
+    plan: bool = False
+    volume: bool = True
 
     @property
     def chart(self) -> Ask:

@@ -98,6 +98,15 @@ def et(at_ns: int) -> datetime:
     return _et(at_ns)
 
 
+def compact(value: float) -> str:
+    """A size in four cells at most: `812`, `1.2k`, `37k`, `1.5M`."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size * 0.9995:
+            scaled = value / size
+            return f"{scaled:.1f}{unit}" if scaled < 9.95 else f"{scaled:.0f}{unit}"
+    return f"{value:.0f}"
+
+
 _OPTION: Final = re.compile(r"(\S+) (\d{4})(\d\d)(\d\d) (\S+)")
 
 

@@ -17,6 +17,7 @@ from station.calendars import series_hours
 from station.domain.clock import SECOND
 from station.domain.errors import BadInput, VigilError
 from station.domain.instruments import INSTRUMENTS, Timeframe
+from station.engine.chart_levels import watched_levels
 from station.engine.engine import Engine
 from station.engine.fills import levels_of, marks_of, trades_shown
 from station.link import Ask, Candle, Chart, Level, Tip
@@ -110,8 +111,13 @@ class ChartDesk:
             trouble = self._histories.trouble.get((ask.symbol, timeframe), "")
             text = f"no history: {trouble}" if trouble else f"fetching {ask.symbol} {ask.timeframe} …"
             return Chart(ask, state=ERROR if trouble else LOADING, note=text)
-        trades = trades_shown(self._engine.rooms, ask.symbol)
-        key = (revision, tuple((trade.id, trade.updated_ns) for trade in trades))
+        rooms = self._engine.rooms
+        trades = trades_shown(rooms, ask.symbol)
+        minutes, specs = rooms.market.series(ask.symbol, Timeframe.M1), self._engine.desired.value.scanners
+        key = (
+            revision, minutes.revision if _is_intraday(timeframe) else 0, specs,
+            tuple((trade.id, trade.updated_ns) for trade in trades),
+        )  # fmt: skip
         known = self._made.get(ask)
         if known is not None and known[0] == key:
             return known[1]
@@ -151,7 +157,7 @@ class ChartDesk:
         count = min(max(ask.count, 1), MAX_BARS)
         first = max(len(bars) - count, 0)
         shown = bars.cut(first, None)
-        intraday = timeframe.seconds < Timeframe.H4.seconds
+        intraday = _is_intraday(timeframe)
         engine, rooms = self._engine, self._engine.rooms
         hours, calendar = series_hours(INSTRUMENTS[ask.symbol]), engine.outside.calendar
         opens = session_numbers(bars.start_ns, hours, calendar)
@@ -160,6 +166,7 @@ class ChartDesk:
         levels = levels_of(rooms, trades, spot, engine.outside.clock.now())
         if intraday:
             levels += _day_levels(bars, opens)
+            levels += watched_levels(rooms.market, calendar, engine.desired.value.scanners, ask.symbol)
         return Chart(
             ask, revision, tuple(Candle(*bar) for bar in shown.to_bars()),
             _told(_ema(bars, FAST)[first:]), _told(_ema(bars, SLOW)[first:]),
@@ -174,6 +181,10 @@ def _timeframe(ask: Ask) -> Timeframe:
     except ValueError:
         known = ", ".join(one.value for one in Timeframe)
         raise BadInput(f"timeframe {ask.timeframe!r}: choose one of {known}") from None
+
+
+def _is_intraday(timeframe: Timeframe) -> bool:
+    return timeframe.seconds < Timeframe.H4.seconds
 
 
 def _ema(bars: Bars, period: int) -> Floats:

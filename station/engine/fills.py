@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from station.domain.instruments import Right
 from station.domain.orders import Order
 from station.domain.trade import Trade
 from station.engine.rooms import Rooms
@@ -38,19 +39,31 @@ def marks_of(trades: tuple[Trade, ...], bars: Bars) -> tuple[Mark, ...]:
 
 
 def levels_of(rooms: Rooms, trades: tuple[Trade, ...], spot: float | None, now_ns: int) -> tuple[Level, ...]:
-    """Of every open trade: where the underlying stood at the signal, and where its exits would be reached
-    by the option's present delta."""
+    """Of every open trade: where the underlying stood at the signal, where it pays at expiry, and where its
+    exits would be reached by the option's present delta."""
     levels: list[Level] = []
     for trade in trades:
         if trade.open_qty <= 0 or trade.contract is None:
             continue
         if trade.underlying_price and trade.entry_price is not None:
             levels.append(Level("entry", f"entry {_price(trade.entry_price)}", trade.underlying_price))
+        even = _break_even(trade)
+        if even is not None:
+            levels.append(even)
         for order in rooms.ledger.book.working_exits(trade.id):
             level = _exit_level(rooms, trade, order, spot, now_ns)
             if level is not None:
                 levels.append(level)
     return tuple(levels)
+
+
+def _break_even(trade: Trade) -> Level | None:
+    """Where an option has earned its premium back at expiry: an outright position's is its entry."""
+    contract = trade.contract
+    if contract is None or contract.right is None or trade.entry_price is None:
+        return None
+    sign = 1 if contract.right is Right.CALL else -1
+    return Level("even", "break-even", float(contract.strike + sign * trade.entry_price))
 
 
 def _exit_level(rooms: Rooms, trade: Trade, order: Order, spot: float | None, now_ns: int) -> Level | None:

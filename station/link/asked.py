@@ -121,8 +121,9 @@ class Candle(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Level(msgspec.Struct, frozen=True):
-    """A price to draw across the chart. `kind` is target, stop, entry or day; `about` marks a price of the
-    underlying that was worked out from an option's."""
+    """A price to draw across the chart. `kind` is target, stop, entry or even (a trade's), day (the session
+    before), range (the opening range) or plan (what scanners wait at); `about` marks a price of the underlying
+    that was worked out from an option's."""
 
     kind: str
     text: str

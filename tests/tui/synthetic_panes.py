@@ -54,11 +54,16 @@ def chart(ask: Ask, now_ns: int, bars: int = 120) -> Chart:
     )
     flat = tuple(round(spot * 0.9995 + at * spot * 4e-6, 2) for at in range(bars))
     levels = (Level("day", "prev high", spot * 1.0015), Level("day", "prev close", spot * 0.9985))
+    levels += (
+        Level("range", "OR high", spot * 1.0006), Level("range", "OR low", spot * 0.9992),
+        Level("plan", "GB4h low", spot * 0.9988),
+    )  # fmt: skip
     marks: tuple[Mark, ...] = ()
     if ask.symbol == "SPX":
         levels += (
             Level("entry", "entry 4.20", spot * 1.0002),
             Level("target", "TP 5.20", spot * 1.0009, about=True),
+            Level("even", "break-even", spot * 1.0022),
         )
         marks = (
             Mark(rows[-30].start_ns, "entry", "PUT", "3.10"),

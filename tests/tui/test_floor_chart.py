@@ -14,7 +14,7 @@ from station.link import Ask, Candle, Chart, Level, Mark, Tip
 from tests.tui import synthetic, synthetic_panes
 from tests.tui.stage import Stage
 from tests.tui.synthetic import NOON
-from widgets import candles, ink, plot
+from widgets import candles, ink, plot, volume
 from widgets.candles import Scale
 from widgets.chart import ChartPane
 from widgets.sight import Sight
@@ -238,7 +238,46 @@ async def test_switches_take_studies_away_and_bring_them_back() -> None:
         await pilot.press("e", "v", "d")
         await stage.settle(pilot)
         assert "prev close" not in pane.text() and plot.SLOW_DOT not in pane.text()
-        assert "no ema" in pane.text() and "no vwap" in pane.text()
+        assert "e- v- d- n+" in pane.text()
         await pilot.press("e")
         await stage.settle(pilot)
-        assert plot.SLOW_DOT in pane.text()
+        assert plot.SLOW_DOT in pane.text() and "e+ v-" in pane.text()
+
+
+async def test_levels_of_the_opening_range_and_of_scanners_have_switches_of_their_own() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(160, 45)) as pilot:
+        await stage.settle(pilot)
+        pane = stage.app.screen.query_one(ChartPane)
+        assert "OR high" in pane.text() and "break-even" in pane.text() and "GB4h low" not in pane.text()
+        await pilot.press("n", "G")
+        await stage.settle(pilot)
+        assert "OR high" not in pane.text() and "GB4h low" in pane.text() and "break-even" in pane.text()
+
+
+async def test_volume_stands_under_what_is_traded_and_not_under_an_index() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await stage.settle(pilot)
+        pane = stage.app.screen.query_one(ChartPane)
+        assert " vol\n" not in pane.text()
+        stage.app.aim(symbol="SPY")
+        await stage.settle(pilot)
+        rows = [line for line in pane.text().splitlines() if line.rstrip().endswith((" 2.0k", " vol"))]
+        assert len(rows) == 2 and "█" in rows[-1]
+        await pilot.press("U")
+        await stage.settle(pilot)
+        assert " vol\n" not in pane.text()
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=80), st.integers(1, 4))
+def test_a_column_of_volume_is_as_high_as_its_share(volumes: list[float], rows: int) -> None:
+    made = [Candle(n * FIVE, 1, 1, 1, 1, one) for n, one in enumerate(volumes)]
+    view = plot.Window(tuple(made), 0, len(made) + 1, None)
+    top = volume.top_of(view)
+    cells = volume.grid(view, rows, top)
+    assert [len(row) for row in cells] == [len(made)] * rows
+    for place, one in enumerate(volumes):
+        eighths = sum(candles.BLOCKS.index(row[place][0]) for row in cells)
+        assert eighths == pytest.approx(one / top * 8 * rows, abs=1.0)
+        assert (eighths > 0) == (one > 0)

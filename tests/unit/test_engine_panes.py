@@ -9,13 +9,14 @@ from statistics import fmean
 import numpy as np
 import pytest
 
-from station.calendars import series_hours
+from station.calendars import at_et, series_hours
+from station.domain.clock import MINUTE
 from station.domain.instruments import INSTRUMENTS, Timeframe, underlying_contract
 from station.domain.market import FeedMode
 from station.engine.panes import Panes
 from station.engine.standing import DayCurve
 from station.journal import Journal
-from station.link import Account, Ask, Book, Chain, Chart, Tip, Watch, Wealth
+from station.link import Account, Ask, Book, Chain, Chart, Level, Tip, Watch, Wealth
 from station.link.floor import ERROR, LOADING, READY
 from tests.lab import Lab, play
 
@@ -103,6 +104,41 @@ def test_a_hundred_switches_show_a_hundred_right_charts(tmp_path: Path) -> None:
     play(lambda: _charts(tmp_path))
 
 
+async def _levels(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        await lab.until("09:52:30")
+        panes = panes_of(lab)
+        opens = at_et(lab.day, "09:30")
+        for symbol in ("SPX", "ES"):
+            found = await chart(lab, panes, symbol, "5m")
+            levels = {level.text: level.price for level in found.levels}
+            minutes = lab.rooms.market.series(symbol, Timeframe.M1).bars
+            first = minutes.since(opens).before(opens + 5 * MINUTE)
+            assert levels["OR high"] == float(first.high.max())
+            assert levels["OR low"] == float(first.low.min())
+            assert levels["OR mid"] == (levels["OR high"] + levels["OR low"]) / 2
+        found = await chart(lab, panes, "SPX", "15m")
+        levels = {level.text: (level.kind, level.price) for level in found.levels}
+        minutes = lab.rooms.market.series("SPX", Timeframe.M1).bars
+        block = minutes.since(opens + 15 * MINUTE).before(opens + 20 * MINUTE)
+        assert levels["GB5m high"] == ("plan", pytest.approx(float(block.high.max())))
+        assert levels["GB5m low"] == ("plan", pytest.approx(float(block.low.min())))
+        assert {"fib38 1h", "fib62 1h", "fib38 10m", "GB4h high"} <= set(levels)
+        await lab.until("09:55:01")
+        found = await chart(lab, panes, "SPX", "15m")
+        minutes = lab.rooms.market.series("SPX", Timeframe.M1).bars
+        block = minutes.since(opens + 20 * MINUTE).before(opens + 25 * MINUTE)
+        assert Level("plan", "GB5m high", round(float(block.high.max()), 4)) in found.levels, (
+            "the block is over"
+        )
+        days = await chart(lab, panes, "SPX", "1d")
+        assert not [level for level in days.levels if level.kind in ("range", "plan", "day")]
+
+
+def test_a_chart_knows_the_opening_range_and_what_scanners_wait_at(tmp_path: Path) -> None:
+    play(lambda: _levels(tmp_path))
+
+
 async def _trading(tmp_path: Path) -> None:
     async with Lab(tmp_path) as lab:
         await lab.until("09:31")
@@ -137,7 +173,7 @@ async def _sees_the_trade(lab: Lab, panes: Panes, symbol: str) -> None:
     found = await chart(lab, panes, symbol, "1m")
     assert [(mark.kind, mark.side) for mark in found.marks] == [("entry", lab.first().side.value)]
     kinds = {level.kind for level in found.levels}
-    assert {"entry", "target", "day"} <= kinds
+    assert {"entry", "even", "target", "day"} <= kinds
     tip = panes.answer(Ask("tip", symbol, "1m"))
     assert isinstance(tip, Tip)
     assert tip.mode == "LIVE" and tip.score > 70

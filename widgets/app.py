@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.driver import Driver
-from textual.events import Resize
+from textual.events import Paste, Resize
 from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.screen import Screen
@@ -23,12 +23,14 @@ from station.link import Link, LinkState, PositionRow
 from widgets import header, ink
 from widgets.account import AccountStrip
 from widgets.actions import ACTIONS, BY_NAME, PANES, Action, remapped, spoken
+from widgets.bursts import Bursts
 from widgets.driver import TerminalDriver
 from widgets.floor import FloorPlan, FloorScreen, floor_panes
 from widgets.floorplan import LARGE_FROM, columns_of, seen, usual
 from widgets.footer import KeyLine, NoticeLine
 from widgets.hand import Hand
 from widgets.header import HeaderStrip
+from widgets.keyboard import Burst
 from widgets.manner import Manner
 from widgets.pages import Pages
 from widgets.palette import ActionProvider
@@ -72,6 +74,7 @@ class FloorApp(App[str], inherit_bindings=False):
         self.manner = Manner(self, folder, hz)
         self._ascii = ink.terminal_wants_ascii() if ascii_only is None else ascii_only
         self._keys = dict(keys or {})
+        self._bursts = Bursts(self)
         self._seen: object = None
         self._notice_ns = 0
         self._notice = ""
@@ -398,6 +401,17 @@ class FloorApp(App[str], inherit_bindings=False):
         if action == "act" and len(self.screen_stack) > 1:
             return BY_NAME[str(parameters[0])].fixed
         return True
+
+    async def on_burst(self, burst: Burst) -> None:
+        await self._bursts.take(burst)
+
+    def on_paste(self, event: Paste) -> None:
+        """Nothing took it."""
+        self.tell(f"a paste of {len(event.text)} characters: nothing here takes text", "warn")
+
+    def keys_of(self, action: Action) -> tuple[str, ...]:
+        """The toolkit's names of what is pressed for it, after remapping."""
+        return tuple(self._keys.get(action.name, action.keys).split(","))
 
     def shown_key(self, action: Action) -> str:
         """The key the user presses for it, after remapping."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from codecs import getincrementaldecoder
 from collections.abc import Mapping
 from selectors import EVENT_READ, SelectSelector
 from typing import TYPE_CHECKING, Any, Final
 
-from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import MouseEvent
+from textual.message import Message
 
+from widgets.keyboard import Keyboard
 from widgets.outlet import Outlet
 
 if TYPE_CHECKING:
@@ -111,16 +112,22 @@ class TerminalDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Feed keys to the app until told to stop. Ends at the end of input instead of spinning on it."""
-        parser = XTermParser(self._debug)
-        decode = getincrementaldecoder("utf-8")("replace").decode
+        keyboard = Keyboard(self._loop.time)
         with SelectSelector() as selector:
             selector.register(self.fileno, EVENT_READ)
             while not self.exit_event.is_set():
+                messages = keyboard.tick()
                 if selector.select(0.1):
                     data = os.read(self.fileno, 4096)
                     if not data:
                         raise OSError("end of input")
-                    for event in parser.feed(decode(data)):
-                        self.process_message(event)
-                for event in parser.tick():
-                    self.process_message(event)
+                    messages += keyboard.feed(data)
+                for message in messages:
+                    self.process_message(message)
+
+    def process_message(self, message: Message) -> None:
+        if self._mouse or not isinstance(message, MouseEvent):
+            super().process_message(message)
+
+    def _query_in_band_window_resize(self) -> None:
+        """SIGWINCH tells of sizes; one that is typed in is not believed."""

@@ -1,14 +1,18 @@
-"""Pilots wait for what is due, not for a quiet moment of the processor."""
+"""Pilots wait for what is due, not for a quiet moment of the processor; terminals and their engine."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import textual.app
 import textual.pilot
 from textual._wait import SLEEP_GRANULARITY, wait_for_idle
+
+from tests.tui.terminals import PAINTED, Engine, Terminal
 
 ROUNDS = 4
 """So often in a row must the loop have found nothing to do, its sockets included."""
@@ -38,3 +42,25 @@ async def nothing_due(min_sleep: float = SLEEP_GRANULARITY, max_sleep: float = 1
 def pilots_wait_for_what_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(textual.app, "wait_for_idle", nothing_due)
     monkeypatch.setattr(textual.pilot, "wait_for_idle", nothing_due)
+
+
+@pytest.fixture(scope="module")
+def engine(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    one = Engine(tmp_path_factory.mktemp("engine") / "engine.sock", repo_root, "calm")
+    one.beat()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def terminal(engine: Engine, repo_root: Path, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def make(**options: object) -> Terminal:
+        opened.append(Terminal(engine, repo_root, tmp_path, **options))  # pyright: ignore[reportArgumentType]
+        opened[-1].until(lambda text: all(word in text for word in PAINTED))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()

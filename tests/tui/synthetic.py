@@ -7,6 +7,7 @@ line a second with how late its own loop ran.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -63,6 +64,7 @@ from station.link import (
     Tip,
 )
 from station.link.asked import refusal
+from station.link.messages import READ_ONLY_COMMANDS
 from tests.tui import synthetic_orders, synthetic_pages, synthetic_panes
 from tests.tui.synthetic_pages import question
 
@@ -276,6 +278,9 @@ class SyntheticEngine:
             case Stop():
                 self.stopping.set()
                 return Ack(True, "stopping")
+            case Query(name="heard"):
+                orders = [one for one in self.heard if not isinstance(one, READ_ONLY_COMMANDS)]
+                return Data(json.dumps([type(one).__name__ for one in orders]))
             case Query() | Scanners() | Story():
                 known = self.documents.get(question(command))
                 return known or synthetic_pages.answer(

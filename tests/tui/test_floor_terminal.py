@@ -2,152 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
-import pty
 import re
-import select
 import signal
 import struct
-import subprocess
-import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pyte
 import pytest
 
-DEADLINE_S = 20.0
-PAINTED = ("gate OPEN", "SPXW 5940C 0DTE", "SPY 591P 0DTE", "rapid shield", "F12 KILL")
-F12 = b"\x1b[24~"
-FOLDER = Path(__file__).resolve().parent
-
-
-def environment(root: Path, **more: str) -> dict[str, str]:
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
-    }
-    return {**kept, "PYTHONPATH": str(root), "TERM": "xterm-256color", "PYTHONUTF8": "1", **more}
-
-
-class Engine:
-    """The synthetic engine as a process; it says once a second that it lives."""
-
-    def __init__(self, path: Path, root: Path, scene: str) -> None:
-        self.path = path
-        self.process = subprocess.Popen(
-            [sys.executable, str(FOLDER / "synthetic.py"), str(path), scene],
-            env=environment(root), stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def beat(self, clients: int | None = None) -> int:
-        """The next beat's number (with so many clients, if asked); fails when the engine is gone."""
-        assert self.process.stdout is not None
-        for _ in range(30):
-            line = self.process.stdout.readline()
-            assert line, "the engine died"
-            found = re.match(r"beat (\d+) late_ms \S+ clients (\d+)", line)
-            assert found, line
-            if clients is None or int(found.group(2)) == clients:
-                return int(found.group(1))
-        raise AssertionError(f"never {clients} clients")
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-class Terminal:
-    """A screen process on a pseudo-terminal, and an emulator that reads it only when asked."""
-
-    def __init__(self, engine: Engine, root: Path, tmp: Path, *, size: tuple[int, int] = (120, 40),
-                 controlling: bool = True, **env: str) -> None:  # fmt: skip
-        self.result = tmp / "result"
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-        self.screen = pyte.Screen(*size)
-        self._stream = pyte.ByteStream(self.screen)
-        self.bytes = b""
-
-        def adopt() -> None:
-            if controlling:
-                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.process = subprocess.Popen(
-            [sys.executable, str(FOLDER / "screen.py"), str(engine.path), str(self.result)],
-            env=environment(root, **env), stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True, preexec_fn=adopt,
-        )  # fmt: skip
-        os.close(slave)
-
-    def text(self) -> str:
-        return "\n".join(self.screen.display)
-
-    def read(self, wait_s: float) -> bool:
-        """Take what there is within `wait_s`; False when nothing came."""
-        if not select.select([self.master], [], [], wait_s)[0]:
-            return False
-        try:
-            data = os.read(self.master, 65536)
-        except OSError as fault:
-            assert fault.errno == errno.EIO
-            return False
-        self.bytes += data
-        self._stream.feed(re.sub(rb"\x1b\[[<>=?][0-9;]*u", b"", data))
-        return bool(data)
-
-    def until(self, what: Callable[[str], bool]) -> None:
-        for _ in range(500):
-            if what(self.text()):
-                return
-            assert self.read(DEADLINE_S), f"it never came to be:\n{self.text()}"
-        raise AssertionError(f"it never came to be:\n{self.text()}")
-
-    def press(self, keys: bytes) -> None:
-        os.write(self.master, keys)
-
-    def ended(self, *, reading: bool = True) -> str:
-        """Wait for the process; the reason it gave."""
-        if reading:
-            while self.read(DEADLINE_S):
-                continue
-        self.process.wait(DEADLINE_S)
-        assert self.process.returncode == 0
-        return self.result.read_text(encoding="utf-8")
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        if self.master >= 0:
-            os.close(self.master)
-            self.master = -1
-
-
-@pytest.fixture(scope="module")
-def engine(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    one = Engine(tmp_path_factory.mktemp("engine") / "engine.sock", repo_root, "calm")
-    one.beat()
-    yield one
-    one.stop()
-
-
-@pytest.fixture
-def terminal(engine: Engine, repo_root: Path, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def make(**options: object) -> Terminal:
-        opened.append(Terminal(engine, repo_root, tmp_path, **options))  # pyright: ignore[reportArgumentType]
-        opened[-1].until(lambda text: all(word in text for word in PAINTED))
-        return opened[-1]
-
-    yield make
-    for one in opened:
-        one.close()
+from tests.tui.terminals import F12, PAINTED, Engine, Terminal
 
 
 def test_it_paints_takes_keys_however_fast_and_leaves_the_terminal_as_it_was(

@@ -13,37 +13,15 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.tui.test_floor_terminal import FOLDER, PAINTED, Engine, Terminal, environment
+from tests.tui.terminals import FOLDER, PAINTED, Engine, Terminal, environment
 
 STORM = ((80, 24), (200, 50), (40, 10), (120, 40), (161, 47), (20, 5))
 LOOKS = 30
-
-
-@pytest.fixture(scope="module")
-def engine(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    one = Engine(tmp_path_factory.mktemp("engine") / "engine.sock", repo_root, "calm")
-    one.beat()
-    yield one
-    one.stop()
-
-
-@pytest.fixture
-def terminal(engine: Engine, repo_root: Path, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def make(**options: object) -> Terminal:
-        opened.append(Terminal(engine, repo_root, tmp_path, **options))  # pyright: ignore[reportArgumentType]
-        opened[-1].until(lambda text: all(word in text for word in PAINTED))
-        return opened[-1]
-
-    yield make
-    for one in opened:
-        one.close()
 
 
 def resized(one: Terminal, width: int, height: int) -> None:
@@ -80,7 +58,7 @@ def test_frames_that_back_up_make_the_link_a_slow_one(
 ) -> None:
     one = terminal(size=(200, 50))
     for _ in range(3):
-        one.press(b"?\x1bz" * 6)
+        one.press(b"\t" * 12)
         engine.beat(clients=1)
     one.until(lambda text: "SLOW LINK" in text)
 

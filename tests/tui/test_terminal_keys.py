@@ -1,0 +1,177 @@
+"""What comes down the line: pastes press nothing, hostile bytes leave the keyboard alive."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from textual.events import Key, Paste
+from textual.message import Message
+
+from tests.tui.terminals import F12, Engine, Terminal
+from widgets.keyboard import BURST_GAP_S, PASTE_LIMIT, PASTE_SILENCE_S, Burst, Keyboard
+
+START, END = b"\x1b[200~", b"\x1b[201~"
+DEADLY = (
+    b"\x1b[1114112u", b"\x1b[1;;9999999u", b"\x1b[1:2;1u", b"\x1b[:0A", b"\x1b[55296u",
+    b"\x1b[48;0;0;0;0t\x1b[<0;1;1M", b"\x1b[48;99999;99999;0;0t", b"\xff\xfe\x80", b"\x00\x1b",
+)  # fmt: skip
+"""Of each the toolkit's parser dies, or the screen that believes it."""
+
+
+class Hand:
+    """A keyboard and the time it lives in."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.keyboard = Keyboard(lambda: self.now)
+
+    def type(self, *reads: bytes) -> list[Message]:
+        return [message for data in reads for message in self.keyboard.feed(data)]
+
+    def wait(self, seconds: float) -> list[Message]:
+        self.now += seconds
+        return self.keyboard.tick()
+
+
+def keys(messages: Iterable[Message]) -> list[str]:
+    """The names of the keys pressed, those of bursts among them."""
+    found: list[str] = []
+    for one in messages:
+        found += keys(one.keys) if isinstance(one, Burst) else [one.key] if isinstance(one, Key) else []
+    return found
+
+
+def pastes(messages: Iterable[Message]) -> list[str]:
+    return [one.text for one in messages if isinstance(one, Paste)]
+
+
+# --- the stream ----------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.binary(max_size=40) | st.sampled_from((*DEADLY, START, END)), max_size=12))
+@example([START, b"\x1b", F12])
+def test_the_kill_key_is_heard_after_whatever_came_before(noise: list[bytes]) -> None:
+    hand = Hand()
+    hand.type(*(data for data in noise if data))
+    assert "f12" in keys(hand.type(F12, F12))
+
+
+@given(st.text(st.characters(exclude_characters="\x1b\x00", codec="utf-8")), st.lists(st.integers(1, 9)))
+def test_a_paste_is_one_text_however_it_is_cut(text: str, cuts: list[int]) -> None:
+    hand, stream = Hand(), START + text.encode() + END + b"q"
+    found: list[Message] = []
+    for length in (*cuts, len(stream)):
+        found += hand.type(stream[:length]) if stream else []
+        stream = stream[length:]
+    assert pastes(found) == [text] and keys(found) == ["q"]
+
+
+def test_what_looks_like_keys_in_a_paste_is_text() -> None:
+    inside = b"\x1bX" + b"X" * 40 + b"\x1b\x1bX" + F12 + b"\x1b[1114112u"
+    found = Hand().type(START + inside + END)
+    assert keys(found) == [] and pastes(found) == [inside.decode()]
+
+
+def test_a_paste_that_lost_its_end_is_over_after_a_silence_or_with_a_key() -> None:
+    for lost in (b"", b"text", b"text\x1b[20"):
+        hand = Hand()
+        assert hand.type(START + lost) == [] and hand.wait(PASTE_SILENCE_S / 2) == []
+        assert pastes(hand.wait(PASTE_SILENCE_S)) == [lost.decode()]
+        assert keys(hand.type(b"q")) == ["q"]
+        hand.type(START + lost)
+        found = hand.type(F12)
+        assert keys(found) == ["f12"] and pastes(found) == [lost.decode()]
+
+
+def test_of_an_endless_paste_little_is_kept() -> None:
+    hand = Hand()
+    for _ in range(100):
+        assert hand.type(b"x" * 4096 if hand.now > 100 else START) == []
+        hand.now += 0.01
+    (text,) = pastes(hand.type(b"x" + END))
+    assert len(text) == PASTE_LIMIT
+
+
+def test_a_letter_cut_in_two_is_one_letter() -> None:
+    euro = "\u20ac".encode()
+    assert keys(Hand().type(euro[:1], euro[1:])) == ["euro_sign"]
+
+
+def test_letters_at_once_are_a_burst_and_so_is_what_follows_closely() -> None:
+    hand = Hand()
+    assert keys(found := hand.type(b"h3")) == ["h", "3"] and not isinstance(found[0], Burst)
+    assert not isinstance(hand.type(b"jjjjjjjj")[0], Burst), "a key that is leant on"
+    (first,) = hand.type(b"SPX")
+    assert isinstance(first, Burst) and not first.rest and first.letters == 3
+    hand.now += BURST_GAP_S / 2
+    (second,) = hand.type(b"X")
+    assert isinstance(second, Burst) and second.rest
+    hand.now += BURST_GAP_S * 2
+    assert keys(found := hand.type(b"X")) == ["X"] and not isinstance(found[0], Burst)
+
+
+# --- the floor -----------------------------------------------------------------------------------------
+
+
+def said(one: Terminal, word: str) -> None:
+    one.until(lambda text: word in text)
+
+
+@pytest.mark.parametrize(
+    "paste", [START + b"SPX XxcC\r" * 12_000 + END, START + b"\x1b" + b"X" * 99 + END], ids=["long", "escaped"]
+)
+def test_a_paste_on_the_floor_presses_no_key(
+    engine: Engine, terminal: Callable[..., Terminal], paste: bytes
+) -> None:
+    one, before = terminal(), len(engine.heard())
+    one.send(paste)
+    said(one, "nothing here takes text")
+    one.press(b"a")
+    said(one, "\u25b8a Alerts")
+    assert engine.heard()[before:] == []
+
+
+@pytest.mark.parametrize(
+    "paste", [b"SPX", b"xxyXc\r", b"6900C 0dte @ mid\r" * 6_000], ids=["word", "short", "long"]
+)
+def test_without_bracketed_paste_letters_that_come_at_once_trade_nothing(
+    engine: Engine, terminal: Callable[..., Terminal], paste: bytes
+) -> None:
+    one, before = terminal(TERM="linux"), len(engine.heard())
+    one.send(paste)
+    said(one, "as a paste does")
+    assert engine.heard()[before:] == []
+    while "positions closing at market" not in one.text():
+        one.press(b"X")
+        one.read(0.5)
+    assert set(engine.heard()[before:]) == {"Flatten"}, "pressed by itself it does what it says"
+
+
+def test_a_line_takes_what_comes_at_once_and_its_enter(terminal: Callable[..., Terminal]) -> None:
+    one = terminal()
+    one.press(b"/")
+    said(one, "Enter takes it")
+    while "#" not in one.text():
+        one.press(b"#")
+        one.read(0.1)
+    one.send(b"\x15" + b"nosuchsymbol" * 4 + b"\rES\r")
+    said(one, "'nosuchsymbolnosuchsymbol")
+    assert "Enter takes it" in one.text(), "of several lines the first"
+
+
+def test_hostile_bytes_leave_the_keyboard_alive(engine: Engine, terminal: Callable[..., Terminal]) -> None:
+    one, dice = terminal(SSH_CONNECTION="10.0.0.1 5 10.0.0.2 22"), random.Random(5)
+    noise = bytearray()
+    for _ in range(100):
+        noise += dice.choice(DEADLY)
+        noise += bytes((27, 91, *(dice.choice(b"0123456789;:<?MmAIOuR~") for _ in range(dice.randrange(12)))))
+        noise += b"\x1b[<0;5;5M\x1b[<0;5;5m\x1b[O\x1b[I\x1b[?2048;2$y\x1b[?2026;2$y"
+    one.send(bytes(noise))
+    one.send(F12)
+    said(one, "KILL ON by screen")
+    assert one.process.poll() is None
+    engine.beat(clients=1)

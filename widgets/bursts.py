@@ -1,0 +1,77 @@
+"""Letters that came at once: in a line they are text, on the floor they press nothing that trades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from textual.events import Event, Key, Paste
+from textual.message import Message
+from textual.widgets import Input
+
+from widgets.actions import ACTIONS
+from widgets.keyboard import BURST, Burst, is_letter, is_typed
+
+if TYPE_CHECKING:
+    from widgets.app import FloorApp
+
+AHEAD: Final = 8
+"""So many letters may be typed ahead on the floor while the line stalls, if none of them trades."""
+TEXT: Final = 32
+"""So many letters in a row go into a line as one piece."""
+
+
+class Bursts:
+    """A terminal without bracketed paste sends what is pasted as keys. None of them may close a position."""
+
+    def __init__(self, app: FloorApp) -> None:
+        self._app = app
+        self._refused = False
+
+    async def take(self, burst: Burst) -> None:
+        """Press these keys, or say why not; keys that no text holds are pressed in any case."""
+        self._refused = (burst.rest and self._refused) or self._refuses(burst)
+        keys = burst.keys
+        if self._refused:
+            keys = [key for key in keys if not is_typed(key)]
+            self._app.tell(
+                f"{burst.letters} letters came at once, as a paste does: none was taken as a key", "warn"
+            )
+        elif self._in_a_line:
+            keys = self._as_text(keys)
+        for key in keys:
+            if isinstance(key, Event):
+                await self._app.on_event(key)
+
+    @property
+    def _in_a_line(self) -> bool:
+        return isinstance(self._app.focused, Input)
+
+    def _refuses(self, burst: Burst) -> bool:
+        if self._in_a_line:
+            return False
+        if len(self._app.screen_stack) > 1 or self._app.pages.shown is not None:
+            return burst.letters >= BURST or burst.rest
+        trading = {key for one in ACTIONS if one.commands for key in self._app.keys_of(one)}
+        pressed = [key.key for key in burst.keys if isinstance(key, Key)]
+        return burst.letters >= AHEAD or not trading.isdisjoint(pressed)
+
+    def _as_text(self, keys: Sequence[Message]) -> list[Message]:
+        """Long runs in one piece; of several lines the first, as a paste is taken."""
+        found: list[Message] = []
+        for one in _in_pieces(keys):
+            if any(isinstance(key, Key) and key.key == "enter" for key in found) and is_typed(one):
+                self._refused = True
+                continue
+            found.append(one)
+        return found
+
+
+def _in_pieces(keys: Sequence[Message]) -> Iterator[Message]:
+    for letters, run in groupby(keys, is_letter):
+        row = list(run)
+        if letters and len(row) >= TEXT:
+            yield Paste("".join(key.character or "" for key in row if isinstance(key, Key)))
+        else:
+            yield from row

@@ -87,6 +87,42 @@ def test_cancel_never_overtakes_the_order_it_is_about() -> None:
     assert wire.sent.index(CANCEL.format(1)) < wire.sent.index(PLACE.format(60))
 
 
+def test_fault_33_after_too_many_messages_cancels_go_first_then_the_rest_at_half_the_pace() -> None:
+    wire = Wire()
+    for n in range(A_SECOND[Lane.DATA]):
+        wire.lanes.offer(DATA.format(n))
+    wire.lanes.ease()
+    wire.lanes.offer(PLACE.format(1))
+    wire.lanes.offer(DATA.format(900))
+    wire.lanes.offer(CANCEL.format(77))
+    before = len(wire.sent)
+    assert before == A_SECOND[Lane.DATA], "the last second holds more than half of what a second takes"
+    wire.later(0.999)
+    assert kinds(wire.sent[before:]) == []
+    wire.later(0.001)
+    assert kinds(wire.sent[before:]) == ["4", "3", "1"]
+    wire.later(1)
+    for n in range(200):
+        wire.lanes.offer(DATA.format(n))
+    wire.later(1)
+    assert len(wire.sent) - before - 3 == 2 * (A_SECOND[Lane.DATA] // 2)
+    wire.later(10)
+    assert len(wire.lanes) == 0
+
+
+def test_fault_33_a_cancel_goes_at_once_while_everything_else_is_held() -> None:
+    wire = Wire()
+    wire.lanes.ease()
+    wire.lanes.offer(PLACE.format(1))
+    wire.lanes.offer(CANCEL.format(77))
+    assert kinds(wire.sent) == ["4"]
+    wire.lanes.order_lane = Lane.EXIT
+    wire.lanes.offer(PLACE.format(2))
+    assert kinds(wire.sent) == ["4", "3"], "an exit is held no more than a cancel"
+    wire.later(1)
+    assert wire.sent[2] == PLACE.format(1)
+
+
 async def test_what_waited_when_the_link_ended_is_known_not_to_be_sent() -> None:
     wire = Wire()
     for n in range(60):

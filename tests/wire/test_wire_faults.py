@@ -273,6 +273,20 @@ async def test_fault_32_start_up_without_answers_is_no_connection(rig: Rig) -> N
     assert not broker.connected
 
 
+async def test_fault_33_a_cancel_passes_what_is_held_after_too_many_messages(rig: Rig) -> None:
+    options = [await rig.option(away) for away in range(30)]
+    ticket = rig.buy(options[0], 1, Decimal("0.05"))
+    await rig.broker.place([ticket])
+    await rig.heard.state(ticket.order_ref, OrderState.SUBMITTED)
+    rig.server.faults.a_second = 12
+    await asyncio.gather(*(rig.broker.watch(option) for option in options))
+    await rig.heard.until(lambda: any(n.code == 100 for n in rig.heard.of(NoticeReport)), "100")
+    rig.server.faults.a_second = 0
+    await rig.broker.cancel(ticket.order_ref)
+    await rig.heard.state(ticket.order_ref, OrderState.CANCELLED)
+    assert rig.broker.connected
+
+
 async def test_fault_34_refused_line_is_noticed_and_may_be_asked_for_again(rig: Rig) -> None:
     spx = await rig.broker.resolve(INSTRUMENTS["SPX"])
     await rig.broker.watch(spx)

@@ -24,6 +24,7 @@ from station.domain.orders import ZERO
 FARM_DOWN: Final = frozenset({2103, 2105, 2157})
 FARM_UP: Final = frozenset({2104, 2106, 2158})
 DUPLICATE_ID: Final = 103
+TOO_MANY: Final = 100
 SIMULATED_TIME: Final = 2199
 """The emulator's own notice, in the range of codes that every client takes for a harmless warning."""
 _SIMULATED: Final = re.compile(r"simulated time (\d+) ns at ([0-9.]+) x")
@@ -115,6 +116,8 @@ class Hearing:
         elif code in FARM_DOWN or code in FARM_UP:
             self._report(FarmReport(text.rpartition(":")[2].strip(), code in FARM_UP, now))
         else:
+            if code == TOO_MANY and self._link.up:
+                self._link.ib().client.lanes.ease()
             symbol = self._market.symbol_of(req_id)
             self._market.on_refusal(req_id, code)
             self._report(NoticeReport(code, text, now, symbol))

@@ -2,6 +2,8 @@
 
 TWS takes 50 messages a second. The library would throttle to 45 in one queue, so that a cancel waits behind a
 burst of subscriptions; its throttle is switched off and ours stands here, with room kept for each lane above.
+Where TWS says that it got too many all the same (another client's count with ours), `ease` lets only cancels
+and exits through for a second, and half of everything for ten (FAULTS 33).
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ class Lane(IntEnum):
 
 A_SECOND: Final = {Lane.EXIT: 48, Lane.ENTRY: 42, Lane.DATA: 35}
 """How many messages may have gone in the last second for the next of a lane to go."""
+HELD_NS: Final = SECOND
+EASED_NS: Final = 10 * SECOND
 
 PLACE, CANCEL, GLOBAL_CANCEL = "3", "4", "58"
 
@@ -39,6 +43,8 @@ class SendLanes:
         self._waiting: dict[int, Lane] = {}
         self._flushed: dict[int, asyncio.Future[None]] = {}
         self._sent: deque[int] = deque()
+        self._held_until_ns = 0
+        self._eased_until_ns = 0
         self._timer: Timer | None = None
         self._closed = ""
 
@@ -75,6 +81,17 @@ class SendLanes:
             future = self._flushed[order_id] = asyncio.get_running_loop().create_future()
         await asyncio.shield(future)
 
+    def ease(self) -> None:
+        """TWS had more messages than it takes: let cancels and exits go first, and everything more slowly."""
+        now = self._clock.now()
+        self._held_until_ns, self._eased_until_ns = now + HELD_NS, now + EASED_NS
+        self._set_timer()
+
+    def _room(self, lane: Lane, now_ns: int) -> int:
+        if now_ns >= self._eased_until_ns:
+            return A_SECOND[lane]
+        return 0 if lane is not Lane.EXIT and now_ns < self._held_until_ns else A_SECOND[lane] // 2
+
     def close(self, reason: str) -> None:
         """Forget what has not been sent; whoever waits for it learns that it never was."""
         self._closed = reason or "closed"
@@ -95,7 +112,7 @@ class SendLanes:
         while self._sent and self._sent[0] <= now - SECOND:
             self._sent.popleft()
         for lane, queue in self._queues.items():
-            while queue and len(self._sent) < A_SECOND[lane]:
+            while queue and len(self._sent) < self._room(lane, now):
                 message, order_id = queue.popleft()
                 self._write(message)
                 self._sent.append(now)
@@ -117,7 +134,8 @@ class SendLanes:
             self._timer = None
         first = next((lane for lane, queue in self._queues.items() if queue), None)
         if first is not None:
-            at_ns = self._sent[len(self._sent) - A_SECOND[first]] + SECOND
+            room = self._room(first, self._clock.now())
+            at_ns = self._sent[len(self._sent) - room] + SECOND if room else self._held_until_ns
             self._timer = self._clock.call_at(at_ns, self._again)
 
     def _again(self) -> None:

@@ -11,7 +11,8 @@ from station.domain.errors import BadInput
 
 @dataclass(slots=True)
 class WireFaults:
-    """What the server does wrong while set. `delay_s` postpones every message, in order, by the clock."""
+    """What the server does wrong while set. `delay_s` postpones every message, in order, by the clock;
+    `a_second` drops what a client sends over that many in a second, with error 100 (0 takes everything)."""
 
     muted: bool = False
     refuse_clients: bool = False
@@ -19,6 +20,7 @@ class WireFaults:
     late_perm_ids: bool = False
     refuse_type_changes: bool = False
     delay_s: float = 0.0
+    a_second: int = 0
 
 
 @dataclass(frozen=True, slots=True)

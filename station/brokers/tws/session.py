@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from station.brokers.tws import answers
@@ -17,6 +18,7 @@ from station.domain.errors import VigilError
 READ_SIZE = 65_536
 MAX_UNSENT = 16 * 1024 * 1024
 NOT_STARTED = -1
+TOO_MANY = "Max rate of messages per second has been exceeded"
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class ClientSession:
         self._clock = clock
         self._faults = faults
         self._send_after = 0
+        self._taken: deque[int] = deque()
 
     async def serve(self, start: Starter, handle: Handler) -> None:
         """Read until the client goes or sends what no client sends."""
@@ -49,7 +52,9 @@ class ClientSession:
         try:
             while not self.closed and (data := await self._reader.read(READ_SIZE)):
                 for fields in framer.feed(data):
-                    if greeted:
+                    if greeted and self._too_many():
+                        self.send(answers.error(-1, 100, TOO_MANY))
+                    elif greeted:
                         await self._one(parse(fields), start, handle)
                     else:
                         self._greet(fields)
@@ -62,6 +67,16 @@ class ClientSession:
             pass
         finally:
             self.close()
+
+    def _too_many(self) -> bool:
+        """Whether this message is over the rate; it is dropped then."""
+        now = self._clock.now()
+        while self._taken and self._taken[0] <= now - SECOND:
+            self._taken.popleft()
+        if self._faults.a_second and len(self._taken) >= self._faults.a_second:
+            return True
+        self._taken.append(now)
+        return False
 
     def _greet(self, fields: tuple[str, ...]) -> None:
         low, _, high = fields[0].removeprefix("v").partition(" ")[0].partition("..") if fields else ("", "", "")

@@ -1,4 +1,4 @@
-"""What must reach the eye and the ear: fills, stops, the gate, a link that went, and whatever is critical."""
+"""What must reach the eye and the ear: fills, stops, refusals, the gate, a lost link, and what is critical."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _TONES: Final = {"critical": "bad", "warn": "warn", "good": "good"}
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One thing that happened. `kind` is fill, stop, gate, proposal, disconnect or critical; `tone` is the
-    notice line's."""
+    """One thing that happened. `kind` is fill, stop, reject, gate, proposal, disconnect or critical; `tone` is
+    the notice line's."""
 
     kind: str
     text: str

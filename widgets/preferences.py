@@ -11,7 +11,7 @@ import msgspec
 FILE_NAME: Final = "screen.json"
 KINDS: Final = {
     "fill": "fills", "stop": "stops and shields", "gate": "gate and kill switch", "disconnect": "disconnects",
-    "proposal": "proposals",
+    "proposal": "proposals", "reject": "orders refused or over",
 }  # fmt: skip
 """What can ring and be shown in a banner, each switchable."""
 

@@ -34,6 +34,12 @@ from station.execution import ExecutionTerms, InstrumentLocks, Submitter, at_onc
 from station.execution.policy import EntryTerms, walked
 
 WORKING: Final = (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
+NOT_FILLED: Final = "it did not fill in its time"
+ENDINGS: Final = {
+    "manual": "cancelled by hand", "expiry": NOT_FILLED, "kill": "cancelled by the kill switch",
+    "gate": "cancelled as the gate left OPEN",
+}  # fmt: skip
+"""What the causes of a cancel that the station asked for read like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +274,13 @@ class EntryDesk:
 def is_unfilled(order: Order) -> bool:
     """It ended without a fill: the trade never was."""
     return order.state.is_terminal and order.filled == ZERO
+
+
+def why_unfilled(order: Order) -> str:
+    """Why an entry has bought nothing. Of a cancel that was asked for here the broker knows only its number."""
+    if order.cancel_cause and order.state is OrderState.CANCELLED:
+        return ENDINGS.get(order.cancel_cause, f"cancelled: {order.cancel_cause}")
+    return order.reason or order.cancel_cause
 
 
 def costs_more(before: Ticket, after: Ticket) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from station.calendars import et_text
-from station.desk.entries import EntryDesk, Intent, is_unfilled
+from station.desk.entries import EntryDesk, Intent, is_unfilled, why_unfilled
 from station.desk.judgement import Judged, Judgement, Refusal
 from station.desk.ledger import Ledger
 from station.desk.meant import OPPOSITE, ByHand, ByStrategy, Meant
@@ -292,7 +292,7 @@ class TradeWay:
     async def _await_entry(self, trade: Trade) -> None:
         order = self._ledger.book.orders[trade.entry_ref]
         if is_unfilled(order):
-            await self._fail(trade, f"entry {order.state.value.lower()}", order.reason or order.cancel_cause)
+            await self._fail(trade, f"entry {order.state.value.lower()}", why_unfilled(order))
         else:
             await self._entries.awaited(trade, order)
 

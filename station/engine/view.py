@@ -8,11 +8,14 @@ from decimal import Decimal
 from typing import Final
 
 from station.calendars import et_text, series_hours
+from station.desk.entries import NOT_FILLED
 from station.desk.stopwatch import SIGNAL_TO_WIRE
 from station.domain.clock import SECOND
 from station.domain.events import (
     Alerted,
+    EntryModified,
     ExecutionBooked,
+    ExitModified,
     GateChanged,
     KillChanged,
     Recorded,
@@ -21,6 +24,7 @@ from station.domain.events import (
     TradeProposed,
 )
 from station.domain.instruments import INSTRUMENTS, Timeframe
+from station.domain.orders import OrderState
 from station.domain.signals import Firing, Gate
 from station.domain.trade import Cause, Trade, TradeState
 from station.engine.engine import Engine
@@ -32,6 +36,7 @@ from station.engine.standing_orders import (
     stop_of,
     working_orders,
 )
+from station.execution.book import CHANGE_REFUSED
 from station.link.floor import (
     LOADING,
     READY,
@@ -55,6 +60,7 @@ from station.strategy import Block, Pass, Verdict
 FEED_ROWS: Final = 200
 ALERT_ROWS: Final = 200
 _STOPPED: Final = frozenset({Cause.STOP.value, Cause.SHIELD.value, Cause.EMERGENCY.value})
+REJECTED: Final = f"entry {OrderState.REJECTED.value.lower()}"
 _SEVERITY: Final = {"info": "info", "warning": "warn", "critical": "critical"}
 
 
@@ -147,7 +153,12 @@ class FloorView:
             case TradeFailed():
                 symbol = f"{trade.strategy} {trade.symbol} {trade.side.value}" if trade else item.trade_id
                 by_hand = trade is not None and (trade.hand is not None or trade.offer is not None)
-                return "warn" if by_hand else "info", f"no entry {symbol}: {event.reason}"
+                gone = event.cause == REJECTED or event.reason == NOT_FILLED
+                kind = "reject" if by_hand and gone else ""
+                return "warn" if by_hand else "info", f"no entry {symbol}: {event.reason}", kind
+            case EntryModified() | ExitModified() if event.reason.startswith(CHANGE_REFUSED):
+                why = event.reason.removeprefix(CHANGE_REFUSED)
+                return "warn", f"CHANGE REFUSED {label}: {why}; the order stands as it was", "reject"
             case GateChanged():
                 return "warn", f"GATE {event.state.lower()}: {event.reason} (by {event.by})", "gate"
             case KillChanged():

@@ -46,6 +46,8 @@ REJECTED_CODES: Final = frozenset({200, 201, 203, 321, 322, 382, 383, 387, 388, 
 CANCELLED_CODES: Final = frozenset({202})
 FILLED_RACE_CODES: Final = frozenset({104, 161, 10148})
 NOT_FOUND_CODES: Final = frozenset({10147, 135})
+CHANGE_REFUSED: Final = "change refused: "
+"""What an order that stands as it was before a change says of it; the broker's code and words follow."""
 PRICE_OR_MODIFY_CODES: Final = frozenset({103, 105, 106, 107, 110, 329})
 
 
@@ -310,7 +312,7 @@ class OrderBook:
             return Interpretation(order.trade_id, (noticed,))
         if change.pending > 1:
             self._changes[order.ref] = replace(change, pending=1)
-        before, reason = change.before, f"change refused: {notice.code} {notice.text}"
+        before, reason = change.before, f"{CHANGE_REFUSED}{notice.code} {notice.text}"
         if before.ticket == order.ticket:
             return Interpretation(order.trade_id, (noticed,))
         self._undone.add(order.ref)

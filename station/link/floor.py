@@ -171,7 +171,8 @@ class Orders(msgspec.Struct, frozen=True):
 
 
 class AlertRow(msgspec.Struct, frozen=True):
-    """`severity` is info, good, warn or critical; `kind` is fill, stop or gate for what rings, else empty."""
+    """`severity` is info, good, warn or critical; `kind` is fill, stop, reject, gate or proposal for what
+    rings, else empty."""
 
     at_ns: int
     severity: str

@@ -425,6 +425,15 @@ class FloorApp(App[str], inherit_bindings=False):
     def perf(self) -> int:
         return self._clock.perf()
 
+    @property
+    def failure(self) -> Exception | None:
+        """What the screen died of."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        """A line of it is told where the screen ran, not pages with all that it knew."""
+        self._close_messages_no_wait()
+
     async def pause(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
 

@@ -6,9 +6,11 @@ must end the screen in order and never spin; suspending is not offered.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import termios
 from collections.abc import Mapping
 from selectors import EVENT_READ, SelectSelector
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 LOST: Final = "terminal lost"
 TERMINATED: Final = "terminated"
 ENDINGS: Final = (signal.SIGTERM, signal.SIGINT)
+MOUSE_OFF: Final = "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l"
+FAREWELL: Final = "\x1b\\\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?1004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h"
+"""Leaves the full screen from wherever a frame was cut off, in a text for the clipboard too."""
 
 
 def wants_mouse(environ: Mapping[str, str]) -> bool:
@@ -48,6 +53,7 @@ class TerminalDriver(LinuxDriver):
         self._file = sys.__stdout__
         assert self._file is not None, "a terminal is needed"
         self._outlet = Outlet(self._file.fileno(), self._loop, self._repaint, self.lose_terminal)
+        self._attributes: list[Any] | None = None
         self.lost = False
 
     @property
@@ -74,20 +80,38 @@ class TerminalDriver(LinuxDriver):
         for number in ENDINGS:
             self._loop.add_signal_handler(number, self._terminate)
         super().start_application_mode()
+        with contextlib.suppress(termios.error):
+            self._attributes = termios.tcgetattr(self.fileno)
+        self._loop.add_signal_handler(signal.SIGCONT, self._continue)
+
+    def _continue(self) -> None:
+        """Stopped without being asked, and back: a shell has set and painted the terminal meanwhile."""
+        with contextlib.suppress(OSError, termios.error):
+            if self.lost or os.tcgetpgrp(self.fileno) != os.getpgrp():
+                return
+            termios.tcsetattr(self.fileno, termios.TCSANOW, self._attributes or termios.tcgetattr(self.fileno))
+        self.write("\x1b[?1049h\x1b[?25l\x1b[?1004h\x1b[?2004h\x1b[?7l")
+        self._enable_mouse_support()
+        self._repaint()
 
     def close(self) -> None:
-        self._outlet.close()
+        self._outlet.close(self._farewell)
         super().close()
-        for number in (signal.SIGHUP, *ENDINGS):
+        for number in (signal.SIGHUP, signal.SIGCONT, *ENDINGS):
             self._loop.remove_signal_handler(number)
         if self.lost:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def lose_terminal(self) -> None:
-        """Cut the process off its dead terminal and leave; idempotent."""
+        """Cut the process off its terminal and leave; idempotent. One that lives after all is left clean."""
         if self.lost:
             return
         self.lost = True
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        if self.attrs_before is not None:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+        self._outlet.abandon(self._farewell)
         self._outlet.silence()
         silent_input, self._never_written = os.pipe()
         # The reading thread may have found the old terminal readable just before: it must not wait on this one.
@@ -97,6 +121,10 @@ class TerminalDriver(LinuxDriver):
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         self._app.exit(LOST)
+
+    @property
+    def _farewell(self) -> str:
+        return f"{MOUSE_OFF}{FAREWELL}" if self._mouse else FAREWELL
 
     def _terminate(self) -> None:
         self._app.exit(TERMINATED)

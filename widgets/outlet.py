@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import select
+import termios
 from collections.abc import Callable
 from typing import Final
 
@@ -57,8 +59,17 @@ class Outlet:
         self._waiting.clear()
         self._closed = True
 
-    def close(self) -> None:
-        """Give what waits a last short chance, then let go."""
+    def abandon(self, farewell: str) -> None:
+        """Throw away what waits, the kernel's part too, for these last words; a terminal that is gone hears
+        none."""
+        self._waiting.clear()
+        with contextlib.suppress(OSError, termios.error):
+            termios.tcflush(self._fd, termios.TCOFLUSH)
+            os.write(self._fd, farewell.encode())
+
+    def close(self, farewell: str = "") -> None:
+        """Give what waits a last short chance, then let go: `farewell` is for a terminal that took none of it,
+        and may read again when nobody is here any more."""
         deadline_ms = LAST_WORDS_S * 1000
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
@@ -66,6 +77,8 @@ class Outlet:
             if not poll.poll(50):
                 deadline_ms -= 50
             self._drain()
+        if self._waiting and not self._closed:
+            self.abandon(farewell)
         self.silence()
         self._restore()
 

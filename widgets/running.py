@@ -6,6 +6,8 @@ import asyncio
 import gc
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,8 @@ from widgets.hand import DETACHED
 
 FAILED: Final = "failed"
 SETTLED_S: Final = 2.0
+SAID: Final = 200
+"""So much of an error is told in its line."""
 
 
 async def _settle(clock: Clock) -> None:
@@ -64,6 +68,17 @@ async def run_floor(
         settling.cancel()
     if opened is not None and not _stands(opened):
         opened.result()
+    if app.failure is not None:
+        _tell(app.failure, can_detach=can_detach)
     if result is None:
         return FAILED if app.return_code else DETACHED
     return result
+
+
+def _tell(failure: Exception, *, can_detach: bool) -> None:
+    """One line where the screen was, the rest in a file."""
+    with tempfile.NamedTemporaryFile("w", prefix="vigil-screen-", suffix=".log", delete=False) as file:
+        traceback.print_exception(failure, file=file)
+    then = "; the engine goes on, and `python app.py` attaches again" if can_detach else ""
+    said = " ".join(str(failure).split())[:SAID]
+    sys.stderr.write(f"vigil: the screen failed: {type(failure).__name__}: {said} ({file.name}){then}\n")

@@ -12,7 +12,7 @@ import textual.app
 import textual.pilot
 from textual._wait import SLEEP_GRANULARITY, wait_for_idle
 
-from tests.tui.terminals import PAINTED, Engine, Terminal
+from tests.tui.terminals import Engine, Terminal
 
 ROUNDS = 4
 """So often in a row must the loop have found nothing to do, its sockets included."""
@@ -58,7 +58,7 @@ def terminal(engine: Engine, repo_root: Path, tmp_path: Path) -> Iterator[Callab
 
     def make(**options: object) -> Terminal:
         opened.append(Terminal(engine, repo_root, tmp_path, **options))  # pyright: ignore[reportArgumentType]
-        opened[-1].until(lambda text: all(word in text for word in PAINTED))
+        opened[-1].painted()
         return opened[-1]
 
     yield make

@@ -1,17 +1,27 @@
-"""The floor as a program of its own, for terminals under test: `python tests/tui/screen.py SOCKET [RESULT]`."""
+"""The floor as a program of its own, for terminals under test: `python tests/tui/screen.py SOCKET [RESULT]`.
+
+With VIGIL_BROKEN=1 it fails where a theme is asked for."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 from station.clock import WallClock
 from station.link import LinkClient
+from widgets import themes
 from widgets.running import run_floor
 
 
+def broken(name: str) -> str:
+    raise RuntimeError(f"nothing follows\n{name}")
+
+
 def main() -> None:
+    if os.environ.get("VIGIL_BROKEN"):
+        themes.after = broken
     path, clock = Path(sys.argv[1]), WallClock()
     reason = asyncio.run(run_floor(lambda: LinkClient(path, clock=clock), clock=clock))
     if len(sys.argv) > 2:

@@ -123,6 +123,10 @@ class Terminal:
             assert self.read(DEADLINE_S), f"it never came to be:\n{self.text()}"
         raise AssertionError(f"it never came to be:\n{self.text()}")
 
+    def painted(self) -> None:
+        """Until the whole floor stands there."""
+        self.until(lambda text: all(word in text for word in PAINTED))
+
     def press(self, keys: bytes) -> None:
         os.write(self.master, keys)
 

@@ -1,0 +1,92 @@
+"""However the screen ends, its terminal is left as a shell wants it, and the engine does not notice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import termios
+from collections.abc import Callable
+
+import pytest
+
+from tests.tui.terminals import Engine, Terminal
+
+CTRL_T = b"\x14"
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(signal.SIGTERM, "terminated"), (signal.SIGINT, "terminated"), (signal.SIGHUP, "terminal lost")],
+)
+def test_a_signal_leaves_the_terminal_clean(
+    engine: Engine, terminal: Callable[..., Terminal], number: signal.Signals, reason: str
+) -> None:
+    one = terminal()
+    one.process.send_signal(number)
+    assert one.ended() == reason
+    one.assert_clean()
+    engine.beat(clients=0)
+
+
+def test_leaving_by_key_leaves_the_terminal_clean(engine: Engine, terminal: Callable[..., Terminal]) -> None:
+    one = terminal(SSH_CONNECTION="10.0.0.1 5 10.0.0.2 22")
+    one.press(b"q")
+    one.until(lambda text: "detach: the engine goes on" in text)
+    while one.process.poll() is None:
+        one.press(b"d")
+        one.read(0.1)
+    assert one.ended() == "detach"
+    one.assert_clean()
+    engine.beat(clients=0)
+
+
+def test_a_fault_of_the_screen_is_one_line_on_a_clean_terminal(
+    engine: Engine, terminal: Callable[..., Terminal]
+) -> None:
+    one = terminal(VIGIL_BROKEN="1")
+    one.press(CTRL_T)
+    assert one.ended() == "failed"
+    one.assert_clean()
+    after = one.bytes.rpartition(b"\x1b[?1049l")[2].decode()
+    assert "the screen failed: RuntimeError: nothing follows dark (/" in after
+    assert "the engine goes on, and `python app.py` attaches again" in after
+    assert "Traceback" not in after and "locals" not in after
+    engine.beat(clients=0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_reads_again_when_all_is_over_is_clean(
+    engine: Engine, terminal: Callable[..., Terminal], number: signal.Signals
+) -> None:
+    one = terminal(size=(200, 50))
+    for _ in range(2):
+        one.press(CTRL_T * 12)
+        engine.beat(clients=1)
+    one.process.send_signal(number)
+    one.process.wait(20)
+    while one.read(0.1):
+        continue
+    one.assert_clean()
+    engine.beat(clients=0)
+
+
+def test_after_a_stop_that_nobody_may_refuse_the_screen_takes_its_terminal_back(
+    engine: Engine, terminal: Callable[..., Terminal]
+) -> None:
+    one = terminal()
+    raw = termios.tcgetattr(one.master)
+    one.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, one.process.pid, os.WSTOPPED | os.WNOWAIT)
+    termios.tcsetattr(one.master, termios.TCSANOW, one.before)
+    while one.read(0.1):
+        continue
+    one.screen.reset()
+    one.process.send_signal(signal.SIGCONT)
+    one.painted()
+    assert termios.tcgetattr(one.master) == raw
+    one.press(b"a")
+    one.until(lambda text: "▸a Alerts" in text)
+    one.process.send_signal(signal.SIGTERM)
+    assert one.ended() == "terminated"
+    one.assert_clean()
+    engine.beat(clients=0)

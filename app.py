@@ -148,6 +148,7 @@ def _parser() -> _Parser:
     bench = _simple(verbs, "bench", "the budgets, measured here and now")
     bench.add_argument("--wire", action="store_true", help="also over the TWS wire")
     bench.add_argument("--trials", type=_natural, default=200, metavar="N")
+    bench.add_argument("--quick", action="store_true", help="without the whole session under load")
     _simple(verbs, "doctor", "is everything ready before the open")
 
     _journal(verbs)

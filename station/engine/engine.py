@@ -19,6 +19,7 @@ from station.domain.instruments import Contract, Hours
 from station.domain.ports import Changes, Snapshot
 from station.domain.specs import Desired
 from station.engine import killfile
+from station.engine.arrivals import Arrivals
 from station.engine.day_end import DONE, SUMMED, DayEnd, due_at
 from station.engine.desired import DesiredCache
 from station.engine.jobs import Job, JobRunner
@@ -67,6 +68,7 @@ class Engine:
         self.on_event: Callable[[Recorded], None] = _unheard
         self.link: Session | None = None
         self.recorder: Recorder | None = None
+        self.arrivals = Arrivals(outside.clock)
         self.desired = DesiredCache(outside.stores.config, self._reconfigured, self._plans)
         self.settings = SettingsDesk(
             outside.stores.config, outside.base or outside.settings, outside.settings, outside.pinned,
@@ -113,7 +115,7 @@ class Engine:
         return recorder
 
     def _sink(self) -> Sink:
-        heard = self.rooms.desk.on_report
+        heard = self.arrivals.tee(self.rooms.desk.on_report)
         return self.recorder.tee(heard) if self.recorder is not None else heard
 
     async def _load(self) -> Snapshot:

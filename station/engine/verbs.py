@@ -296,7 +296,7 @@ def profiles(arguments: argparse.Namespace) -> Outcome:
 def bench(arguments: argparse.Namespace) -> Outcome:
     from station.engine.bench import run_bench
 
-    return Outcome(*run_bench(wire=arguments.wire, trials=arguments.trials))
+    return Outcome(*run_bench(wire=arguments.wire, trials=arguments.trials, quick=arguments.quick))
 
 
 def doctor(arguments: argparse.Namespace) -> Outcome:

@@ -14,7 +14,7 @@ from station.engine.profiles import profile_of, profiles_document
 from station.market import Market
 
 Json = dict[str, Any]
-WATCHING_QUERIES: Final = ("health", "jobs", "log", "profiles")
+WATCHING_QUERIES: Final = ("health", "jobs", "log", "profiles", "arrivals")
 
 
 class Lag(Protocol):
@@ -27,6 +27,8 @@ async def watching_answer(engine: Engine, lag: Lag, name: str, args: Mapping[str
     """The document of that name. Raises what the log's reading raises."""
     if name == "health":
         return health_document(engine)
+    if name == "arrivals":
+        return engine.arrivals.document(engine.rooms)
     if name == "jobs":
         return jobs_document(
             engine, {f"p{round(share * 100)}": lag.quantile_ms(share) for share in (0.5, 0.99)}

@@ -13,7 +13,9 @@ import pytest
 from station.clock import LockstepLoop
 from station.domain.errors import BadInput
 from station.engine.bench import in_process, run_bench
+from station.engine.bench.eye import fills_and_stops
 from station.engine.bench.figures import Figure, figure, quantile, table
+from station.engine.bench.load import under_load
 from station.engine.bench.noise import noise_floor
 from station.engine.bench.screen import attached, beside_a_screen, starts
 from station.engine.bench.station import paper_drill
@@ -74,6 +76,17 @@ def test_starts_keys_bytes_and_memory(tmp_path: Path) -> None:
         return [*await starts(tmp_path, 1), *await attached(tmp_path, 2, 1)]
 
     assert_finite(run(work), "start", "re-attach", "key", "bytes", "memory: screen", "memory: engine")
+
+
+def test_a_fill_and_a_stop_to_the_eye(tmp_path: Path) -> None:
+    link_cache(tmp_path)
+    assert_finite(run(lambda: fills_and_stops(tmp_path, 1)), "fill → eye", "stop → eye")
+
+
+def test_a_screen_under_load(tmp_path: Path) -> None:
+    link_cache(tmp_path)
+    found = run(lambda: under_load(tmp_path, 1, 1, whole=False))
+    assert_finite(found, "market reports", "key → paint", "engine loop lag", "bytes", "cells", "memory: screen")
 
 
 async def test_the_noise_floor_of_the_machine(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ from typing import Any, Final
 from station.clock import LockstepLoop
 from station.desk.stopwatch import FILL_TO_PROTECT, FILL_TO_SEND, SIGNAL_TO_SEND, SIGNAL_TO_WIRE
 from station.domain.errors import BadInput, VigilError
+from station.engine.bench.eye import fills_and_stops, outages
 from station.engine.bench.figures import Figure, figure, table
+from station.engine.bench.load import LOADED, under_load
 from station.engine.bench.noise import noise_floor
 from station.engine.bench.scanning import scanning
-from station.engine.bench.screen import LOADED, attached, beside_a_screen, starts, still
+from station.engine.bench.screen import attached, beside_a_screen, starts, still
 from station.engine.bench.station import paper_drill
 from station.engine.bench.wire import FAST, SPEED, emulator, over_the_wire, replaces, wired_drill
 
@@ -29,8 +31,9 @@ STARTS: Final = 3
 WARM_UPS: Final = 3
 
 
-def run_bench(*, wire: bool, trials: int) -> tuple[dict[str, Any], str, int]:
-    """Measure every budget with `trials` samples each; `wire` adds the paths over the TWS wire.
+def run_bench(*, wire: bool, trials: int, quick: bool = False) -> tuple[dict[str, Any], str, int]:
+    """Measure every budget with `trials` samples each; `wire` adds the paths over the TWS wire, `quick`
+    leaves out the whole session that a screen's memory is measured after.
 
     Returns the document, the table for people, and exit code 1 where a budget was missed or not measured.
     Raises BadInput for no trials.
@@ -38,7 +41,7 @@ def run_bench(*, wire: bool, trials: int) -> tuple[dict[str, Any], str, int]:
     if trials < 1:
         raise BadInput(f"--trials {trials}: give at least 1")
     with tempfile.TemporaryDirectory(prefix="vigil-bench-") as folder:
-        found, noise, failures = _measure(Path(folder), trials, wire=wire)
+        found, noise, failures = _measure(Path(folder), trials, wire=wire, quick=quick)
     machine = _machine()
     document = {
         "v": 1, "machine": machine, "noise": noise, "budgets": [one.shape() for one in found],
@@ -48,7 +51,9 @@ def run_bench(*, wire: bool, trials: int) -> tuple[dict[str, Any], str, int]:
     return document, _text(machine, noise, found, failures), 0 if kept else 1
 
 
-def _measure(folder: Path, trials: int, *, wire: bool) -> tuple[list[Figure], dict[str, Any], list[str]]:
+def _measure(
+    folder: Path, trials: int, *, wire: bool, quick: bool
+) -> tuple[list[Figure], dict[str, Any], list[str]]:
     """Group by group, each between two looks at the bare machine. A group that cannot run says why, and the
     others go on."""
     cache, noise, found, failures = folder / "cache", dict[str, Any](), list[Figure](), list[str]()
@@ -73,6 +78,9 @@ def _measure(folder: Path, trials: int, *, wire: bool) -> tuple[list[Figure], di
     group("lag", lambda: beside_a_screen(folder / "lag", trials, 1.0, "x1"))
     group("load", lambda: beside_a_screen(folder / "load", trials, LOADED, f"x{LOADED:g}"))
     group("screen", lambda: attached(folder / "attached", trials, seconds))
+    group("eye", lambda: fills_and_stops(folder / "eye", trials))
+    group("outages", lambda: outages(folder / "outages", trials))
+    group("session", lambda: under_load(folder / "session", trials, seconds, whole=not quick))
     group("still", lambda: still(folder / "still", seconds))
     return found, noise, failures
 

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from config.catalogue import load_keys
 from station.clock import WallClock
 from station.domain.clock import MILLISECOND, SECOND
-from station.domain.errors import Fatal
 from station.engine.bench.figures import Figure, figure, quantile
-from station.engine.bench.station import DAY, SEED, START
-from station.engine.bench.terminal import LIMIT_S, ROOT, Terminal, resident_mib
-from station.engine.doors import BEAT_S
-from station.engine.lease import is_held, read_holder
-from station.link import Data, Gate, LinkDown, Query, Status, Stop, request
+from station.engine.bench.process import Running, running, session
+from station.engine.bench.terminal import LIMIT_S, Terminal, resident_mib
 
 PAINTED: Final = "PAPER"
 ATTACHED: Final = "PAPER"
@@ -37,93 +29,8 @@ KEYS: Final = {"f3": "\x1bOR", "f4": "\x1bOS", "f5": "\x1b[15~", "f6": "\x1b[17~
 LOOK_S: Final = 0.12
 SETTLED_S: Final = 1.0
 QUIET_S: Final = 0.03
-LOADED: Final = 100.0
 STILL: Final = 0.001
-
-
-def _session(runtime: Path, speed: float) -> list[str]:
-    """The words of a session whose screen has been greeted before."""
-    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (runtime / "screen.json").write_text('{"greeted": true}', encoding="utf-8")
-    words = ["--broker", "paper", "--seed", SEED, "--date", DAY, "--start", START, "--speed", f"{speed:g}"]
-    return [*map(str, words), "--runtime", str(runtime)]
-
-
-class Running:
-    """An engine in a process of its own."""
-
-    def __init__(self, runtime: Path) -> None:
-        self.runtime = runtime
-        self._socket = runtime / "engine.sock"
-
-    async def ask(self, command: Status | Query) -> dict[str, Any]:
-        reply = await request(self._socket, command, LIMIT_S)
-        if not isinstance(reply, Data):
-            raise Fatal(f"bench: the engine refused {command}: {reply}")
-        return json.loads(reply.json)
-
-    async def turn_gate(self, state: str) -> None:
-        await request(self._socket, Gate(state, by="bench"), LIMIT_S)
-
-    async def trading(self) -> None:
-        """Return once the engine trades."""
-        wall = WallClock()
-        deadline = wall.perf() + round(LIMIT_S * SECOND)
-        while wall.perf() < deadline:
-            try:
-                if is_held(self.runtime) and (await self.ask(Status()))["phase"] == "trading":
-                    return
-            except LinkDown:
-                pass
-            await wall.sleep(0.01)
-        raise Fatal(f"bench: the engine in {self.runtime} did not come to trade within {LIMIT_S:g} s")
-
-    async def lag(
-        self, samples: int, meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None
-    ) -> list[float]:
-        """The loop's lag, milliseconds, over the next `samples` beats, in which `meanwhile` happens first."""
-        wall = WallClock()
-        before = int((await self.ask(Query("lag")))["taken"])
-        if meanwhile is not None:
-            await meanwhile()
-        await wall.sleep(samples * BEAT_S)
-        found = await self.ask(Query("lag"))
-        # The first two beats hold the answer to our own question.
-        return list(found["samples_ms"][2 + before - int(found["taken"]) :])
-
-    @property
-    def pid(self) -> int:
-        holder = read_holder(self.runtime)
-        if holder is None:
-            raise Fatal(f"bench: no engine holds {self.runtime}")
-        return int(holder["pid"])
-
-    async def stop(self) -> None:
-        wall = WallClock()
-        if is_held(self.runtime):
-            await request(self._socket, Stop(by="bench"), LIMIT_S)
-        while is_held(self.runtime):
-            await wall.sleep(0.02)
-
-
-def _spawn(words: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py"), *words],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-
-
-@asynccontextmanager
-async def running(runtime: Path, speed: float) -> AsyncGenerator[Running]:
-    """A headless engine on the paper exchange, trading."""
-    process = _spawn(["run", *_session(runtime, speed)])
-    engine = Running(runtime)
-    try:
-        await engine.trading()
-        yield engine
-    finally:
-        process.terminate()
-        process.wait()
+BEAT_S: Final = 0.25
 
 
 async def beside_a_screen(
@@ -131,12 +38,12 @@ async def beside_a_screen(
 ) -> list[Figure]:
     """Loop lag alone, then with a screen that reads, is killed, hangs up and stalls (or only `ends`); each
     against alone."""
-    async with running(runtime, speed) as engine:
+    async with running(runtime, session(runtime, speed)) as engine:
         await engine.lag(min(trials, 40))
         alone = await engine.lag(trials)
         found = [figure(f"engine loop lag, no screen, {what}", "ms", alone, 1, 5)]
         for how in ends or ENDS:
-            laps = await _lag_beside(engine, _session(runtime, speed), trials, how)
+            laps = await _lag_beside(engine, session(runtime, speed), trials, how)
             if how == READING:
                 found.append(figure(f"engine loop lag, screen {how}, {what}", "ms", laps, 1, 5))
             found.append(_added(alone, laps, f"  added by a screen {how}, {what}"))
@@ -194,7 +101,7 @@ async def starts(runtime: Path, trials: int) -> list[Figure]:
     """`app.py` with no engine running: to the first paint, and to trading. The first start makes the caches."""
     paints, trades = list[float](), list[float]()
     for _ in range(max(trials, 1) + 1):
-        screen = Terminal(_session(runtime, 1.0))
+        screen = Terminal(session(runtime, 1.0))
         engine = Running(runtime)
         paints.append(await screen.shows(PAINTED))
         await engine.trading()
@@ -210,37 +117,52 @@ async def starts(runtime: Path, trials: int) -> list[Figure]:
 
 async def attached(runtime: Path, trials: int, seconds: float) -> list[Figure]:
     """A screen on a running engine: attach, keys, bytes and memory."""
-    async with running(runtime, 1.0) as engine:
+    async with running(runtime, session(runtime, 1.0)) as engine:
         attaches: list[float] = []
         for _ in range(max(trials // 20, 1)):
-            screen = Terminal(_session(runtime, 1.0))
+            screen = Terminal(session(runtime, 1.0))
             attaches.append(await screen.shows(ATTACHED))
             await screen.end()
-        screen = Terminal(_session(runtime, 1.0))
+        screen = Terminal(session(runtime, 1.0))
         await screen.shows(ATTACHED)
         await WallClock().sleep(1.5)
-        eye = await _to_the_eye(engine, screen, trials)
-        rate = [await screen.rate(1.0) / 1024 for _ in range(max(round(seconds), 1))]
-        turns = await _turns(screen, trials)
+        eye = await event_to_eye(engine, screen, trials)
+        told = await bytes_and_cells(screen, seconds, "ordinary session")
+        turned = await turns(screen, trials)
         memory = resident_mib(screen.process.pid)
         await screen.end()
-        small = Terminal(_session(runtime, 1.0), (80, 24))
+        small = Terminal(session(runtime, 1.0), (80, 24))
         await small.shows(ATTACHED)
-        keys = await _keys(small, trials)
+        keys = await keys_to_panes(small, trials)
         await small.end()
         engine_memory = resident_mib(engine.pid)
     return [
         figure("re-attach → paint", "ms", attaches, 1000, None),
         figure("key → paint, 80x24", "ms", keys, 10, 50),
-        figure("key → paint, screen to screen, 160x45", "ms", turns, None, 50),
+        figure("key → paint, screen to screen, 160x45", "ms", turned, None, 50),
         figure("event → eye, 160x45", "ms", eye, None, 300),
-        figure("bytes to the terminal, 4 Hz, ordinary session", "KiB/s", rate, None, 8),
+        *told,
         Figure("memory: screen", "MiB", memory, memory, 1, 120),
         Figure("memory: engine, trading", "MiB", engine_memory, engine_memory, 1, 250),
     ]
 
 
-async def _to_the_eye(engine: Running, screen: Terminal, trials: int) -> list[float]:
+async def bytes_and_cells(screen: Terminal, seconds: float, what: str) -> list[Figure]:
+    """Bytes a second, and how much of what is seen they change at each beat."""
+    rates, shares = list[float](), list[float]()
+    for _ in range(max(round(seconds), 1)):
+        taken, since = screen.taken, WallClock().perf()
+        shares += await screen.changes(round(1 / BEAT_S), BEAT_S)
+        rates.append((screen.taken - taken) / 1024 / ((WallClock().perf() - since) / SECOND))
+    mean = sum(shares) / len(shares)
+    note = f"{mean:.1f} % of cells changed a beat on average, {quantile(shares, 0.99):.1f} % at p99"
+    return [
+        figure(f"bytes to the terminal, 4 Hz, {what}", "KiB/s", rates, None, 8, note),
+        figure(f"  cells changed a beat, {what}", "%", shares),
+    ]
+
+
+async def event_to_eye(engine: Running, screen: Terminal, trials: int) -> list[float]:
     """From the gate's command, through its commit, to the paint. A fill, a stop and a lost broker come the same
     way, at whatever moment between two beats."""
     wall, laps = WallClock(), list[float]()
@@ -254,7 +176,7 @@ async def _to_the_eye(engine: Running, screen: Terminal, trials: int) -> list[fl
     return laps
 
 
-async def _keys(screen: Terminal, trials: int) -> list[float]:
+async def keys_to_panes(screen: Terminal, trials: int) -> list[float]:
     """Pane after pane by its key; the pane's title is the proof of the paint."""
     keys = load_keys()
     await WallClock().sleep(0.5)
@@ -281,7 +203,7 @@ def _screens() -> list[tuple[bytes, str]]:
     return found
 
 
-async def _turns(screen: Terminal, trials: int) -> list[float]:
+async def turns(screen: Terminal, trials: int) -> list[float]:
     """Screen after screen by its key; each has been built by an earlier look."""
     wall, screens = WallClock(), _screens()
     for key, title in screens:
@@ -299,8 +221,8 @@ async def _settled(screen: Terminal) -> None:
 
 async def still(runtime: Path, seconds: float) -> list[Figure]:
     """Bytes a second while nothing in the engine changes."""
-    async with running(runtime, STILL):
-        screen = Terminal(_session(runtime, STILL))
+    async with running(runtime, session(runtime, STILL)):
+        screen = Terminal(session(runtime, STILL))
         await screen.shows(ATTACHED)
         await _settled(screen)
         rate = [await screen.rate(1.0) / 1024 for _ in range(max(round(seconds), 1))]

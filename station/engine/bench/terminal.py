@@ -23,6 +23,10 @@ from station.domain.errors import Fatal
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 LIMIT_S: Final = 30.0
+ANYWHERE: Final = slice(None)
+HEADER: Final = slice(0, 1)
+NOTICE: Final = slice(-2, -1)
+"""The rows on which the words of the link stand, and those of what has just happened."""
 
 
 class Terminal:
@@ -38,7 +42,7 @@ class Terminal:
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self._heard = 0
-        self._wanted = ""
+        self._wanted, self._row = "", ANYWHERE
         self._found: asyncio.Future[int] | None = None
         self._typing: asyncio.Task[None] | None = None
         self.began = self._clock.perf()
@@ -56,19 +60,36 @@ class Terminal:
         """Stop reading; the terminal's buffer fills."""
         self._loop.remove_reader(self._master)
 
-    async def shows(self, text: str, *, since: int | None = None) -> float:
-        """Milliseconds from `since` (default: the start) until `text` came in. Raises Fatal after a while."""
-        self._wanted = text
+    async def shows(self, text: str, *, since: int | None = None, row: slice = ANYWHERE) -> float:
+        """Milliseconds from `since` (default: the start) until `text` came in, on one of the rows. Raises Fatal
+        after a while."""
+        return (await self.seen(text, row) - (self.began if since is None else since)) / MILLISECOND
+
+    async def seen(self, text: str, row: slice = ANYWHERE) -> int:
+        """The instant at which the bytes came in that show it. Raises Fatal after a while."""
+        self._wanted, self._row = text, row
         self._found = self._loop.create_future()
         self._look()
         try:
-            at = await asyncio.wait_for(self._found, LIMIT_S)
+            return await asyncio.wait_for(self._found, LIMIT_S)
         except TimeoutError:
             seen = " / ".join(line.strip() for line in self._screen.display if line.strip())
             raise Fatal(f"bench: the screen never showed {text!r}; it shows {seen[:600]}") from None
         finally:
             self._found = None
-        return (at - (self.began if since is None else since)) / MILLISECOND
+
+    async def changes(self, beats: int, beat_s: float) -> list[float]:
+        """The share of its cells that look otherwise than a beat before, percent, at each of so many beats."""
+        screen, shares = self._screen, list[float]()
+        before = _cells(screen)
+        for _ in range(beats):
+            screen.dirty.clear()
+            await self._clock.sleep(beat_s)
+            now = {row: _row_of(screen, row) for row in screen.dirty}
+            changed = sum(old != new for row in now for old, new in zip(before[row], now[row], strict=True))
+            shares.append(100 * changed / (screen.columns * screen.lines))
+            before.update(now)
+        return shares
 
     def type_on(self, keys: Sequence[bytes], pause_s: float) -> None:
         """Press these in turn, again and again, until the end."""
@@ -125,8 +146,16 @@ class Terminal:
         found = self._found
         if found is None or found.done():
             return
-        if any(self._wanted in line for line in self._screen.display):
+        if any(self._wanted in line for line in self._screen.display[self._row]):
             found.set_result(self._heard)
+
+
+def _row_of(screen: pyte.Screen, row: int) -> list[object]:
+    return [screen.buffer[row][column] for column in range(screen.columns)]
+
+
+def _cells(screen: pyte.Screen) -> dict[int, list[object]]:
+    return {row: _row_of(screen, row) for row in range(screen.lines)}
 
 
 def resident_mib(pid: int) -> float:

@@ -98,12 +98,23 @@ def load_strategies(file: Path = STRATEGIES_FILE) -> tuple[dict[str, Any], ...]:
 
 
 def load_keys(file: Path = KEYS_FILE) -> dict[str, str]:
-    """Key by action; commas part alternatives. Raises ConfigError for one given twice or not to be given."""
+    """Key by action, those of a screen as `journal.note`; commas part alternatives. Raises ConfigError for one
+    given twice in a table or not to be given."""
     content = read_toml(file)
-    for other in content.keys() - {"keys"}:
+    for other in content.keys() - {"keys", "screens"}:
         raise ConfigError(f"{file}:{line_of(read_text(file), other)}: table {other} is not known: remove it")
-    keys = content.get("keys", {})
-    _check_row(file, "keys", keys, dict.fromkeys(cast("dict[str, Any]", keys), _TEXT), ())
+    found = _table_of_keys(file, "keys", content.get("keys", {}))
+    screens = content.get("screens", {})
+    if not isinstance(screens, dict):
+        _check_row(file, "screens", screens, {}, ())
+    for screen, keys in cast("dict[str, Any]", screens).items():
+        table = _table_of_keys(file, f"screens.{screen}", keys)
+        found |= {f"{screen}.{action}": value for action, value in table.items()}
+    return found
+
+
+def _table_of_keys(file: Path, title: str, keys: Any) -> dict[str, str]:
+    _check_row(file, title, keys, dict.fromkeys(keys if isinstance(keys, dict) else (), _TEXT), ())
     owners: dict[str, str] = {}
     for action, value in cast("dict[str, str]", keys).items():
         for key in value.split(","):
@@ -113,8 +124,8 @@ def load_keys(file: Path = KEYS_FILE) -> dict[str, str]:
             elif key in owners:
                 wrong = f"already means {owners[key]}"
             if wrong:
-                line = line_of(read_text(file), "[keys]", action)
-                raise ConfigError(f"{file}:{line}: keys.{action} = {key!r} {wrong}: choose another key")
+                line = line_of(read_text(file), f"[{title}]", action)
+                raise ConfigError(f"{file}:{line}: {title}.{action} = {key!r} {wrong}: choose another key")
             owners[key] = action
     return cast("dict[str, str]", keys)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from textual.binding import Binding
 
-from station.domain.errors import BadInput
 from station.link import Orders, Positions
 from station.link.floor import READY
 from widgets.order import BUY, SELL
@@ -110,6 +109,19 @@ def _cancel(app: FloorApp) -> None:
         app.dealing.cancel(app.dealing.picked_order)
     elif app.picked_position is not None:
         app.hand.cancel_entry(app.picked_position)
+
+
+class Keyed(Protocol):
+    """What a key is printed for."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def keys(self) -> str: ...
+
+    @property
+    def shown(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,36 +343,6 @@ ACTIONS: Final = (
 
 BY_NAME: Final = {action.name: action for action in ACTIONS}
 FORBIDDEN: Final = frozenset({"f12", "ctrl+q", "ctrl+z", "ctrl+m", "ctrl+h", "ctrl+i", "enter", "escape"})
-
-
 CURSOR_KEYS: Final = frozenset(
     {"up", "down", "left", "right", "j", "k", "pageup", "pagedown", "home", "end", "ctrl+p"}
 )
-
-
-def remapped(keys: Mapping[str, str]) -> dict[str, str]:
-    """Textual's keymap for those of `keys` (action name → key) that are elsewhere than usual: it is laid over
-    the bindings anew at every key. Raises BadInput for what cannot be moved, and for a key that would mean two
-    things, naming both."""
-    for name, key in keys.items():
-        action = BY_NAME.get(name)
-        if action is None:
-            raise BadInput(f"keys: no action is called {name!r}; there are {', '.join(BY_NAME)}")
-        if action.fixed:
-            raise BadInput(f"keys: {name} stays on {action.shown}; it cannot be moved")
-        if key in FORBIDDEN:
-            raise BadInput(f"keys: {name} cannot be put on {key}; choose another key")
-    _refuse_clashes({action.name: keys.get(action.name, action.keys) for action in ACTIONS}, keys)
-    return {f"vigil.{name}": key for name, key in keys.items() if key != BY_NAME[name].keys}
-
-
-def _refuse_clashes(all_keys: Mapping[str, str], moved: Mapping[str, str]) -> None:
-    owners: dict[str, str] = {}
-    for name, keys in all_keys.items():
-        for key in keys.split(","):
-            if name in moved and key in CURSOR_KEYS:
-                raise BadInput(f"keys: {name} cannot be put on {key}: it moves cursors; choose another key")
-            other = owners.setdefault(key, name)
-            if other != name:
-                first, second = (other, name) if name in moved else (name, other)
-                raise BadInput(f"keys: {key} would mean both {first} and {second}: give {second} another key")

@@ -22,7 +22,7 @@ from station.domain.clock import SECOND, Clock
 from station.link import Link, LinkState, PositionRow
 from widgets import header, ink
 from widgets.account import AccountStrip
-from widgets.actions import ACTIONS, BY_NAME, PANES, Action, remapped, spoken
+from widgets.actions import ACTIONS, BY_NAME, PANES, Action, Keyed, spoken
 from widgets.bursts import Bursts
 from widgets.driver import TerminalDriver
 from widgets.floor import FloorPlan, FloorScreen, floor_panes
@@ -31,6 +31,7 @@ from widgets.footer import KeyLine, NoticeLine
 from widgets.hand import Hand
 from widgets.header import HeaderStrip
 from widgets.keyboard import Burst
+from widgets.keymap import remapped
 from widgets.manner import Manner
 from widgets.pages import Pages
 from widgets.palette import ActionProvider
@@ -267,6 +268,7 @@ class FloorApp(App[str], inherit_bindings=False):
         page = self.pages.shown
         shown = seen(width, height, self._fronts, zoomed=self._zoomed) if page is None else ()
         base.query_one(HeaderStrip).styles.height = header.height(width)
+        self.set_class(header.height(width) > header.USUAL, "tall")
         strip = base.query_one(AccountStrip)
         strip.display = bool(columns_of(width, height)) and page is None
         strip.styles.height = 2 if width >= LARGE_FROM[0] and height >= LARGE_FROM[1] else 1
@@ -409,11 +411,11 @@ class FloorApp(App[str], inherit_bindings=False):
         """Nothing took it."""
         self.tell(f"a paste of {len(event.text)} characters: nothing here takes text", "warn")
 
-    def keys_of(self, action: Action) -> tuple[str, ...]:
+    def keys_of(self, action: Keyed) -> tuple[str, ...]:
         """The toolkit's names of what is pressed for it, after remapping."""
         return tuple(self._keys.get(action.name, action.keys).split(","))
 
-    def shown_key(self, action: Action) -> str:
+    def shown_key(self, action: Keyed) -> str:
         """The key the user presses for it, after remapping."""
         keys = self._keys.get(action.name, action.keys)
         return action.shown if keys == action.keys else spoken(keys)

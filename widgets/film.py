@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from station.link import Ask, Candle, Chart, Level, Mark
-from widgets import ink, plot, words
+from widgets import ink, plot, screen_keys, words
 from widgets.candles import Scale
 from widgets.ink import Line
 from widgets.page import PagePane
@@ -35,15 +35,7 @@ _STYLES: Final = {
 class FilmPane(PagePane):
     """Left and right step a bar back and forward; space plays. A frame shows nothing that came after it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "walk(-1)", "bar back", show=False),
-        Binding("right", "walk(1)", "bar forward", show=False),
-        Binding("shift+left", "leap(-1)", "event back", show=False),
-        Binding("shift+right", "leap(1)", "next event", show=False),
-        Binding("home", "walk(-100000)", "first bar", show=False),
-        Binding("end", "walk(100000)", "last bar", show=False),
-        Binding("space", "play", "play", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("film")]
 
     playing = False
     _of = ""

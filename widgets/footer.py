@@ -60,19 +60,30 @@ def _kill() -> Line:
 def _own_keys(width: int, own: tuple[tuple[str, str], ...], shown: Callable[[Action], str]) -> Line:
     floor, help_, leave = ((shown(BY_NAME[name]), BY_NAME[name].label) for name in ("floor", "help", "quit"))
     every = (floor, *own, help_, leave, ("ctrl+p", "all"))
-    hints = [((f"  {key} ", ink.KEY), (word, ink.DIM)) for key, word in every]
-    return ink.packed(_kill(), hints, width)
+    return _fitted([_hint(key, word) for key, word in every], _hint(*help_), width)
+
+
+def _hint(key: str, word: str) -> Line:
+    return ((f"  {key} ", ink.KEY), (word, ink.DIM))
+
+
+def _fitted(hints: list[Line], always: Line, width: int) -> Line:
+    """As many as there is room for, in order; one of them in any case."""
+    line = ink.packed(_kill(), hints, width)
+    if any(line[n : n + len(always)] == always for n in range(len(line))):
+        return line
+    others = [hint for hint in hints if hint != always]
+    return (*ink.packed(_kill(), others, width - ink.width_of(always)), *always)
 
 
 def _keys(width: int, shown: Callable[[Action], str], offers: Callable[[Action], bool]) -> Line:
-    kill = _kill()
-    hints: list[Line] = [
-        ((f"  {shown(action)} ", ink.KEY), (action.label, ink.DIM))
+    hints = [
+        _hint(shown(action), action.label)
         for action in ACTIONS
         if action.footer and not action.fixed and offers(action)
     ]
     hints += [
-        (("  1-9 ", ink.KEY), ("timeframe", ink.DIM)), (("  tab ", ink.KEY), ("pane", ink.DIM)),
-        (("  F3-F11 ", ink.KEY), ("screens", ink.DIM)), (("  ctrl+p ", ink.KEY), ("all", ink.DIM)),
+        _hint("1-9", "timeframe"), _hint(shown(BY_NAME["next"]), "pane"), _hint("F3-F11", "screens"),
+        _hint("ctrl+p", "all"),
     ]  # fmt: skip
-    return ink.packed(kill, hints, width)
+    return _fitted(hints, _hint(shown(BY_NAME["help"]), BY_NAME["help"].label), width)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from rich.style import Style
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
-from widgets import ink, plot, story, words
+from widgets import ink, plot, screen_keys, story, words
 from widgets.film import FilmPane, drawn
 from widgets.ink import Line
 from widgets.page import PagePane
@@ -59,18 +59,7 @@ class PicturePane(FilmPane):
 class GalleryPane(PagePane):
     """A week, one picture a trade. Arrows move, enter looks at one, [ and ] turn to another week."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "along(-1)", "back", show=False),
-        Binding("right", "along(1)", "on", show=False),
-        Binding("up,k", "rows(-1)", "up", show=False),
-        Binding("down,j", "rows(1)", "down", show=False),
-        Binding("home", "along(-1000)", "first", show=False),
-        Binding("end", "along(1000)", "last", show=False),
-        Binding("left_square_bracket", "week(-1)", "week before", show=False),
-        Binding("right_square_bracket", "week(1)", "week after", show=False),
-        Binding("enter", "open", "open", show=False),
-    ]
-    HELP = (("enter", "Look at this trade's picture."), ("[ ]", "The week before, the week after."))
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("gallery")]
 
     _across = 1
     _at = ""

@@ -154,7 +154,7 @@ class Hand:
         pane, page = self._app.focused_pane, self._app.pages.shown
         name, own = (pane.title.lower(), pane.HELP) if pane is not None else ("", ())
         if page is not None:
-            name, own = page.TITLE.lower(), page.HELP
+            name, own = page.TITLE.lower(), page.help()
         self._app.push_screen(HelpDialog(self._app.perf, self._app.shown_key, name, own))
 
     def show_profiles(self) -> None:

@@ -15,6 +15,8 @@ from widgets.scene import Scene
 _log = logging.getLogger(__name__)
 
 GAP: Span = ("  ", ink.TEXT)
+USUAL = 2
+"""Its lines where the terminal is that wide."""
 WIDE_FROM = 110
 
 _LINK_WORDS = {
@@ -38,7 +40,7 @@ class HeaderStrip(LineCanvas):
 
 
 def height(width: int) -> int:
-    return 2 if width >= WIDE_FROM else 3
+    return USUAL if width >= WIDE_FROM else 3
 
 
 def lines(scene: Scene, width: int) -> list[Line]:

@@ -35,8 +35,7 @@ class HealthPage(Page):
 
     TITLE = "Data health"
     EVERY_S = 2.0
-    HELP = (("up down", "Pick a feed; its series and counters stand beside."),)
-    HINTS = (("up down", "feed"), ("tab", "pane"))
+    CURSOR = "Pick a feed; its series and counters stand beside."
     PLANS = (
         ((150, 38), (
             Side(0, (Slot(("feeds",)), Slot(("whole",), rows=9))),

@@ -33,8 +33,6 @@ class JobsPage(Page):
 
     TITLE = "Jobs and tasks"
     EVERY_S = 2.0
-    HELP = (("tab", "Tasks, jobs, end of day."),)
-    HINTS = (("tab", "pane"),)
     PLANS = (
         ((150, 38), (
             Side(0, (Slot(("tasks",), share=3), Slot(("jobs",), share=2))), Side(60, (Slot(("end",)),)),

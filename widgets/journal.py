@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import ClassVar, Final
 
 import msgspec
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from station.link import NoteTrade, Query, Story, TagTrade
-from widgets import filters, ink, story, words
+from widgets import filters, ink, screen_keys, story, words
 from widgets.asking import LineDialog
 from widgets.columns import Column, Table
 from widgets.film import FilmPane
@@ -48,23 +48,7 @@ class JournalPage(Page):
 
     TITLE = "Journal"
     EVERY_S = 10.0
-    HELP = (
-        ("/", "Filter: date: from: to: symbol: strategy: result: tag: and words to look for."),
-        ("backspace", "No filter."),
-        ("n", "Write a note."),
-        ("#", "Put a tag on, or take it off."),
-        ("left right", "In the film: a bar back or forward; with shift to the event before or after."),
-        ("space", "In the film: play, stop."),
-        ("E", "Export the list as CSV."),
-        ("p", "The picture taken at the entry, then the one at the exit, then the film."),
-        ("G", "The week's gallery, and the film again."),
-        ("e", "Events, and the story again."),
-        ("V", "Save the film's frame, or the picture, as SVG and text."),
-    )
-    HINTS = (
-        ("/", "filter"), ("n", "note"), ("#", "tag"), ("tab", "film"), ("p", "pictures"), ("G", "gallery"),
-        ("e", "events"), ("E", "csv"), ("V", "save"),
-    )  # fmt: skip
+    BEHIND = frozenset({"events", "picture", "gallery"})
     PLANS = (
         ((150, 38), (
             Side(66, (Slot(("list",)),)),
@@ -75,18 +59,7 @@ class JournalPage(Page):
             Side(0, (Slot(("film", "picture", "gallery"), share=5), Slot(("story", "events"), share=4))),
         )),
     )  # fmt: skip
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", show=False),
-        Binding("backspace", "clear", "no filter", show=False),
-        Binding("n", "note", "note", show=False),
-        Binding("number_sign", "tag", "tag", show=False),
-        Binding("E", "export", "export", show=False),
-        Binding("V", "picture", "picture", show=False),
-        Binding("p", "moments", "pictures", show=False),
-        Binding("G", "gallery", "gallery", show=False),
-        Binding("e", "events", "events", show=False),
-        Binding("enter", "open", "open", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("journal")]
 
     _args: Mapping[str, str] = {}
     _picked = ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from station.link import Query
-from widgets import filters, ink, words
+from widgets import filters, ink, screen_keys, words
 from widgets.asking import LineDialog
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
@@ -29,21 +29,8 @@ class LogPage(Page):
 
     TITLE = "Log"
     EVERY_S = 1.0
-    HELP = (
-        ("/", "Filter: level:warning component:trade, and words to look for in the whole line."),
-        ("+ -", "Only graver lines; milder ones too."),
-        ("space", "Hold what is shown, or follow again."),
-        ("up down", "Read a line whole; away from the newest one the log is held, home follows again."),
-        ("backspace", "No filter."),
-    )
-    HINTS = (("/", "filter"), ("+ -", "level"), ("space", "hold"))
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", show=False),
-        Binding("backspace", "clear", "no filter", show=False),
-        Binding("plus", "level(1)", "graver", show=False),
-        Binding("minus", "level(-1)", "milder", show=False),
-        Binding("space", "hold", "hold", show=False),
-    ]
+    CURSOR = "Read a line whole; away from the newest one the log is held, home follows again."
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("log")]
 
     PLANS = (((110, 30), (Side(0, (Slot(("log",)), Slot(("line",), rows=8))),)),)
 

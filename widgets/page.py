@@ -17,8 +17,10 @@ from textual.widget import Widget
 from station.domain.clock import SECOND
 from station.link import Ack, Data, LinkDown, LinkState, Query, Reply, Scanners, Story
 from station.link.floor import ERROR, LOADING, READY
-from widgets import ink
+from widgets import ink, screen_keys
+from widgets.actions import BY_NAME
 from widgets.floorplan import Column, GridLayout, Plans, chosen
+from widgets.ink import Line
 from widgets.pane import Content, Pane, unheard
 from widgets.scene import Scene
 
@@ -62,10 +64,10 @@ class Page(Container):
 
     TITLE: ClassVar[str]
     EVERY_S: ClassVar[float] = 2.0
-    HELP: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """Keys that only this page knows, for its help."""
-    HINTS: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """The same in a word each, for the key line."""
+    CURSOR: ClassVar[str] = "Move the cursor, or scroll."
+    """What its cursor does, for its help."""
+    BEHIND: ClassVar[frozenset[str]] = frozenset()
+    """Panes that a key of their own brings up; tab passes them by where several panes are seen."""
     PLANS: ClassVar[Plans] = ()
     """Columns of panes by the size of the terminal, the largest first; below the last, one pane at a time."""
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "floor", show=False)]
@@ -80,6 +82,24 @@ class Page(Container):
         self._fronts: tuple[str, ...] = ()
 
     # --- what a page is made of ---------------------------------------------------------------------
+
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        """Its keys in a word each, for the key line."""
+        floor = self.floor
+        own = screen_keys.hints(self.scope, floor.shown_key, edits=not floor.read_only)
+        return (*own, (floor.shown_key(BY_NAME["next"]), "pane")) if len(self.panes) > 1 else own
+
+    def help(self) -> tuple[tuple[str, str], ...]:
+        """Its keys and what they do."""
+        shown = self.floor.shown_key
+        around = ", ".join(pane.title for pane in self.panes)
+        tab = ((shown(BY_NAME["next"]), f"The next pane of {around}."),) if len(self.panes) > 1 else ()
+        return (("up down", self.CURSOR), *screen_keys.helps(self.scope, shown), *tab)
+
+    @property
+    def scope(self) -> str:
+        """Its name in the tables of keys."""
+        return (self.id or "").removeprefix("page-")
 
     @property
     def picked_trade(self) -> str:
@@ -154,12 +174,29 @@ class Page(Container):
         self.floor.call_after_refresh(self.floor.repaint)
 
     def step(self, step: int) -> None:
-        """Around the panes that can be seen; where one is seen at a time, around them all."""
+        """Around the panes; one out of sight comes to the front."""
         seen = [pane for pane in self.panes if pane.display]
-        around = self.panes if len(seen) < 2 else seen
+        around = self._round(seen)
         focused = self.screen.focused
         here = around.index(focused) if isinstance(focused, PagePane) and focused in around else 0
         self.look_at(self._short(around[(here + step) % len(around)]))
+
+    def _round(self, seen: list[PagePane]) -> list[PagePane]:
+        """The panes that tab goes around: all of them; where several are seen, without those out of sight that
+        have a key of their own."""
+        alone = len(seen) < 2
+        return [one for one in self.panes if alone or one in seen or self._short(one) not in self.BEHIND]
+
+    def behind(self, pane: PagePane) -> str:
+        """The title of the pane that tab brings up in the place of this one; nothing where there is none."""
+        seen = [one for one in self.panes if one.display]
+        around = self._round(seen)
+        if pane not in around or len(around) < 2:
+            return ""
+        slots = (slot.panes for column in self.grid.columns for slot in column.slots)
+        place = next((panes for panes in slots if pane.id in panes), ())
+        after = [*around[around.index(pane) + 1 :], *around[: around.index(pane)]]
+        return next((one.title for one in after if len(seen) < 2 or one.id in place), "")
 
     def action_leave(self) -> None:
         self.floor.turn("")
@@ -271,6 +308,16 @@ class PagePane(Pane):
             on_pick=on_pick,
         )  # fmt: skip
         self.room: Final = page
+
+    def _title_bar(self, scene: Scene, width: int) -> Line:
+        """With the pane that tab brings up here, where there is room to say so."""
+        behind = self.room.behind(self)
+        (name, style), (gap, fill), *rest = super()._title_bar(scene, width)
+        said = f" tab {behind} "
+        if not behind or len(said) + 2 > len(gap):
+            return ((name, style), (gap, fill), *rest)
+        note = ink.TITLE_NOTE_FOCUS if self.has_focus else ink.TITLE_NOTE
+        return ((name, style), (said, note), (gap[len(said) :], fill), *rest)
 
 
 __all__ = ["Answer", "Page", "PagePane", "Question", "ink"]

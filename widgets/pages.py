@@ -38,7 +38,7 @@ class Pages(Container):
     @property
     def hints(self) -> tuple[tuple[str, str], ...]:
         """The keys of the screen shown, for the key line."""
-        return self.shown.HINTS if self.shown is not None else ()
+        return self.shown.hints() if self.shown is not None else ()
 
     def hide(self) -> None:
         """The floor again."""

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from widgets.actions import ACTIONS, PROTECT, Action
+from widgets import screen_keys
+from widgets.actions import ACTIONS, PROTECT, Action, Keyed
+from widgets.screen_keys import ScreenKey
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
@@ -17,28 +19,51 @@ PROTECTIVE = tuple(one for one in ACTIONS if one.group == PROTECT)
 
 
 class ActionProvider(Provider):
-    """Every action by its name."""
+    """Every action by its name, those of the screen shown first."""
 
     async def discover(self) -> Hits:
+        for key in self._own():
+            yield DiscoveryHit(self._title(key, key.action), lambda one=key: self._run(one), help=key.help)
         for action in filter(self._offers, (*(one for one in ACTIONS if one.group != PROTECT), *PROTECTIVE)):
-            yield DiscoveryHit(_title(action), lambda one=action: self._perform(one), help=action.help)
+            yield DiscoveryHit(
+                self._title(action, action.label), lambda one=action: self._perform(one), help=action.help
+            )
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
+        for key in self._own():
+            title = self._title(key, key.action)
+            score = matcher.match(f"{title} {key.help}")
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), lambda one=key: self._run(one), help=key.help)
         for action in filter(self._offers, ACTIONS):
-            title = _title(action)
+            title = self._title(action, action.label)
             score = matcher.match(f"{title} {action.help}")
             if score > 0:
                 yield Hit(
                     score, matcher.highlight(title), lambda one=action: self._perform(one), help=action.help
                 )
 
+    @property
+    def _floor(self) -> FloorApp:
+        return cast("FloorApp", self.app)
+
+    def _own(self) -> tuple[ScreenKey, ...]:
+        """What only the screen shown can do; moving about in its panes is left to the keys."""
+        page = self._floor.pages.shown
+        keys = screen_keys.shared(page.scope) if page is not None else ()
+        return tuple(key for key in keys if not (key.edits and self._floor.read_only))
+
+    def _run(self, key: ScreenKey) -> None:
+        page = self._floor.pages.shown
+        if page is not None:
+            self._floor.call_next(self._floor.run_action, key.run, page)
+
     def _offers(self, action: Action) -> bool:
-        return cast("FloorApp", self.app).offers(action)
+        return self._floor.offers(action)
 
     def _perform(self, action: Action) -> None:
-        cast("FloorApp", self.app).action_act(action.name)
+        self._floor.action_act(action.name)
 
-
-def _title(action: Action) -> str:
-    return f"{action.label} · {action.shown}"
+    def _title(self, key: Keyed, label: str) -> str:
+        return f"{label.replace('_', ' ')} · {self._floor.shown_key(key)}"

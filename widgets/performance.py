@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from station.link import Query
-from widgets import filters, ink, words
+from widgets import filters, ink, screen_keys, words
 from widgets.asking import LineDialog
 from widgets.columns import Column, Table
 from widgets.curve import curve
@@ -43,11 +43,6 @@ class PerformancePage(Page):
 
     TITLE = "Performance"
     EVERY_S = 10.0
-    HELP = (
-        ("/", "Filter: from: to: symbol: strategy: tag: and words to look for."),
-        ("backspace", "No filter."),
-    )
-    HINTS = (("/", "filter"), ("tab", "pane"))
     PLANS = (
         ((150, 38), (
             Side(0, (Slot(("curve",), share=3), Slot(("strategy", "scanner"), share=2))),
@@ -58,10 +53,7 @@ class PerformancePage(Page):
             Side(46, (Slot(("figures",), rows=16), Slot(("hour", "days")))),
         )),
     )  # fmt: skip
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", show=False),
-        Binding("backspace", "clear", "no filter", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("performance")]
 
     _args: Mapping[str, str] = {}
 

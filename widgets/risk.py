@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import ClassVar, Final
 
 import msgspec
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from station.link import Query
-from widgets import ink, words
+from widgets import ink, screen_keys, words
 from widgets.columns import Column, Table
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
@@ -119,12 +119,6 @@ class RiskPage(Page):
 
     TITLE = "Risk"
     EVERY_S = 4.0
-    HELP = (
-        ("s", "The other side: judge a call, or a put."),
-        ("left right", "Another symbol."),
-        ("b", "Only the rules that refuse, or all."),
-    )
-    HINTS = (("s", "call/put"), ("left right", "symbol"), ("b", "refusals"), ("tab", "pane"))
     PLANS = (
         ((150, 38), (
             Side(0, (Slot(("rules",)),)),
@@ -135,12 +129,7 @@ class RiskPage(Page):
             Side(54, (Slot(("book",), rows=10), Slot(("grid", "exposure")))),
         )),
     )  # fmt: skip
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "side", "other side", show=False),
-        Binding("left", "symbol(-1)", "symbol before", show=False),
-        Binding("right", "symbol(1)", "symbol after", show=False),
-        Binding("b", "refusals", "only refusals", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("risk")]
     _side = ""
     _symbol = ""
     _refusals = False

@@ -8,12 +8,12 @@ from typing import ClassVar, Final
 import msgspec
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Input, Static
 
 from station.link import Ack, Command, EditConfig, LinkDown, Query, RevertConfig
 from station.link.screens import Change, FieldLine, RowStory, VersionLine
-from widgets import ink, words
+from widgets import ink, screen_keys, words
 from widgets.asking import WordDialog
 from widgets.columns import Column, Table
 from widgets.dialogs import Dialog
@@ -27,6 +27,7 @@ BY: Final = "screen"
 LOOSENS: Final = "LOOSENS"
 LOOSEN_WORD: Final = "LOOSEN"
 FLAG: Final = "on or off"
+LOOKING_ON: Final = "this screen is attached read-only: nothing is edited here"
 Sender = Callable[[str], Awaitable[str]]
 """Sends what was typed; what is wrong with it, empty when it was taken."""
 
@@ -34,12 +35,6 @@ FIELDS: Final = (
     Column("field", 18, rank=0), Column("value", 14, grows=True), Column("default", 12, rank=1),
     Column("what may be written", 26, rank=2, grows=True),
 )  # fmt: skip
-ROW_HELP: Final = (
-    ("space", "On or off."),
-    ("enter", "Into the fields; there, edit the field under the cursor."),
-    ("U", "The shipped default again."),
-    ("/", "Only rows with these words; nothing shows all."),
-)
 _DIM, _RED, _WHITE, _AMBER = "#76838f", "#ff7b72", "#eef2f6", "#e2ae4a"
 
 
@@ -86,7 +81,7 @@ class EditPage(Page):
     async def send(self, command: Command) -> str:
         """Tell the engine; what it refused, empty when it was done. Either way the trader is told."""
         if self.floor.read_only:
-            return self._refused("this screen is attached read-only: nothing is edited here")
+            return self._refused(LOOKING_ON)
         try:
             reply = await self.floor.link.ask(command)
         except LinkDown as fault:
@@ -123,6 +118,9 @@ class EditPage(Page):
 
     def ask_value(self, title: str, value: str, facts: tuple[tuple[str, str], ...], send: Sender) -> None:
         """Open the dialog for one value."""
+        if self.floor.read_only:
+            self._refused(LOOKING_ON)
+            return
         self.app.push_screen(EditDialog(self.floor.perf, title, value, facts, send))
 
 
@@ -130,13 +128,7 @@ class RowPage(EditPage):
     """A screen of scanners or strategies: KIND names them to the engine."""
 
     KIND: ClassVar[str]
-    HELP = ROW_HELP
-    HINTS = (("space", "on/off"), ("enter", "fields, edit"), ("U", "revert"), ("/", "find"), ("tab", "pane"))
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle", "on or off", show=False),
-        Binding("enter", "edit", "edit", show=False),
-        Binding("U", "revert", "revert", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("rows")]
     _picked = ""
 
     # --- what a subclass says -----------------------------------------------------------------------

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from station.link import EditConfig, Query
 from station.link.screens import Change, ScannerLine, ScannerRoom, SwitchLine
-from widgets import ink, words
+from widgets import ink, screen_keys, words
 from widgets.asking import LineDialog
 from widgets.columns import Column, Table
 from widgets.feed import GATES
@@ -18,7 +18,7 @@ from widgets.floorplan import Slot
 from widgets.ink import Line
 from widgets.page import PagePane, Question
 from widgets.pane import Block, Content
-from widgets.rowpage import BY, ROW_HELP, RowPage
+from widgets.rowpage import BY, RowPage
 from widgets.scene import Scene
 
 BARS: Final = "▁▂▃▄▅▆▇█"
@@ -38,24 +38,13 @@ class ScannersPage(RowPage):
 
     TITLE = "Scanners"
     KIND = "scanner"
+    BEHIND = frozenset({"switches"})
     EVERY_S = 3.0
-    HELP = (
-        *ROW_HELP, ("o", "Another order: the catalogue's, fired most, fired last."),
-        ("M", "The master switches; space turns the one under the cursor."),
-    )  # fmt: skip
-    HINTS = (
-        ("space", "on/off"), ("enter", "fields, edit"), ("/", "find"), ("o", "order"), ("M", "master"),
-        ("U", "revert"),
-    )  # fmt: skip
     PLANS = (
         ((150, 38), (Side(0, (Slot(("list",)),)), Side(58, DETAIL))),
         ((110, 30), (Side(0, (Slot(("list",), share=5), Slot(("fields", "versions", "switches"), share=3))),)),
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "find", "find", show=False),
-        Binding("o", "order", "order", show=False),
-        Binding("M", "master", "master switches", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("scanners")]
     _words = ""
     _order = 0
 

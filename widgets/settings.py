@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from station.link import EditConfig, Query, RevertConfig
 from station.link.screens import RowStory, SettingLine, SettingsRoom
-from widgets import ink
+from widgets import ink, screen_keys
 from widgets.asking import LineDialog
 from widgets.columns import Column, Table
 from widgets.floorplan import Column as Side
@@ -32,28 +32,11 @@ class SettingsPage(EditPage):
 
     TITLE = "Configuration"
     EVERY_S = 5.0
-    HELP = (
-        ("enter", "Edit the setting under the cursor; checked before it is stored."),
-        ("space", "On or off, where it is one of the two."),
-        ("U", "Give it back to the file."),
-        ("/", "Only settings with these words; nothing shows all."),
-        ("N", "The next section."),
-    )
-    HINTS = (
-        ("enter", "edit"), ("space", "on/off"), ("/", "find"), ("N", "section"), ("U", "to the file"),
-        ("tab", "history"),
-    )  # fmt: skip
     PLANS = (
         ((150, 38), (Side(0, (Slot(("list",)),)), Side(58, (Slot(("one",), rows=14), Slot(("history",)))))),
         ((110, 30), (Side(0, (Slot(("list",), share=5), Slot(("one", "history"), share=2))),)),
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "edit", "edit", show=False),
-        Binding("space", "toggle", "on or off", show=False),
-        Binding("U", "revert", "to the file", show=False),
-        Binding("slash", "find", "find", show=False),
-        Binding("N", "section", "next section", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("settings")]
     _picked = ""
     _words = ""
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from station.domain.clock import MILLISECOND
 from station.link import ProposalRow, Query
 from station.link.screens import SignalLine, Signals, SignalStory
-from widgets import filters, ink, words
+from widgets import filters, ink, screen_keys, words
 from widgets.asking import LineDialog
 from widgets.columns import Column, Table
 from widgets.floorplan import Column as Side
@@ -41,25 +41,11 @@ class SignalsPage(Page):
 
     TITLE = "Signals"
     EVERY_S = 3.0
-    HELP = (
-        ("/", "Filter: symbol: side: status: date: (or the bare words SPX put rejected 2026-11-18)."),
-        ("backspace", "No filter."),
-        ("left right", "The session before or after."),
-        ("s", "Only the next status; after the last, all."),
-        ("P", "What the signal's strategy proposes, as a ticket; else the newest proposal."),
-    )
-    HINTS = (("/", "filter"), ("s", "status"), ("left right", "day"), ("backspace", "all"), ("tab", "the way"))
     PLANS = (
         ((180, 46), (Side(0, (Slot(("list",)),)), Side(70, (Slot(("way",)),)))),
         ((110, 30), (Side(0, (Slot(("list",), share=3), Slot(("way",), share=2))),)),
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", show=False),
-        Binding("backspace", "clear", "no filter", show=False),
-        Binding("left", "day(-1)", "day before", show=False),
-        Binding("right", "day(1)", "day after", show=False),
-        Binding("s", "status", "status", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("signals")]
     _args: Mapping[str, str] = {}
     _picked = ""
 

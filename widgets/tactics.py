@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from station.link import CopyStrategy, Query
 from station.link.screens import Change, StrategyLine, StrategyRoom
-from widgets import ink, words
+from widgets import ink, screen_keys, words
 from widgets.columns import Column, Table
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
@@ -36,29 +36,12 @@ class StrategiesPage(RowPage):
     TITLE = "Strategies"
     KIND = "strategy"
     EVERY_S = 3.0
-    HELP = (
-        ("space", "On or off."),
-        ("enter", "Into the fields; there, edit the field under the cursor."),
-        ("D", "Duplicate under another name; the copy is off."),
-        ("+ -", "Priority: sooner, later."),
-        ("A", "Autonomy: observe, propose, auto."),
-        ("U", "The shipped default again."),
-    )
-    HINTS = (
-        ("space", "on/off"), ("enter", "fields, edit"), ("D", "duplicate"), ("+ -", "priority"),
-        ("A", "autonomy"), ("U", "revert"),
-    )  # fmt: skip
     PLANS = (
         ((110, 30), (
             Side(0, (Slot(("list",), share=2), Slot(("fields",), share=5), Slot(("versions",), share=2))),
         )),
     )  # fmt: skip
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("D", "duplicate", "duplicate", show=False),
-        Binding("plus,equals_sign", "priority(-1)", "sooner", show=False),
-        Binding("minus", "priority(1)", "later", show=False),
-        Binding("A", "autonomy", "autonomy", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("tactics")]
 
     def questions(self) -> Mapping[str, Question]:
         return {"list": Question(Query("strategy_room"), StrategyRoom), **self.row_question()}

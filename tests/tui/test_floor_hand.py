@@ -39,9 +39,10 @@ from tests.tui import synthetic
 from tests.tui.stage import Stage
 from tests.tui.synthetic import NOON
 from widgets import words
-from widgets.actions import ACTIONS, BY_NAME, remapped
+from widgets.actions import ACTIONS, BY_NAME
 from widgets.app import FloorApp
 from widgets.dialogs import GateDialog, HelpDialog, KillDialog, QuitDialog, ReleaseDialog
+from widgets.keymap import remapped
 
 SIZE = (120, 40)
 

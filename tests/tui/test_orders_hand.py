@@ -33,9 +33,9 @@ from station.link import (
 )
 from tests.tui import synthetic
 from tests.tui.stage import Stage
-from widgets.actions import remapped
 from widgets.amend import AmendDialog
 from widgets.dialogs import KillDialog
+from widgets.keymap import remapped
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.panel import PanelCanvas
 from widgets.ticket_dialog import TicketDialog
@@ -423,7 +423,29 @@ def test_a_key_for_two_actions_is_refused_naming_both() -> None:
         remapped({"close": "b"})
     with pytest.raises(BadInput, match="moves cursors"):
         remapped({"buy": "j"})
-    assert remapped({"close": "b", "buy": "B"}) == {"vigil.close": "b", "vigil.buy": "B"}
+    assert remapped({"close": "w", "watch": "W"}) == {"vigil.close": "w", "vigil.watch": "W"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"close": "n"}, "n would mean both journal.note and close: give close another key"),
+        ({"journal.note": "x"}, "x would mean both close and journal.note: give journal.note another key"),
+        ({"journal.note": "e"}, "e would mean both journal.events and journal.note"),
+        ({"scanners.find": "space"}, "space would mean both rows.toggle and scanners.find"),
+        ({"journal.open": "o"}, "journal.open stays on enter"),
+        ({"journal.dance": "d"}, "no action is called 'journal.dance'; there are journal.filter"),
+    ],
+)
+def test_a_key_hidden_on_one_screen_is_refused_naming_both(keys: dict[str, str], words: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        remapped(keys)
+    assert words in str(caught.value)
+
+
+def test_keys_of_a_screen_and_of_the_station_change_places() -> None:
+    keys = {"journal.note": "W", "close": "n"}
+    assert remapped(keys) == {f"vigil.{name}": key for name, key in keys.items()}
 
 
 async def test_a_lost_answer_outlives_its_ticket() -> None:

@@ -12,10 +12,15 @@ from tests.tui import synthetic
 from tests.tui.stage import Stage, lost
 from widgets.actions import SCREENS
 from widgets.columns import Column, Table
-from widgets.dialogs import HelpDialog, KillDialog
+from widgets.dialogs import Dialog, HelpDialog, KillDialog
+from widgets.film import FilmPane
+from widgets.gallery import GalleryPane
 from widgets.ink import TEXT
 from widgets.pages import PAGES, page_class
+from widgets.palette import ActionProvider
 from widgets.roles import ordered
+from widgets.rowpage import RowPage
+from widgets.screen_keys import SCREEN_KEYS
 
 SIZE = (120, 40)
 
@@ -31,7 +36,14 @@ async def turned(stage: Stage, pilot: Pilot[str], *keys: str) -> str:
 
 def test_every_screen_of_the_table_exists() -> None:
     assert [entry.name for entry in SCREENS] == list(PAGES)
-    assert all(page_class(name).TITLE and page_class(name).HELP for name in PAGES)
+    assert all(page_class(name).TITLE for name in PAGES)
+
+
+def test_every_key_of_a_screen_does_something_there() -> None:
+    inside = {"film": FilmPane, "gallery": GalleryPane, "rows": RowPage}
+    for key in SCREEN_KEYS:
+        where = inside.get(key.scope) or page_class(key.scope)
+        assert hasattr(where, f"action_{key.run.partition('(')[0]}"), key.name
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
@@ -175,6 +187,65 @@ async def test_help_begins_with_the_screen_shown() -> None:
         await turned(stage, pilot, "f5", "question_mark")
         assert isinstance(stage.app.screen, HelpDialog)
         assert "In scanners" in str(stage.app.screen.query("Static")[0].render())
+
+
+async def test_what_must_be_seen_is_seen_on_every_small_screen_and_over_every_dialog() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        for entry in SCREENS:
+            await turned(stage, pilot, entry.keys.split(",")[0])
+            assert "F12 KILL" in stage.line("keys") and "? help" in stage.line("keys"), entry.name
+            header = stage.line("header")
+            assert "kill OFF" in header and "day ▲" in header, entry.name
+        await turned(stage, pilot, "question_mark")
+        box = stage.app.screen.query_one("#box").region
+        assert box.y >= 3 and box.bottom <= 23
+
+
+async def test_one_who_looks_on_is_offered_nothing_that_edits() -> None:
+    stage = Stage(synthetic.calm(), read_only=True)
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await turned(stage, pilot, "J")
+        assert "note" not in stage.line("keys") and "filter" in stage.line("keys")
+        await turned(stage, pilot, "f7", "down", "down", "down", "enter")
+        assert len(stage.app.screen_stack) == 1 and "read-only" in stage.line("notice")
+
+
+async def test_a_key_of_a_screen_is_moved_in_every_place_that_names_it() -> None:
+    stage = Stage(synthetic.calm(), keys={"journal.note": "W"})
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await turned(stage, pilot, "J", "n")
+        assert len(stage.app.screen_stack) == 1
+        assert "W note" in stage.line("keys")
+        page = stage.app.pages.shown
+        assert page is not None and ("W", "Write a note.") in page.help()
+        await turned(stage, pilot, "W")
+        assert isinstance(stage.app.screen, Dialog)
+
+
+async def test_the_palette_begins_with_what_the_screen_shown_can_do() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await turned(stage, pilot, "f5")
+        hits = [hit async for hit in ActionProvider(stage.app.screen).discover()]
+        assert "find · /" in str(hits[2].display)
+        found = [hit async for hit in ActionProvider(stage.app.screen).search("master")]
+        found[0].command()
+        await turned(stage, pilot)
+        assert stage.app.focused_pane is not None and stage.app.focused_pane.title == "Master switches"
+
+
+async def test_tab_brings_up_what_stands_behind() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await turned(stage, pilot, "f4")
+        page = stage.app.pages.shown
+        assert page is not None and "tab Exposure" in page.panes[2].text()
+        seen = []
+        for _ in range(4):
+            await turned(stage, pilot, "tab")
+            seen.append(stage.app.focused_pane.title if stage.app.focused_pane is not None else "")
+        assert seen == ["The book", "Stress", "Exposure", "Risk"]
 
 
 async def test_no_position_is_closed_from_a_screen_that_does_not_show_it() -> None:

@@ -161,7 +161,8 @@ class Action:
 
 
 _NAMES: Final = {"question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]",
-                 "full_stop": ".", "comma": ",", "colon": ":", "minus": "-"}  # fmt: skip
+                 "full_stop": ".", "comma": ",", "colon": ":", "minus": "-", "plus": "+",
+                 "equals_sign": "=", "number_sign": "#"}  # fmt: skip
 
 
 def spoken(keys: str) -> str:

@@ -429,7 +429,7 @@ def test_a_key_for_two_actions_is_refused_naming_both() -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"close": "n"}, "n would mean both journal.note and close: give close another key"),
+        ({"close": "number_sign"}, "number_sign would mean both journal.tag and close: give close"),
         ({"journal.note": "x"}, "x would mean both close and journal.note: give journal.note another key"),
         ({"journal.note": "e"}, "e would mean both journal.events and journal.note"),
         ({"scanners.find": "space"}, "space would mean both rows.toggle and scanners.find"),
@@ -444,7 +444,7 @@ def test_a_key_hidden_on_one_screen_is_refused_naming_both(keys: dict[str, str],
 
 
 def test_keys_of_a_screen_and_of_the_station_change_places() -> None:
-    keys = {"journal.note": "W", "close": "n"}
+    keys = {"journal.tag": "W", "close": "number_sign"}
     assert remapped(keys) == {f"vigil.{name}": key for name, key in keys.items()}
 
 

@@ -31,10 +31,12 @@ from station.domain.trade import Trade, TradeState
 from station.execution import within
 from station.options import OptionDesk, Wanted
 
-QUOTE_WAIT_S: Final = 1.5
+QUOTE_WAIT_S: Final = 2.5
 QUOTE_STEP_S: Final = 0.05
 MARGIN_S: Final = 1.5
 ANSWER_S: Final = 3.0
+FOUND_S: Final = 4.5
+"""Both together: a screen waits five seconds for an answer."""
 """A screen waits five seconds for an answer; the broker's part of it has less."""
 _HELD: Final = (TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED)
 
@@ -79,11 +81,13 @@ class ManualDesk:
         Refused while the broker cannot be asked."""
         if asked.symbol not in self._symbols:
             raise BadInput(f"{asked.symbol} is not watched here: take {', '.join(self._symbols)}")
+        began = self._clock.now()
         try:
             contract = await within(self._clock, self._found(asked), ANSWER_S, f"contract of {asked.symbol}")
         except BrokerUnavailable as error:
             raise Refused("LINK_DOWN", f"{asked.symbol} cannot be looked up: {error}") from None
-        await self._quoted(contract)
+        wait_s = min(QUOTE_WAIT_S, FOUND_S - (self._clock.now() - began) / SECOND)
+        await self._quoted(contract, wait_s)
         return contract
 
     async def _found(self, asked: Asked) -> Contract:
@@ -116,9 +120,9 @@ class ManualDesk:
             margin = await within(self._clock, asked, MARGIN_S, f"margin of {contract.symbol}")
             self._judgement.learn_margin(contract.symbol, margin.initial)
 
-    async def _quoted(self, contract: Contract) -> None:
+    async def _quoted(self, contract: Contract, wait_s: float) -> None:
         """Wait a little for the first quote of what was not watched before."""
-        until = self._clock.now() + round(QUOTE_WAIT_S * SECOND)
+        until = self._clock.now() + round(wait_s * SECOND)
         while self._judgement.quote(contract) is None and self._clock.now() < until:
             await self._clock.sleep(QUOTE_STEP_S)
 

@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
-from textual.events import Key
-from textual.widgets import Input
+from typing import Final
+
+from rich.text import Text
+from textual.events import Key, Paste
+from textual.widgets import Input, Static
+
+LONGEST: Final = 240
+"""Characters a line takes: what a trader means fits in it, and a screenful pasted by mistake does not."""
+RED: Final = "#ff7b72"
+
+
+def taken(text: str, most: int, *, digits: bool = False) -> str:
+    """A paste as one line. Raises ValueError saying why nothing of it is taken."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    line = lines[0].replace("\t", " ").strip() if lines else ""
+    if len(text) > most and len(line) > most:
+        raise ValueError(f"{len(text):,} characters were pasted, and a line takes {most}: nothing is taken")
+    if len(lines) > 1:
+        raise ValueError(f"{len(lines)} lines were pasted, and one is taken: paste it alone")
+    if not line.isprintable():
+        raise ValueError("what was pasted has control characters in it: nothing is taken")
+    if digits and not line.isdigit():
+        raise ValueError(f"{line[:20]!r} was pasted, and a whole number is wanted: nothing is taken")
+    return line
 
 
 class LineInput(Input):
@@ -19,3 +41,18 @@ class LineInput(Input):
                 event.prevent_default()
                 return
         await super()._on_key(event)
+
+    async def _on_paste(self, event: Paste) -> None:
+        """A paste is taken whole as one line or not at all, and says why not."""
+        event.stop()
+        event.prevent_default()
+        most = min(self.max_length or LONGEST, LONGEST)
+        try:
+            line = taken(event.text, most, digits=self.type == "integer")
+            if len(self.value) - len(self.selected_text) + len(line) > most:
+                raise ValueError(f"with what is pasted it is longer than {most} characters: nothing is taken")
+        except ValueError as fault:
+            for said in self.screen.query("#said, #wrong").results(Static):
+                said.update(Text(str(fault), style=RED))
+            return
+        self.replace(line, *self.selection) if not self.selection.is_empty else self.insert_text_at_cursor(line)

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from widgets import ink
 from widgets.dialogs import Dialog, keys_text
-from widgets.lineinput import LineInput
+from widgets.lineinput import LONGEST, LineInput
 from widgets.order import Order
 from widgets.orderline import GRAMMAR, Known, LineFault, completed, completions, parse
 
@@ -22,6 +22,9 @@ RED: Final = "#ff7b72"
 GREY: Final = "#76838f"
 WHITE: Final = "#eef2f6"
 GREEN: Final = "#46c08f"
+SHOWN: Final = 64
+"""Cells of a wrong line that are shown: with a longer one its mark would stand under another word."""
+AROUND: Final = 40
 
 
 class Likeliest(Suggester):
@@ -53,7 +56,7 @@ class OrderLineDialog(Dialog[Order]):
         self._place = len(self._before)
 
     def inside(self) -> ComposeResult:
-        yield LineInput(placeholder="buy 2 SPX 5940C 0dte @ mid tp 23% sl 22%", id="line",
+        yield LineInput(placeholder="buy 2 SPX 5940C 0dte @ mid tp 23% sl 22%", id="line", max_length=LONGEST,
                     suggester=Likeliest(self._known))  # fmt: skip
         yield Static("", id="said")
         yield Static(
@@ -112,12 +115,14 @@ class OrderLineDialog(Dialog[Order]):
 
 
 def pointed(line: str, fault: LineFault) -> Text:
-    """The line with the wrong word marked, and under it what is wrong."""
+    """The line, or what fits of it around the wrong word, that word marked, and under it what is wrong."""
     shown = line.rstrip().ljust(fault.start)
+    first = max(min(fault.end, fault.start + AROUND) - SHOWN, 0)
+    start, end = fault.start - first, min(fault.end - first, SHOWN)
+    shown = shown[first : first + SHOWN]
     return Text.assemble(
-        (shown[: fault.start], GREY), (shown[fault.start : fault.end] or "_", f"bold reverse {RED}"),
-        (shown[fault.end :], GREY), "\n", " " * fault.start, ("^" * (fault.end - fault.start), RED), "\n",
-        (str(fault), RED), "\n",
+        (shown[:start], GREY), (shown[start:end] or "_", f"bold reverse {RED}"), (shown[end:], GREY),
+        "\n", " " * start, ("^" * (end - start), RED), "\n", (str(fault), RED), "\n",
     )  # fmt: skip
 
 

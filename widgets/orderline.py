@@ -38,6 +38,7 @@ MAX_DTE: Final = 365
 _WORD: Final = re.compile(r"@|[^\s@]+")
 _SYMBOL: Final = re.compile(r"[A-Z][A-Z0-9.]{0,9}", re.ASCII)
 _CONTRACT: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([CP])", re.ASCII)
+_LIKE_CONTRACT: Final = re.compile(r"[\d.]+[CP]")
 _NUMBER: Final = re.compile(r"\d{1,7}(?:\.\d{1,4})?|\.\d{1,4}", re.ASCII)
 _DTE: Final = re.compile(r"(\d{1,3})dte", re.ASCII)
 _DATE: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)", re.ASCII)
@@ -148,6 +149,8 @@ def _contract(reading: _Reading) -> tuple[Decimal | None, str, str]:
     word = reading.next
     found = _CONTRACT.fullmatch(word.text.upper()) if word is not None and word.text.isascii() else None
     if word is None or found is None:
+        if word is not None and _LIKE_CONTRACT.fullmatch(word.text.upper()):
+            raise _wrong(word, "is no strike: up to six digits and three decimals, as 5940C or 592.5P")
         return None, "", ""
     strike = Decimal(found.group(1))
     if not strike:

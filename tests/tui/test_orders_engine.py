@@ -114,6 +114,15 @@ FILLING = {
 }
 
 
+WRONG = [
+    ("buy 1 SPX 1C", "has no strike 1C"),
+    ("buy 1 AAPL 100C", "AAPL is not watched here"),
+    ("buy 1 SPX 6900C 20270102", "SPX lists no expiry 20270102"),
+    ("sell 1 SPX 6900C @ market", "0 held"),
+]
+"""What cannot be traded, and what the ticket says of it."""
+
+
 def at_exchange(lab: Lab, ref: str) -> tuple[Any, ...]:
     sql = f"SELECT kind, limit_price, stop_price FROM orders WHERE order_ref = '{ref}'"
     ((kind, limit, stop),) = paper_rows(lab.runtime, sql)
@@ -187,6 +196,12 @@ def test_what_is_refused_is_read_with_its_reason_and_a_position_is_turned_round(
             await lab.until("09:36")
             async with seated(lab, size) as seat:
                 strike = seat.money("QQQ", 1)
+                for line, told in WRONG:
+                    await seat.press("colon")
+                    await seat.type(line)
+                    await seat.press("enter")
+                    assert told in " ".join((await seat.until("CANNOT BE SENT")).split())
+                    await seat.press("enter", "y", "enter", "escape")
                 await seat.press("colon")
                 await seat.type(f"buy 9999 QQQ {strike}C")
                 await seat.press("enter")

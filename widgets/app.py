@@ -278,7 +278,7 @@ class FloorApp(App[str], inherit_bindings=False):
         floor.display = page is None
         floor.refresh(layout=True)
         if page is not None:
-            page.settle()
+            page.settle(size)
         self._look()
 
     def turn(self, name: str) -> None:

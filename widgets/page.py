@@ -11,6 +11,7 @@ import msgspec
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.geometry import Size
 from textual.layout import Layout
 from textual.widget import Widget
 
@@ -155,9 +156,10 @@ class Page(Container):
         """What it has besides panes."""
         return []
 
-    def settle(self) -> None:
-        """Columns where the terminal has room for them, one pane at a time where not."""
-        size = self.app.size
+    def settle(self, size: Size | None = None) -> None:
+        """Columns where the terminal has room for them, one pane at a time where not. `size` is the terminal's
+        where it just changed: the app knows it a moment later."""
+        size = size or self.app.size
         columns = next((plan for (w, h), plan in self.PLANS if size.width >= w and size.height >= h), ())
         shown = chosen(columns, self._fronts) if columns else self._fronts[:1]
         for pane in self.panes:

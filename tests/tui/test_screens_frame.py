@@ -59,6 +59,20 @@ async def test_a_key_turns_to_a_screen_and_escape_back(size: tuple[int, int]) ->
         assert stage.app.pages.shown is None
 
 
+async def test_a_screen_follows_its_terminal_at_once() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await turned(stage, pilot, "J")
+        page = stage.app.pages.shown
+        assert page is not None
+        wide = [pane.display for pane in page.panes]
+        assert sum(wide) > 1
+        for size, expected in (((80, 24), 1), ((120, 40), sum(wide)), ((1, 1), 1), ((120, 40), sum(wide))):
+            await pilot.resize_terminal(*size)
+            await stage.settle(pilot)
+            assert sum(pane.display for pane in page.panes) == expected, size
+
+
 async def test_a_pane_called_by_its_letter_brings_the_floor_back() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=SIZE) as pilot:

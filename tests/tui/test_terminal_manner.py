@@ -18,9 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.terminals import FOLDER, PAINTED, Engine, Terminal, environment
+from tests.tui.terminals import F12, FOLDER, PAINTED, Engine, Terminal, environment
 
-STORM = ((80, 24), (200, 50), (40, 10), (120, 40), (161, 47), (20, 5))
+STORM = (
+    (80, 24), (1, 1), (200, 50), (40, 10), (500, 200), (120, 40), (10, 2), (161, 47), (20, 5), (1, 200),
+)  # fmt: skip
 LOOKS = 30
 
 
@@ -31,14 +33,30 @@ def resized(one: Terminal, width: int, height: int) -> None:
 
 def test_a_storm_of_resizes_ends_in_the_last_size(engine: Engine, terminal: Callable[..., Terminal]) -> None:
     one = terminal()
-    for turn in range(60):
-        resized(one, *STORM[turn % len(STORM)])
-        one.read(0.0)
+    for turn in range(200):
+        fcntl.ioctl(one.master, termios.TIOCSWINSZ, struct.pack("HHHH", *STORM[turn % len(STORM)][::-1], 0, 0))
+        one.read(0.005)
     resized(one, 120, 40)
     one.press(b"a")
     one.until(lambda text: all(word in text for word in (*PAINTED, "▸a Alerts", "Scanner feed")))
     assert one.process.poll() is None
     engine.beat(clients=1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (10, 2), (500, 200), (0, 0)])
+def test_a_terminal_of_any_size_can_be_sat_at(
+    engine: Engine, terminal: Callable[..., Terminal], size: tuple[int, int]
+) -> None:
+    one = terminal()
+    one.press(b"J")
+    one.until(lambda text: "Story  T0004" in text)
+    fcntl.ioctl(one.master, termios.TIOCSWINSZ, struct.pack("HHHH", *size[::-1], 0, 0))
+    before = len(engine.heard())
+    one.press(F12)
+    while engine.heard()[before:] != ["Kill"]:
+        one.read(0.1)
+    resized(one, 120, 40)
+    one.until(lambda text: "KILL ON by screen" in text and "Game film  T0004" in text)
 
 
 def test_a_stop_and_a_continue_change_nothing(engine: Engine, terminal: Callable[..., Terminal]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from widgets import header, ink
 from widgets.account import AccountStrip
 from widgets.actions import ACTIONS, BY_NAME, PANES, Action, Keyed, spoken
 from widgets.bursts import Bursts
+from widgets.colourless import plain_console, wants_no_colour
 from widgets.driver import TerminalDriver
 from widgets.floor import FloorPlan, FloorScreen, floor_panes
 from widgets.floorplan import LARGE_FROM, columns_of, seen, usual
@@ -64,6 +66,9 @@ class FloorApp(App[str], inherit_bindings=False):
         driver_class: type[Driver] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(driver_class=driver_class)
+        self._real = driver_class is TerminalDriver
+        if self._real and wants_no_colour(os.environ):
+            self.no_color, self.console = True, plain_console(self.console)
         self.animation_level = "none"
         self.link = link_factory()
         self.hand = Hand(self)
@@ -93,7 +98,8 @@ class FloorApp(App[str], inherit_bindings=False):
         return self._registered_themes.get(theme_name) or super().get_theme(theme_name)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return self.manner.filters(colours=not self.no_color)
+        known = self.console.color_system if self._real else "truecolor"
+        return self.manner.filters(None if self.no_color else known)
 
     def get_default_screen(self) -> Screen[None]:
         return FloorScreen(id="_default")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from rich.color import Color as RichColor
+from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
@@ -18,6 +19,20 @@ BRIGHT: Final = 0.25
 """A ground brighter than this (of 1) is a badge."""
 FAINT: Final = 0.55
 """Ink darker than this (of 1) is dim."""
+WITHOUT: Final = frozenset({"dumb", "unknown", "vt52", "vt100", "vt102", "vt220"})
+
+
+def wants_no_colour(environ: Mapping[str, str]) -> bool:
+    """Whether nothing is said by colour: asked for, or a terminal that has none."""
+    return bool(environ.get("NO_COLOR")) or environ.get("TERM", "") in WITHOUT
+
+
+def plain_console(like: Console) -> Console:
+    """One that still says bold, dim, underline and reverse where the toolkit, seeing no colours, drops all."""
+    return Console(
+        color_system="standard", file=like.file, force_terminal=True, markup=True, highlight=False, emoji=False,
+        legacy_windows=False, safe_box=False, soft_wrap=False,
+    )  # fmt: skip
 
 
 class Colourless(LineFilter):

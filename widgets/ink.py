@@ -63,7 +63,17 @@ def wants_ascii(environ: Mapping[str, str], encoding: str) -> bool:
     asked = environ.get("VIGIL_ASCII", "")
     if asked:
         return asked != "0"
-    return environ.get("TERM", "") in ("linux", "vt100", "vt220", "dumb") or "utf" not in encoding.lower()
+    bare = environ.get("TERM", "") in ("linux", "dumb", "unknown", "vt52", "vt100", "vt102", "vt220")
+    return bare or "utf" not in encoding.lower() or not _speaks_utf8(environ)
+
+
+def _speaks_utf8(environ: Mapping[str, str]) -> bool:
+    """By the locale the user has set. In the C locale Python takes UTF-8 for itself, and says so in LC_CTYPE:
+    the terminal knows nothing of that."""
+    own = environ.get("LC_CTYPE", "")
+    words = (environ.get("LC_ALL", ""), "" if own == "C.UTF-8" else own, environ.get("LANG", ""))
+    said = next((word for word in words if word), own or "utf-8")
+    return "utf" in said.lower()
 
 
 def terminal_wants_ascii() -> bool:

@@ -17,6 +17,7 @@ from widgets.options import GreetingDialog, OptionsDialog
 from widgets.pace import Pace
 from widgets.preferences import FILE_NAME, Keeper, Preferences
 from widgets.scene import Scene
+from widgets.sixteen import Sixteen
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
@@ -34,7 +35,7 @@ class Manner:
         self._pace = Pace(hz, chosen=self.likes.slow)
         self._attention = Attention()
         self._missed = False
-        self._colourless = (Colourless(),)
+        self._colourless, self._sixteen = (Colourless(),), (Sixteen(),)
         self._filters = themes.filters(self.likes.theme)
 
     @property
@@ -60,9 +61,11 @@ class Manner:
 
     # --- colours ------------------------------------------------------------------------------------
 
-    def filters(self, *, colours: bool) -> Sequence[LineFilter]:
-        """What every line passes through on its way to the terminal."""
-        return self._filters if colours else self._colourless
+    def filters(self, colours: str | None) -> Sequence[LineFilter]:
+        """What every line passes through on its way to a terminal with such colours, or none."""
+        if colours is None:
+            return self._colourless
+        return (*self._filters, *self._sixteen) if colours == "standard" else self._filters
 
     def next_theme(self) -> None:
         self.keep(theme=themes.after(self.likes.theme))

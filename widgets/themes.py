@@ -60,12 +60,13 @@ _CONTRAST: Final = Theme(
 _COLOUR_BLIND: Final = Theme(
     "colour-blind",
     {
-        "#46c08f": "#56b4e9", "#f0665e": "#f0962e", "#e2ae4a": "#f0e442", "#ff7b72": "#ff8a3d",
+        "#46c08f": "#56b4e9", "#f0665e": "#e0641e", "#e2ae4a": "#f5ec5a", "#ff7b72": "#ff7a3d",
         "#69b1ea": "#d3b5e5", "#b38cd9": "#e58cbf",
     },
-    {"#c62828": "#b34700", "#69b1ea": "#d3b5e5", "#e2ae4a": "#f0e442", "#f2b134": "#f0e442"},
+    {"#c62828": "#b34700", "#69b1ea": "#d3b5e5", "#e2ae4a": "#f5ec5a", "#f2b134": "#f5ec5a"},
 )  # fmt: skip
-"""Gains blue and losses orange, which every kind of colour blindness tells apart (Okabe and Ito, 2008)."""
+"""Gains blue, losses orange and warnings yellow, which every kind of colour blindness tells apart (after Okabe
+and Ito, 2008)."""
 THEMES: Final = {one.name: one for one in (Theme(DARK, {}, {}), _LIGHT, _CONTRAST, _COLOUR_BLIND)}
 
 

@@ -103,23 +103,35 @@ def test_a_stalled_terminal_does_not_keep_the_screen_from_ending(
 
 
 @pytest.mark.parametrize(
-    "env", [{"TERM": "xterm-16color"}, {"NO_COLOR": "1"}, {"TERM": "linux", "VIGIL_ASCII": "1"}]
+    ("env", "colours", "plain"),
+    [
+        ({"COLORTERM": "truecolor"}, "true", False),
+        ({"TERM": "screen-256color"}, "256", False),
+        ({"TERM": "xterm-16color"}, "16", False),
+        ({"TERM": "screen"}, "16", False),
+        ({"TERM": "linux"}, "16", True),
+        ({"TERM": "xterm", "LANG": "C"}, "16", True),
+        ({"TERM": "dumb"}, "none", True),
+        ({"TERM": "vt100"}, "none", True),
+        ({"NO_COLOR": "1", "COLORTERM": "truecolor"}, "none", False),
+    ],
+    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
 )
 def test_poorer_terminals_lose_colour_and_no_words(
-    terminal: Callable[..., Terminal], env: dict[str, str]
+    terminal: Callable[..., Terminal], env: dict[str, str], colours: str, plain: bool
 ) -> None:
     one = terminal(**env)
-    assert "-55.00" in one.text()
-    assert b"38;2;" not in one.bytes
-    if "NO_COLOR" in env:
-        styles = {
-            number for style in re.findall(rb"\x1b\[([0-9;]*)m", one.bytes) for number in style.split(b";")
-        }
-        assert styles <= {b"", b"0", b"1", b"2", b"4", b"7"}
-    elif env.get("TERM") == "xterm-16color":
-        assert b"38;5;" not in one.bytes
+    assert "-55.00" in one.text() and "PAPER" in one.text()
+    assert one.text().isascii() is plain
+    said = re.findall(rb"\x1b\[([0-9;]*)m", one.bytes)
+    long = {found for style in said for found in re.findall(rb"[34]8;[25]", style)}
+    codes = {code for style in said for code in style.split(b";")}
+    if colours == "none":
+        assert codes <= {b"", b"0", b"1", b"2", b"4", b"7"} and b"7" in codes, "badges stand out"
     else:
-        assert one.text().isascii()
+        expected = {"true": {b"38;2", b"48;2"}, "256": {b"38;5", b"48;5"}, "16": set[bytes]()}[colours]
+        assert long == expected
+        assert colours != "16" or {b"91", b"92", b"44"} <= codes, "losses, gains, the title in focus"
 
 
 def test_nothing_is_sent_when_nothing_changed(repo_root: Path, tmp_path: Path) -> None:

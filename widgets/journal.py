@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import ClassVar, Final
@@ -14,28 +12,20 @@ from textual.binding import BindingType
 from station.link import NoteTrade, Query, Story, TagTrade
 from widgets import filters, ink, screen_keys, story, words
 from widgets.asking import LineDialog
-from widgets.columns import Column, Table
+from widgets.columns import Table
 from widgets.film import FilmPane
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
 from widgets.gallery import GalleryPane, PicturePane
 from widgets.keeping import keep
-from widgets.page import Page, PagePane, Question
-from widgets.pane import Block, Content
+from widgets.ledger import COLUMNS, csv_of, row, wanted
+from widgets.page import PagePane, Question
+from widgets.pane import Content
 from widgets.picture import svg_of
+from widgets.rowpage import BY, EditPage
 from widgets.scene import Scene
 from widgets.told import RESULTS, FilmTold, GalleryTold, JournalTold, StoryTold, TradeTold, instant
 
-KEYS: Final = ("date", "from", "to", "symbol", "strategy", "result", "tag")
-COLUMNS: Final = (
-    Column("opened", 12), Column("contract", 16, grows=True), Column("result", 11, ">"),
-    Column("held", 6, ">", rank=1), Column("cause", 10, rank=2), Column("strategy", 14, rank=3, grows=True),
-    Column("tags", 12, rank=4, grows=True),
-)  # fmt: skip
-CSV_FIELDS: Final = (
-    "id", "opened_utc", "closed_utc", "symbol", "label", "side", "strategy", "qty", "entry", "exit", "net_pnl",
-    "commission", "hold_s", "result", "cause", "reason",
-)  # fmt: skip
 OPEN_EVERY_S: Final = 30.0
 ENDED_EVERY_S: Final = 3600.0
 """A film's bars may come from the broker's history, which is asked sparingly."""
@@ -43,7 +33,7 @@ GALLERY_EVERY_S: Final = 60.0
 FILM_SIZE: Final = (120, 36)
 
 
-class JournalPage(Page):
+class JournalPage(EditPage):
     """A list on the left; the trade under the cursor on the right."""
 
     TITLE = "Journal"
@@ -140,9 +130,11 @@ class JournalPage(Page):
             if only
             else "no trade yet: the first will stand here"
         )
+        hidden = known.total - known.found
+        refused = "" if only or not hidden else f"  {hidden} refused, result:any"
         return Content(
-            note=f"{known.found} of {known.total}  {net}", head=head,
-            blocks=tuple(_row(trade, table) for trade in known.trades), empty=empty, picked=self._trade_id(),
+            note=f"{known.found} of {known.total}{refused}  {net}", head=head,
+            blocks=tuple(row(trade, table) for trade in known.trades), empty=empty, picked=self._trade_id(),
         )  # fmt: skip
 
     def _story(self, _scene: Scene, width: int) -> Content:
@@ -245,7 +237,7 @@ class JournalPage(Page):
                 return "strategy"
             return "result" if word in RESULTS else ""
 
-        return filters.parsed(line, KEYS, shorthand)
+        return wanted(line, shorthand)
 
     def _wrong(self, line: str) -> str:
         try:
@@ -265,16 +257,12 @@ class JournalPage(Page):
             self.floor.tell("no trade to write a note on", "warn")
             return
 
-        def noted(text: str | None) -> None:
-            if text:
-                self.floor.hand.send(NoteTrade(trade.id, text, "screen"), f"a note on {trade.id}", self.again)
+        async def send(text: str) -> str:
+            if not text.strip():
+                return "an empty note says nothing: type its text"
+            return await self.send(NoteTrade(trade.id, text, BY))
 
-        dialog = LineDialog(
-            self.floor.perf, f"NOTE ON {trade.id}",
-            f"{trade.label or trade.symbol} {story.result_text(trade)[0]}",
-            check=lambda line: "" if line.strip() else "an empty note says nothing: type its text",
-        )  # fmt: skip
-        self.app.push_screen(dialog, noted)
+        self.ask_value(f"NOTE ON {trade.id}", "", _facts(trade), send)
 
     def action_tag(self) -> None:
         trade = self.trade
@@ -283,20 +271,16 @@ class JournalPage(Page):
             return
         known = self.document("list", JournalTold) or JournalTold()
 
-        def tagged(text: str | None) -> None:
-            tag = (text or "").strip().lower().removeprefix("#")
-            if tag:
-                on = tag not in trade.tags
-                self.floor.hand.send(
-                    TagTrade(trade.id, tag, on, "screen"), f"tag {tag} on {trade.id}", self.again
-                )
+        async def send(text: str) -> str:
+            tag = text.strip().lower().removeprefix("#")
+            if not tag:
+                return "a tag is one word: letters, digits, - or _"
+            return await self.send(TagTrade(trade.id, tag, tag not in trade.tags, BY))
 
         here = " ".join(f"#{tag}" for tag in trade.tags) or "none"
-        more = (f"in use  {' '.join(f'#{tag}' for tag in known.tags)}",) if known.tags else ()
-        dialog = LineDialog(
-            self.floor.perf, f"TAG {trade.id}", f"On it: {here}. One of these again takes it off.", more=more
-        )
-        self.app.push_screen(dialog, tagged)
+        told = [*_facts(trade), ("on it", f"{here}; one of these again takes it off")]
+        told += [("in use", " ".join(f"#{tag}" for tag in known.tags))] if known.tags else []
+        self.ask_value(f"TAG {trade.id}", "", tuple(told), send)
 
     def action_export(self) -> None:
         known = self.document("list", JournalTold)
@@ -339,39 +323,7 @@ class JournalPage(Page):
         return story.as_text(self._whole(told)) if told is not None and not here.endswith("film") else ""
 
 
-def _row(trade: TradeTold, table: Table) -> Block:
-    opened = instant(trade.opened_utc)
-    result, tone = story.result_text(trade)
-    style = ink.DIM if trade.result == "refused" else ink.TEXT
-    mark = f" ✓{trade.notes}" if trade.notes else ""
-    line = table.line(
-        [
-            (f"{words.day_text(opened)} {words.minute_text(opened)}" if opened else "--", ink.DIM),
-            (words.contract(trade.label or trade.symbol, opened), style), (result, tone),
-            (story.hold_text(trade.hold_s), ink.DIM), (trade.cause or "", style), (trade.strategy, style),
-            (" ".join(f"#{tag}" for tag in trade.tags) + mark, ink.KEY),
-        ]
-    )  # fmt: skip
-    return Block((line,), trade.id)
-
-
-def csv_of(trades: tuple[TradeTold, ...]) -> str:
-    """The list as CSV: a header, one row a trade, tags joined by spaces. A cell never begins a formula."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow((*CSV_FIELDS, "scanners", "tags", "notes"))
-    for trade in trades:
-        cells = [getattr(trade, name) for name in CSV_FIELDS]
-        cells += [" ".join(trade.scanners), " ".join(trade.tags), trade.notes]
-        writer.writerow([_cell(cell) for cell in cells])
-    return out.getvalue()
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    is_formula = text[:1] in ("=", "@", "\t") or (text[:1] in ("+", "-") and not _is_number(text))
-    return f"'{text}" if is_formula else text
-
-
-def _is_number(text: str) -> bool:
-    return text[1:].replace(".", "", 1).isdecimal()
+def _facts(trade: TradeTold) -> tuple[tuple[str, str], ...]:
+    """What the dialogs say of a trade."""
+    label = words.contract(trade.label or trade.symbol, instant(trade.opened_utc))
+    return (("trade", f"{label}  {story.result_text(trade)[0]}"),)

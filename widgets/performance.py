@@ -16,7 +16,7 @@ from widgets.curve import curve
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
 from widgets.ink import Line
-from widgets.journal import KEYS
+from widgets.ledger import wanted
 from widgets.page import Page, PagePane, Question
 from widgets.pane import Block, Content
 from widgets.scene import Scene
@@ -144,7 +144,7 @@ class PerformancePage(Page):
 
 
 def _parsed(line: str) -> dict[str, str]:
-    return filters.parsed(line, KEYS, lambda word: "tag" if word.startswith("#") else "")
+    return wanted(line, lambda word: "tag" if word.startswith("#") else "")
 
 
 def _wrong(line: str) -> str:

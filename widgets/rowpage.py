@@ -72,7 +72,7 @@ class EditDialog(Dialog[str]):
         if not wrong:
             self.dismiss(text)
         else:
-            self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
+            self.query_one("#wrong", Static).update(Text(words.brief(wrong), style=_RED))
 
 
 class EditPage(Page):
@@ -105,7 +105,7 @@ class EditPage(Page):
         self.app.push_screen(WordDialog(self.floor.perf, "LOOSEN A LIMIT", said, LOOSEN_WORD), answered)
 
     def _refused(self, text: str) -> str:
-        self.floor.tell(text, "bad")
+        self.floor.tell(words.brief(text), "bad")
         return text
 
     def send_soon(self, command: Command) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from station.domain.saying import said
 from widgets import ink, words
 from widgets.ink import Line
 from widgets.pane import Block, wrapped
-from widgets.told import EventTold, StoryTold, TradeTold, Verdict, instant
+from widgets.told import StoryTold, TradeTold, Verdict, instant
 
 LABEL: Final = 10
+TYPE: Final = 21
+"""Cells of an event's type."""
+LEAST: Final = 24
+"""Cells that words need beside what stands before them."""
 _VERDICTS: Final = {"pass": ink.UP, "ok": ink.UP, "block": ink.WARN, "reject": ink.ALARM, "fail": ink.ALARM}
-_QUIET: Final = frozenset({"", "None", "0", "0.0", "[]", "{}"})
 
 
 def result_text(trade: TradeTold) -> tuple[str, ink.Style]:
@@ -105,53 +109,47 @@ def _heading(text: str, width: int) -> Line:
 
 
 def _verdict(verdict: Verdict, width: int) -> list[Line]:
+    """What a stage measured and found, below each other where they do not fit beside."""
     style = _VERDICTS.get(verdict.verdict.lower(), ink.TEXT)
-    measured = verdict.value or ""
-    if verdict.limit:
-        measured = f"{measured} of {verdict.limit}" if measured else f"limit {verdict.limit}"
     at = words.clock_text(instant(verdict.ts_utc)) if verdict.ts_utc else ""
     head: Line = (
         (f" {at:<8} ", ink.FAINT), (f"{verdict.verdict:<6} ", style), (f"{verdict.stage:<12} ", ink.TEXT),
-        (f"{measured}  " if measured else "", ink.DIM),
     )  # fmt: skip
-    if ink.width_of(head) + len(verdict.reason) <= width:
-        return [(*head, (verdict.reason, ink.DIM))]
-    rest = wrapped(verdict.reason, max(width - 18, 10))
-    return [ink.clipped(head, width), *(((" " * 17, ink.TEXT), (line, ink.DIM)) for line in rest)]
+    limit = f"(limit {verdict.limit})" if verdict.limit else ""
+    measured = " ".join(one for one in (verdict.value or "", limit) if one)
+    if ink.width_of(head) + len(measured) + len(verdict.reason) + 3 <= width:
+        both = f"{measured}  {verdict.reason}" if measured else verdict.reason
+        return [(*head, (both, ink.DIM))]
+    if not measured:
+        return _hung(head, verdict.reason, width)
+    under: Line = ((" " * (ink.width_of(head)), ink.TEXT),)
+    return [*_hung(head, measured, width), *_hung(under, verdict.reason, width)]
 
 
 def timeline(story: StoryTold, width: int) -> tuple[Block, ...]:
-    """Every event, with the state it led to."""
-    states = {step.ts_utc: step.state for step in story.transitions}
+    """Every event, with the state it led to; nothing is cut off."""
+    states = {step.seq: step.state for step in story.transitions}
     found: list[Block] = []
     for event in story.events:
         at = instant(event.ts_utc)
-        state = states.pop(event.ts_utc, "")
-        line: Line = (
-            (f" {words.clock_text(at)} ", ink.FAINT), (f"{event.type:<22} ", ink.TEXT),
-            (f"→ {state}  " if state else "", ink.ACCENT), (event_text(event), ink.DIM),
-        )  # fmt: skip
-        found.append(Block((ink.clipped(line, width),), str(event.seq)))
+        head: Line = ((f" {words.clock_text(at)} ", ink.FAINT), (f"{event.type:<{TYPE}} ", ink.TEXT))
+        state = states.get(event.seq, "")
+        lines = _hung(head, words.shortened(said(event.type, event.data), at), width)
+        if state:
+            lines.append(((" " * ink.width_of(head), ink.TEXT), (f"→ {state}", ink.ACCENT)))
+        found.append(Block(tuple(lines), str(event.seq)))
     return tuple(found)
 
 
-def event_text(event: EventTold) -> str:
-    """What an event carries, in one line."""
-    pieces: list[str] = []
-    for name, value in event.data.items():
-        ticket = value.get("order_ref") if isinstance(value, dict) else None
-        said = str(ticket) if ticket is not None else _brief(value)
-        if said not in _QUIET:
-            pieces.append(f"{name} {said}")
-    return "  ".join(pieces)
-
-
-def _brief(value: object) -> str:
-    if isinstance(value, dict):
-        return "…" if value else ""
-    if isinstance(value, list):
-        return ", ".join(_brief(one) for one in value)
-    return "" if value is None else str(value)
+def _hung(head: Line, text: str, width: int) -> list[Line]:
+    """`text` after `head`, going on under itself."""
+    room = width - ink.width_of(head) - 1
+    if room < LEAST:
+        return [ink.clipped(head, width), *(((" " * 10, ink.TEXT), (one, ink.DIM)) for one in
+                                            wrapped(text, width - 11))]  # fmt: skip
+    first, *rest = wrapped(text, room) or [""]
+    under: ink.Span = (" " * ink.width_of(head), ink.TEXT)
+    return [(*head, (first, ink.DIM)), *((under, (one, ink.DIM)) for one in rest)]
 
 
 def as_text(story: StoryTold) -> str:

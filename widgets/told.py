@@ -68,8 +68,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Transition(msgspec.Struct, frozen=True):
+    """The event of `seq` led to it."""
+
     state: str
     ts_utc: str
+    seq: int = 0
 
 
 class EventTold(msgspec.Struct, frozen=True):

@@ -107,6 +107,14 @@ def compact(value: float) -> str:
     return f"{value:.0f}"
 
 
+_ENDLESS: Final = re.compile(r"\S{49,}")
+
+
+def brief(text: str) -> str:
+    """`text` with words that nobody reads to their end cut short, so that what is said of them is seen."""
+    return _ENDLESS.sub(lambda found: f"{found[0][:40]}…", text)
+
+
 _OPTION: Final = re.compile(r"(\S+) (\d{4})(\d\d)(\d\d) (\S+)")
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from station.clock import WallClock
@@ -156,4 +157,4 @@ class Doors:
         """One line an event; `trade_id` correlates them."""
         at = utc_text(item.at_ns)
         write = getattr(self._log, level_of(item.event))
-        write(item.event.type, ts_utc=at, trade_id=item.trade_id, data=str(item.event))
+        write(item.event.type, ts_utc=at, trade_id=item.trade_id, data=msgspec.to_builtins(item.event))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from station.domain.errors import BadInput
+from station.domain.saying import said
 
 LEVELS: Final = ("info", "warning", "error", "critical")
 LIMIT: Final = 300
@@ -47,8 +48,13 @@ class LogFilter:
         return (
             _rank(line) >= LEVELS.index(self.level)
             and self.component in ("", component_of(line))
-            and (not self.text or self.text.lower() in raw.lower())
+            and (not self.text or self._reads(line, raw))
         )
+
+    def _reads(self, line: Json, raw: str) -> bool:
+        """In the line as it is kept, or as it is shown."""
+        wanted = self.text.lower()
+        return wanted in raw.lower() or wanted in _text_of(line).lower()
 
 
 def component_of(line: Json) -> str:
@@ -79,16 +85,22 @@ def read_log(path: Path, wanted: LogFilter) -> Json:
 
 
 def _shape(line: Json) -> Json:
-    rest = {key: value for key, value in line.items() if key not in ("ts_utc", "level", "event", "trade_id")}
     return {
         "ts_utc": str(line.get("ts_utc", "")),
         "level": LEVELS[_rank(line)],
         "event": str(line.get("event", "")),
         "trade_id": str(line.get("trade_id", "")),
-        "text": _told(str(rest["data"]))
-        if set(rest) == {"data"}
-        else " ".join(f"{k}={v}" for k, v in rest.items()),
+        "text": _text_of(line),
     }
+
+
+def _text_of(line: Json) -> str:
+    """What a line says: an event in words, any other as it was written."""
+    rest = {key: value for key, value in line.items() if key not in ("ts_utc", "level", "event", "trade_id")}
+    data = rest.get("data")
+    if len(rest) > 1 or data is None:
+        return " ".join(f"{key}={value}" for key, value in rest.items())
+    return said(str(line.get("event", "")), cast("Json", data)) if isinstance(data, dict) else _told(str(data))
 
 
 def _told(data: str) -> str:

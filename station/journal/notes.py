@@ -67,8 +67,8 @@ def tag_counts(known: Mapping[str, Annotated]) -> dict[str, int]:
 
 
 def note_text(text: str) -> str:
-    """The line as it is kept. Raises BadInput for none, or one too long."""
-    kept = text.strip()
+    """The line as it is kept, control characters as blanks. Raises BadInput for none, or one too long."""
+    kept = " ".join("".join(one if one.isprintable() else " " for one in text).split())
     if not kept:
         raise BadInput("an empty note says nothing: type its text")
     if len(kept) > MAX_NOTE:
@@ -80,5 +80,5 @@ def tag_text(tag: str) -> str:
     """The tag as it is kept, lower case. Raises BadInput for what is none."""
     kept = tag.strip().lower().removeprefix("#")
     if not _TAG.fullmatch(kept):
-        raise BadInput(f"tag {tag!r}: use 1 to 32 letters, digits, - or _, beginning with a letter or digit")
+        raise BadInput(f"tag {tag[:40]!r}: use 1 to 32 letters, digits, - or _, the first a letter or digit")
     return kept

@@ -14,6 +14,7 @@ from station.link import door
 from station.link.asked import ASKED, Ask, AskedPart
 from station.link.codec import (
     MAX_TO_CLIENT,
+    MAX_TO_SERVER,
     FrameError,
     FrameReader,
     decode_part,
@@ -24,6 +25,7 @@ from station.link.codec import (
 from station.link.floor import is_urgent
 from station.link.messages import (
     PROTOCOL,
+    Ack,
     Answer,
     Attach,
     Call,
@@ -40,6 +42,8 @@ READ_CHUNK: Final = 64 * 1024
 FIRST_WAIT_S: Final = 0.1
 LAST_WAIT_S: Final = 2.0
 SILENT_S: Final = 3.0
+WRAPPING: Final = 64
+"""Bytes that a command gains in its frame, at most."""
 
 
 class _Wire:
@@ -89,10 +93,20 @@ class _Wire:
         self.writer.close()
 
 
+def _too_long(command: Command) -> Ack | None:
+    """Why a command is not sent: a frame over the limit would cost the attachment."""
+    size = len(frame(command)) + WRAPPING
+    if size <= MAX_TO_SERVER:
+        return None
+    return Ack(False, f"{size:,} bytes are over the {MAX_TO_SERVER:,} of one message: nothing was sent", "LONG")
+
+
 async def request(
     path: Path, command: Command, timeout_s: float = 5.0, *, role: str = "verb", protocol: int = PROTOCOL
 ) -> Reply:
     """Ask the engine at `path` once. Raises LinkDown where none runs or it gave no answer in time."""
+    if (refused := _too_long(command)) is not None:
+        return refused
     try:
         async with asyncio.timeout(timeout_s):
             wire, _greeting = await _Wire.connect(path, role, protocol)
@@ -176,6 +190,8 @@ class LinkClient:
         wire = self._wire
         if wire is None:
             raise LinkDown(self._detail or "not attached yet")
+        if (refused := _too_long(command)) is not None:
+            return refused
         number = next(self._ids)
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer

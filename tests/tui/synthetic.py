@@ -286,6 +286,8 @@ class SyntheticEngine:
                 return known or synthetic_pages.answer(
                     command, busy=len(self.floor.positions.rows) > 2 if self.floor.positions else False
                 )
+            case NoteTrade() | TagTrade() if self.edits:
+                return self.edits.pop(0)
             case NoteTrade(trade_id=trade_id):
                 return Ack(True, f"noted on {trade_id}")
             case TagTrade(trade_id=trade_id, tag=tag, on=on):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
+import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
-from station.link import Ack, LinkClient, LinkServer, LinkState, NoteTrade, Query, TagTrade
-from tests.tui import synthetic
+from station.link import Ack, Data, LinkClient, LinkServer, LinkState, NoteTrade, Query, TagTrade
+from tests.tui import synthetic, synthetic_journal
 from tests.tui.stage import Stage, press, typed
 from widgets.film import FilmPane
-from widgets.journal import csv_of
+from widgets.ledger import csv_of
 from widgets.page import PagePane
 from widgets.told import TradeTold
 
@@ -31,6 +33,11 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asked(stage: Stage, name: str) -> list[dict[str, str]]:
     return [one.args for one in stage.engine.heard if isinstance(one, Query) and one.name == name]
+
+
+def said(stage: Stage) -> str:
+    """What the dialog says."""
+    return " ".join(str(one.render()) for one in stage.app.screen.query("Static"))
 
 
 # --- pictures ------------------------------------------------------------------------------------------
@@ -158,6 +165,53 @@ async def test_a_note_and_a_tag_reach_the_engine() -> None:
         await press(stage, pilot, "number_sign")
         await typed(stage, pilot, "fomo")
         assert TagTrade("T0003", "fomo", True, "screen") in stage.engine.heard
+
+
+async def test_a_note_that_was_not_taken_is_kept_with_the_reason() -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.edits = [Ack(False, f"the database is locked by {'x' * 500}: try again", "STORAGE")]
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "J", "down", "n")
+        await typed(stage, pilot, "chased it")
+        assert stage.app.screen.query_one("#word", Input).value == "chased it"
+        assert "try again" in said(stage) and "xxx…" in said(stage)
+        assert "try again" in stage.line("notice")
+        await typed(stage, pilot, "chased it")
+        assert len(stage.app.screen_stack) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("date:banana", "date:banana is no day"), ("to:2026-02-30", "no day"), ("result:up", "use win, loss"),
+        ("x" * 5000, "5,000 characters: a filter has at most 200"), ("result:", "wants a value"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("key", ["J", "Y"])
+async def test_a_filter_that_cannot_be_stays_in_its_dialog(key: str, line: str, why: str) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        before = await press(stage, pilot, key)
+        await press(stage, pilot, "slash")
+        stage.clock.advance(0.4)
+        stage.app.screen.query_one("#word", Input).value = line
+        await pilot.press("enter")
+        assert why in said(stage), "and what was shown before stands"
+        assert stage.page() == before
+        await press(stage, pilot, "escape")
+
+
+async def test_the_events_are_told_whole_with_the_state_each_led_to() -> None:
+    stage = Stage(synthetic.calm())
+    shown = synthetic_journal.story("T0003")
+    shown["transitions"] = [{"seq": 2, "state": "BUY_SUBMITTED", "ts_utc": shown["events"][0]["ts_utc"]}]
+    shown["events"][2]["data"] = {"text": "word " * 60}
+    stage.engine.documents["story"] = Data(json.dumps(shown))
+    async with stage.app.run_test(size=LARGE) as pilot:
+        rows = (await press(stage, pilot, "J", "down", "e")).splitlines()
+        (place,) = [n for n, row in enumerate(rows) if "→ BUY_SUBMITTED" in row]
+        assert sum(row.count("word") for row in rows[:place]) == 60
+        assert rows[place - 1].strip().endswith("word")
 
 
 async def test_the_list_is_exported_and_the_film_pictured(tmp_path: Path) -> None:

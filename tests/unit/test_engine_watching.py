@@ -46,7 +46,7 @@ def test_data_tasks_and_jobs_of_a_station_at_work(tmp_path: Path) -> None:
     play(lambda: _whole(tmp_path))
 
 
-def lines(path: Path, *rows: dict[str, str]) -> Path:
+def lines(path: Path, *rows: dict[str, Any]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -74,6 +74,10 @@ def test_the_log_comes_newest_first_and_by_level_component_and_text(tmp_path: Pa
     )["lines"]
     assert called["text"] == "severity='info', text='on (paper)'"
     assert found(level="warning") == ["3", "2"]
+    noted = {"event": "journal.note", "data": {"text": "zu früh", "by": "screen"}, "ts_utc": "5"}
+    other = lines(tmp_path / "other.log", noted)
+    (row,) = read_log(other, LogFilter.parse({"text": "FRÜH  (screen"}))["lines"]
+    assert row["text"] == "zu früh  (screen)", "what is seen can be looked for"
     assert found(component="trade") == ["4", "1"]
     assert found(text="spx") == ["1"] and found(text="t1", limit="1") == ["4"]
     assert read_log(path, LogFilter(limit=1))["components"] == ["alert", "fault", "trade"]

@@ -32,6 +32,7 @@ from station.link import (
     LinkServer,
     LinkState,
     LocalLink,
+    NoteTrade,
     Query,
     Reply,
     Status,
@@ -183,6 +184,20 @@ async def test_a_refusal_a_fault_and_an_endless_answer_are_one_line_each(path: P
         assert len(engine.faults) == 1
         long = await request(path, Query("long"))
         assert isinstance(long, Ack) and long.code == "TOO_LARGE"
+
+
+async def test_what_is_too_long_is_not_sent_and_costs_no_attachment(path: Path, clock: HandClock) -> None:
+    async with served(path, clock) as (_, engine):
+        endless = NoteTrade("T1", "x" * 100_000)
+        alone = await request(path, endless)
+        link = await attached(path, clock)
+        refused = await link.ask(endless)
+        for reply in (alone, refused):
+            assert isinstance(reply, Ack) and "over the 65,536 of one message" in reply.text
+        assert link.state is LinkState.CONNECTED and endless not in engine.heard
+        whole = NoteTrade("T1", "x" * 65_000)
+        assert await link.ask(whole) == Ack(True, "did NoteTrade") and whole in engine.heard
+        await link.close()
 
 
 async def test_a_stranger_version_can_still_kill_but_nothing_else(path: Path, clock: HandClock) -> None:

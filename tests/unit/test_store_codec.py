@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from station.domain.errors import BadInput, Fatal
 from station.domain.events import EVENT_TYPES, Alerted, Event, GateChanged
 from station.domain.orders import Execution, Order
+from station.domain.saying import said
 from station.domain.signals import Signal
 from station.domain.trade import Trade
 from station.store.codec import canonical, decode_event, parsed
@@ -51,6 +52,11 @@ EVENTS = st.sampled_from(sorted(EVENT_TYPES)).flatmap(lambda name: values(EVENT_
 
 
 @settings(max_examples=150)
+@given(event=EVENTS)
+def test_every_event_can_be_said(event: Event) -> None:
+    assert isinstance(said(event.type, json.loads(canonical(event))), str)
+
+
 @given(event=EVENTS)
 def test_every_event_comes_back_from_its_canonical_json(event: Event) -> None:
     text = canonical(event)

@@ -26,12 +26,13 @@ from widgets.account import AccountStrip
 from widgets.actions import ACTIONS, BY_NAME, PANES, Action, Keyed, spoken
 from widgets.bursts import Bursts
 from widgets.colourless import plain_console, wants_no_colour
-from widgets.driver import TerminalDriver
+from widgets.driver import TerminalDriver, wants_mouse
 from widgets.floor import FloorPlan, FloorScreen, floor_panes
 from widgets.floorplan import LARGE_FROM, columns_of, seen, usual
 from widgets.footer import KeyLine, NoticeLine
 from widgets.hand import Hand
 from widgets.header import HeaderStrip
+from widgets.keeping import clipboard_words
 from widgets.keyboard import Burst
 from widgets.keymap import remapped
 from widgets.manner import Manner
@@ -195,6 +196,15 @@ class FloorApp(App[str], inherit_bindings=False):
     def congested(self) -> bool:
         """The terminal has not taken everything that was painted."""
         return isinstance(self._driver, TerminalDriver) and self._driver.congested
+
+    def take_mouse(self, chosen: str) -> None:
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.take_mouse(on=wants_mouse(os.environ, chosen))
+
+    def copy_to_clipboard(self, text: str) -> None:
+        self._clipboard = text
+        if self._driver is not None:
+            self._driver.write(clipboard_words(text, os.environ))
 
     def pump(self) -> None:
         """Paint what changed since the last time; nothing when nothing did, or while the terminal lags."""

@@ -33,11 +33,14 @@ FAREWELL: Final = "\x1b\\\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?1004l\x1b[?7h\x1b[<u
 """Leaves the full screen from wherever a frame was cut off, in a text for the clipboard too."""
 
 
-def wants_mouse(environ: Mapping[str, str]) -> bool:
-    """Whether to take the mouse: not over SSH, where it costs the selection of text. VIGIL_MOUSE overrules."""
+def wants_mouse(environ: Mapping[str, str], chosen: str = "auto") -> bool:
+    """Whether to take the mouse: not over SSH, where it costs the selection of text. VIGIL_MOUSE overrules, and
+    so does what is `chosen`: on, off or auto."""
     asked = environ.get("VIGIL_MOUSE", "")
     if asked:
         return asked != "0"
+    if chosen in ("on", "off"):
+        return chosen == "on"
     return not (environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
 
 
@@ -69,6 +72,13 @@ class TerminalDriver(LinuxDriver):
     def dropped(self) -> int:
         """Frames that were never sent because the terminal did not read."""
         return self._outlet.dropped
+
+    def take_mouse(self, *, on: bool) -> None:
+        """Ask the terminal for the mouse, or leave it alone."""
+        if on is not self._mouse:
+            self._disable_mouse_support()
+            self._mouse = on
+            self._enable_mouse_support()
 
     def write(self, data: str) -> None:
         self._outlet.write(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from textual.filter import LineFilter
 from widgets import themes
 from widgets.attention import CRITICAL, Attention, News, loudest
 from widgets.colourless import Colourless
-from widgets.keeping import copied
+from widgets.keeping import copied, to_tmux
 from widgets.options import GreetingDialog, OptionsDialog
 from widgets.pace import Pace
 from widgets.preferences import FILE_NAME, Keeper, Preferences
@@ -47,6 +48,8 @@ class Manner:
         before = self.likes
         self._keeper.keep(msgspec.structs.replace(before, **changes))
         self._pace.chosen = self.likes.slow
+        if self.likes.mouse != before.mouse:
+            self._app.take_mouse(self.likes.mouse)
         if self.likes.theme != before.theme:
             self._filters = themes.filters(self.likes.theme)
             self._repaint_all()
@@ -136,7 +139,14 @@ class Manner:
         pane = page.front if page is not None else self._app.focused_pane
         said = page.copied() if page is not None else ""
         text = said or (pane.text() if pane is not None else "")
-        self._app.tell(*copied(text, self.exports, self._app.copy_to_clipboard))
+        said, tone = copied(text, self.exports, self._app.copy_to_clipboard)
+        self._app.tell(said, tone)
+        if text.strip() and os.environ.get("TMUX"):
+            self._app.run_worker(self._to_tmux(text, said, tone), group="copy", exit_on_error=False)
+
+    async def _to_tmux(self, text: str, said: str, tone: str) -> None:
+        wrong = await to_tmux(text)
+        self._app.tell(f"{said}; tmux took it" if not wrong else f"{said}; {wrong}", tone)
 
 
 __all__ = ["SLOW_WORDS", "Manner", "News"]

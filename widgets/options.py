@@ -24,6 +24,9 @@ _GREEN: Final = "#46c08f"
 Keep = Callable[..., None]
 
 
+_MOUSE: Final = {"auto": "on", "on": "off", "off": "auto"}
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One row: what it is called, what it says now, and what its key changes."""
@@ -41,6 +44,7 @@ def choices(likes: Preferences) -> tuple[Choice, ...]:
         Choice("theme", likes.theme, {"theme": themes.after(likes.theme)}),
         Choice("slow link, 2 paints a second", _word(likes.slow), {"slow": not likes.slow}),
         Choice("order of the screens", likes.role, {"role": following}),
+        Choice("mouse; auto: not over SSH", likes.mouse, {"mouse": _MOUSE.get(likes.mouse, "auto")}),
     ]
     for kind, label in KINDS.items():
         rows.append(Choice(f"bell: {label}", _word(likes.rings(kind)), _silent(likes, "silent_bells", kind)))

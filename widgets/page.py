@@ -314,10 +314,10 @@ class PagePane(Pane):
     def _title_bar(self, scene: Scene, width: int) -> Line:
         """With the pane that tab brings up here, where there is room to say so."""
         behind = self.room.behind(self)
-        (name, style), (gap, fill), *rest = super()._title_bar(scene, width)
-        said = f" tab {behind} "
-        if not behind or len(said) + 2 > len(gap):
-            return ((name, style), (gap, fill), *rest)
+        whole, said = super()._title_bar(scene, width), f" tab {behind} "
+        if not behind or len(whole) < 2 or len(said) + 2 > len(whole[1][0]):
+            return whole
+        (name, style), (gap, fill), *rest = whole
         note = ink.TITLE_NOTE_FOCUS if self.has_focus else ink.TITLE_NOTE
         return ((name, style), (said, note), (gap[len(said) :], fill), *rest)
 

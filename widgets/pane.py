@@ -109,11 +109,12 @@ class Pane(LineCanvas, can_focus=True):
             self._content = self.draw(scene, width, height - 1)
             self._scrolled = self._scrolled and self._content.title == before
             self._follow()
-            body = self._body(scene, width, height - 1)
+            lines = [self._title_bar(scene, width), *self._body(scene, width, height - 1)]
         except DRAWING_FAULTS:
             _log.exception("pane %s cannot draw its part", self.title)
-            body = [centred("this pane could not be drawn; the log says why", ink.ALARM, width)]
-        self.show([self._title_bar(scene, width), *body])
+            said = centred("this pane could not be drawn; the log says why", ink.ALARM, width)
+            lines = [((f" {self.title}", ink.TITLE_BAD),), said]
+        self.show(lines)
 
     def draw(self, scene: Scene, width: int, height: int) -> Content:
         """The content for a body of this size."""

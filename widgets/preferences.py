@@ -17,7 +17,8 @@ KINDS: Final = {
 
 
 class Preferences(msgspec.Struct, frozen=True):
-    """`bells` and `banners` name the kinds that are silent; `greeted` that the first minutes are over."""
+    """`bells` and `banners` name the kinds that are silent; `greeted` that the first minutes are over;
+    `mouse` is auto (not over SSH), on or off."""
 
     theme: str = "dark"
     slow: bool = False
@@ -25,6 +26,7 @@ class Preferences(msgspec.Struct, frozen=True):
     silent_banners: tuple[str, ...] = ()
     greeted: bool = False
     role: str = "trader"
+    mouse: str = "auto"
 
     def rings(self, kind: str) -> bool:
         return kind not in self.silent_bells

@@ -63,7 +63,7 @@ async def run_floor(
         opened.add_done_callback(lambda door: None if _stands(door) else app.exit(FAILED))
     settling = asyncio.create_task(_settle(clock))
     try:
-        result = await app.run_async(mouse=wants_mouse(os.environ))
+        result = await app.run_async(mouse=wants_mouse(os.environ, app.manner.likes.mouse))
     finally:
         settling.cancel()
     if opened is not None and not _stands(opened):

@@ -1,6 +1,6 @@
 """The floor as a program of its own, for terminals under test: `python tests/tui/screen.py SOCKET [RESULT]`.
 
-With VIGIL_BROKEN=1 it fails where a theme is asked for."""
+With VIGIL_BROKEN=1 it fails where a theme is asked for; VIGIL_KEPT is where preferences are kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def main() -> None:
     if os.environ.get("VIGIL_BROKEN"):
         themes.after = broken
     path, clock = Path(sys.argv[1]), WallClock()
-    reason = asyncio.run(run_floor(lambda: LinkClient(path, clock=clock), clock=clock))
+    kept = Path(os.environ["VIGIL_KEPT"]) if os.environ.get("VIGIL_KEPT") else None
+    reason = asyncio.run(run_floor(lambda: LinkClient(path, clock=clock), clock=clock, folder=kept))
     if len(sys.argv) > 2:
         Path(sys.argv[2]).write_text(reason, encoding="utf-8")
 

@@ -22,7 +22,7 @@ from widgets import ink, themes
 from widgets.actions import SCREENS
 from widgets.attention import Attention
 from widgets.driver import wants_mouse
-from widgets.keeping import CLIPBOARD_LIMIT, copied
+from widgets.keeping import CLIPBOARD_LIMIT, clipboard_words, copied
 from widgets.options import GreetingDialog, OptionsDialog, choices
 from widgets.pace import BACKED_UP, CLEAR_AFTER_S, Pace
 from widgets.preferences import Keeper, Preferences
@@ -234,14 +234,15 @@ async def test_the_slow_link_stands_in_the_header_and_is_remembered(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("environ", "mouse"),
+    ("environ", "chosen", "mouse"),
     [
-        ({}, True), ({"SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}, False), ({"SSH_TTY": "/dev/pts/1"}, False),
-        ({"SSH_TTY": "/dev/pts/1", "VIGIL_MOUSE": "1"}, True), ({"VIGIL_MOUSE": "0"}, False),
+        ({}, "auto", True), ({"SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}, "auto", False),
+        ({"SSH_TTY": "/dev/pts/1"}, "auto", False), ({"SSH_TTY": "/dev/pts/1"}, "on", True), ({}, "off", False),
+        ({"SSH_TTY": "/dev/pts/1", "VIGIL_MOUSE": "1"}, "off", True), ({"VIGIL_MOUSE": "0"}, "on", False),
     ],
 )  # fmt: skip
-def test_the_mouse_is_left_to_the_terminal_over_ssh(environ: dict[str, str], mouse: bool) -> None:
-    assert wants_mouse(environ) is mouse
+def test_the_mouse_is_left_to_the_terminal_over_ssh(environ: dict[str, str], chosen: str, mouse: bool) -> None:
+    assert wants_mouse(environ, chosen) is mouse
 
 
 # --- copying -------------------------------------------------------------------------------------------
@@ -262,6 +263,15 @@ async def test_copying_sends_osc_52_and_keeps_a_file(tmp_path: Path) -> None:
         assert "SPXW 5940C 0DTE" in text and "rapid shield" in text
         assert (tmp_path / "exports" / "copy.txt").read_text().strip() == text.strip()
         assert "exports/copy.txt" in stage.line("notice")
+
+
+def test_multiplexers_are_asked_to_hand_it_on() -> None:
+    plain = clipboard_words("text", {})
+    assert plain == "\x1b]52;c;dGV4dA==\a"
+    assert clipboard_words("text", {"TMUX": "/tmp/x,1,0"}) == f"{plain}\x1bPtmux;\x1b{plain}\x1b\\"
+    pieces = clipboard_words("x" * 5_000, {"STY": "1.tty"}).split("\x1b\\")[:-1]
+    assert all(piece.startswith("\x1bP") and len(piece) <= 768 for piece in pieces)
+    assert "".join(piece.removeprefix("\x1bP") for piece in pieces) == clipboard_words("x" * 5_000, {})
 
 
 def test_what_is_too_long_for_a_terminal_goes_to_the_file_alone(tmp_path: Path) -> None:
@@ -292,7 +302,7 @@ async def test_options_hold_at_once_and_next_time(tmp_path: Path) -> None:
     (tmp_path / "screen.json").write_text('{"greeted": true}')
     stage = Stage(synthetic.calm(), folder=tmp_path)
     async with stage.app.run_test(size=(80, 24)) as pilot:
-        await press(stage, pilot, "O", "down", "down", "down", "space", "escape")
+        await press(stage, pilot, "O", "down", "down", "down", "down", "space", "escape")
         assert stage.app.manner.likes.silent_bells == ("fill",)
     assert Keeper(tmp_path / "screen.json").value.silent_bells == ("fill",)
 

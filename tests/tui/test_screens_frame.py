@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from station.link import Ack, Data, Kill, LinkClient, LinkServer, LinkState, Query
 from tests.tui import synthetic
 from tests.tui.stage import Stage, lost
-from widgets.actions import SCREENS
+from widgets.actions import ACTIONS, SCREEN, SCREENS
 from widgets.columns import Column, Table
 from widgets.dialogs import Dialog, HelpDialog, KillDialog
 from widgets.film import FilmPane
@@ -71,6 +71,20 @@ async def test_a_screen_follows_its_terminal_at_once() -> None:
             await pilot.resize_terminal(*size)
             await stage.settle(pilot)
             assert sum(pane.display for pane in page.panes) == expected, size
+
+
+async def test_no_screen_and_no_dialog_dies_of_a_small_terminal() -> None:
+    stage = Stage(synthetic.busy())
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        keys = [entry.keys.split(",")[0] for entry in ACTIONS if entry.group == SCREEN]
+        for key in ("f12", "g", "b", "O", "question_mark", *keys):
+            await turned(stage, pilot, key)
+            for size in ((1, 1), (10, 2), (120, 40)):
+                await pilot.resize_terminal(*size)
+            assert "KILL" in stage.line("keys"), key
+            while len(stage.app.screen_stack) > 1:
+                stage.clock.advance(0.5)
+                await pilot.press("escape")
 
 
 async def test_a_pane_called_by_its_letter_brings_the_floor_back() -> None:

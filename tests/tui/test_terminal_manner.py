@@ -88,6 +88,26 @@ def test_the_mouse_is_not_taken_over_ssh(
     assert (b"\x1b[?1000h" in terminal(**env).bytes) is mouse
 
 
+def test_the_mouse_can_be_taken_and_left_at_once_and_is_remembered(
+    terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    (tmp_path / "screen.json").write_text('{"greeted": true, "mouse": "off"}')
+    one = terminal(VIGIL_KEPT=str(tmp_path))
+    assert b"\x1b[?1000h" not in one.bytes
+    one.press(b"O")
+    one.until(lambda text: "mouse; auto" in text)
+    while "\u25b8 slow" not in one.text():
+        one.press(b"j")
+        one.read(0.2)
+    one.press(b"j" * 2)
+    one.until(lambda text: "\u25b8 mouse" in text)
+    for said, sent in (("auto", b"\x1b[?1003h"), ("on ", b""), ("off", b"\x1b[?1003l")):
+        before = len(one.bytes)
+        one.press(b" ")
+        one.until(lambda text, said=said: re.search(rf"mouse; auto: not over SSH\s+{said}", text) is not None)
+        assert sent in one.bytes[before:]
+
+
 def test_copying_reaches_the_terminals_clipboard(terminal: Callable[..., Terminal]) -> None:
     one = terminal()
     one.press(b"\x19")
@@ -172,5 +192,9 @@ def test_detaching_tmux_and_attaching_again_finds_the_screen_at_work(
             engine.beat(clients=1)
         tmux("send-keys", "-t", "v", "a")
         until("▸a Alerts")
+        tmux("send-keys", "-t", "v", "p")
+        tmux("send-keys", "-t", "v", "C-y")
+        until("tmux took it")
+        assert "SPXW 5940C 0DTE" in tmux("show-buffer")
     finally:
         tmux("kill-server")

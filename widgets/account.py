@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from decimal import Decimal
 
-from station.link import Account
+from station.link import Account, LinkState
 from widgets import candles, ink, words
 from widgets.canvas import DRAWING_FAULTS, LineCanvas
-from widgets.ink import Line, Span
+from widgets.ink import Line, Span, Style
 from widgets.scene import Scene
 
 CURVE = 48
@@ -33,13 +33,50 @@ def lines(scene: Scene, width: int, rows: int) -> list[Line]:
     """The strip in `rows` lines (1 or 2) of `width` cells."""
     account = scene.floor.account
     if account is None or account.state != "ready":
-        said = account.note if account is not None and account.note else "waiting for the account …"
-        return [((f" {said}", ink.DIM),)]
+        said, style = _unknown(account, scene)
+        return [ink.clipped(((f" {said}", style),), width)]
     curve = _curve(account, min(CURVE, width // 3), rows)
     trades, limit, sums = _trades(account), _limit(account), _sums(account)
-    said = [[*trades, *limit, *sums]] if rows < 2 else [[*trades, *limit], sums]
-    made = [ink.packed(line, parts, width) for line, parts in zip(curve, said, strict=True)]
-    return made if scene.live else [ink.faded(line) for line in made]
+    old = _old(account, scene)
+    if old:
+        trades, limit, sums = ([ink.faded(line) for line in part] for part in (trades, limit, sums))
+        curve = [ink.faded(line) for line in curve]
+    first: list[Line] = [((old, ink.ALARM), GAP)] if old else []
+    said = [[*first, *trades, *limit, *sums]] if rows < 2 else [[*first, *trades, *limit], sums]
+    return [ink.packed(line, parts, width) for line, parts in zip(curve, said, strict=True)]
+
+
+def _old(account: Account, scene: Scene) -> str:
+    """Of when the figures are and why no newer ones come; empty while they are the present."""
+    if not scene.live:
+        return f"{_gone(scene)}: of {words.clock_text(scene.now_ns)}"
+    header, age_s = scene.floor.header, scene.age_s(account.at_ns)
+    down = header is not None and not header.broker_up
+    if not account.at_ns or not (down or age_s > account.stale_s):
+        return ""
+    since = f"of {words.clock_text(account.at_ns)}, {words.age_text(age_s)} old"
+    return f"broker {header.broker} down: {since}" if header is not None and down else since
+
+
+def _gone(scene: Scene) -> str:
+    gone = "engine silent" if scene.state is LinkState.SILENT else "engine lost"
+    return f"{gone} {words.age_text(scene.silence_s)}"
+
+
+def _unknown(account: Account | None, scene: Scene) -> tuple[str, Style]:
+    """What stands instead of figures that were never seen."""
+    header = scene.floor.header
+    if scene.state is LinkState.MISMATCH:
+        return f"no account figures: {scene.detail}", ink.ALARM
+    if not scene.live and scene.state is not LinkState.CONNECTING:
+        since = f" since {words.clock_text(scene.now_ns)} ET" if header is not None else ""
+        return (
+            f"no account figures: {_gone(scene) if header is not None else 'no engine answers'}{since}",
+            ink.ALARM,
+        )
+    if header is not None and not header.broker_up:
+        return f"no account figures: the broker {header.broker} is down", ink.ALARM
+    return account.note if account is not None and account.note else "waiting for the account …", ink.DIM
 
 
 def _curve(account: Account, cells: int, rows: int) -> list[Line]:

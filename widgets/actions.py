@@ -195,6 +195,7 @@ PANES: Final = (
 )
 """In the order of the focus cycle."""
 PANE_KEYS: Final = {entry.name: entry.key for entry in PANES}
+PANE_NAMES: Final = {entry.name: entry.label for entry in PANES}
 
 
 @dataclass(frozen=True, slots=True)

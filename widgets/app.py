@@ -23,12 +23,12 @@ from station.domain.clock import SECOND, Clock
 from station.link import Link, LinkState, PositionRow
 from widgets import header, ink
 from widgets.account import AccountStrip
-from widgets.actions import ACTIONS, BY_NAME, PANES, Action, Keyed, spoken
+from widgets.actions import ACTIONS, BY_NAME, PANE_KEYS, PANE_NAMES, PANES, Action, Keyed, spoken
 from widgets.bursts import Bursts
 from widgets.colourless import plain_console, wants_no_colour
 from widgets.driver import TerminalDriver, wants_mouse
 from widgets.floor import FloorPlan, FloorScreen, floor_panes
-from widgets.floorplan import LARGE_FROM, columns_of, seen, usual
+from widgets.floorplan import LARGE_FROM, behind, columns_of, seen, usual
 from widgets.footer import KeyLine, NoticeLine
 from widgets.hand import Hand
 from widgets.header import HeaderStrip
@@ -40,7 +40,7 @@ from widgets.pages import Pages
 from widgets.palette import ActionProvider
 from widgets.pane import Pane
 from widgets.scene import Scene
-from widgets.sight import Sight, at_the_money
+from widgets.sight import Sight, at_the_money, lists
 
 if TYPE_CHECKING:
     from widgets.dealing import Dealing
@@ -288,8 +288,10 @@ class FloorApp(App[str], inherit_bindings=False):
         strip = base.query_one(AccountStrip)
         strip.display = bool(columns_of(width, height)) and page is None
         strip.styles.height = 2 if width >= LARGE_FROM[0] and height >= LARGE_FROM[1] else 1
+        out = behind(width, height, shown, tuple(PANE_NAMES))
         for pane in self.panes:
             pane.display = pane.id in shown
+            pane.behind = tuple((PANE_KEYS[one], PANE_NAMES[one]) for one in out.get(pane.id or "", ()))
         floor.plan.screen, floor.plan.shown = size, shown
         floor.display = page is None
         floor.refresh(layout=True)
@@ -348,7 +350,7 @@ class FloorApp(App[str], inherit_bindings=False):
         if timeframe:
             sight = replace(sight, timeframe=timeframe)
         if contract:
-            sight = replace(sight, contract=contract)
+            sight = replace(sight, contract=contract, picked=True)
         if step:
             sight = sight.stepped(step)
         if switch == "expiry":
@@ -364,12 +366,14 @@ class FloorApp(App[str], inherit_bindings=False):
             self.pump()
 
     def _find_sight(self) -> None:
-        """Until somebody chooses: the first symbol, and its call at the money."""
+        """Until somebody chooses: the first symbol, and its call at the money; another when the chain has moved
+        away from it."""
         sight = self._sight
         if not sight.symbol and self.symbols:
             sight = sight.at(self.symbols[0])
         chain = self.link.view.floor.chain
-        if not sight.contract and chain is not None and chain.ask == sight.chain:
+        asked = chain is not None and chain.ask == sight.chain and bool(chain.rows)
+        if asked and not sight.picked and not lists(chain, sight.contract):
             sight = replace(sight, contract=at_the_money(chain))
         if sight != self._sight:
             self._sight = sight

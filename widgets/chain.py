@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -15,7 +15,9 @@ from widgets.pane import Block, Content, Pane
 from widgets.scene import Scene
 from widgets.sight import nearest_strike, strike_text
 
-PRICE, DELTA, VOL, STRIKE = 7, 5, 5, 8
+PRICE, DELTA, VOL, TRADED, STRIKE = 7, 5, 5, 5, 8
+TIGHT = 6
+"""A price's cells in a chain where none has three digits before its point."""
 
 
 def part(scene: Scene) -> Chain | None:
@@ -65,13 +67,14 @@ def content(scene: Scene, width: int) -> Content:
         return Content(title=f"Chain {scene.sight.symbol}".rstrip())
     strike = nearest_strike(chain)
     money = "" if strike is None else strike_text(strike)
+    columns = _columns(chain, width)
     old = min((side.old_s for row in chain.rows for side in (row.call, row.put) if side is not None), default=0)
     return Content(
         title=f"{chain.name or scene.sight.symbol} {scene.sight.expiry.upper()}",
         note=_when(chain) if not old else f"{words.age_text(old)} old",
         warn=bool(old),
-        head=(_heading(width),) if chain.rows else (),
-        blocks=tuple(_block(row, scene, width, money) for row in chain.rows),
+        head=(_heading(columns, width),) if chain.rows else (),
+        blocks=tuple(_block(row, scene, columns, width, money) for row in chain.rows),
         empty="no strike is listed around the money",
         picked=scene.sight.contract[:-1],
         anchor=money,
@@ -85,48 +88,67 @@ def _when(chain: Chain) -> str:
     return f"{months[int(chain.expiry[4:6]) - 1]} {chain.expiry[6:]}"
 
 
-def _columns(width: int) -> tuple[bool, bool]:
-    """Whether deltas, and volatilities, have room."""
-    bare = 4 * PRICE + STRIKE
-    return width >= bare + 2 * DELTA, width >= bare + 2 * DELTA + 2 * VOL
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The cells of each, 0 where there is no room: deltas come before volatilities, those before volumes."""
+
+    price: int
+    delta: int = 0
+    vol: int = 0
+    traded: int = 0
+
+    @property
+    def side(self) -> int:
+        return 2 * self.price + self.delta + self.vol + self.traded
 
 
-def _heading(width: int) -> Line:
-    delta, vol = _columns(width)
-    more = (f"{'Δ':>{DELTA}}" if delta else "") + (f"{'IV':>{VOL}}" if vol else "")
-    side = f"{'bid':>{PRICE}}{'ask':>{PRICE}}{more}"
+def _columns(chain: Chain, width: int) -> _Columns:
+    asks = [side.ask for row in chain.rows for side in (row.call, row.put) if side is not None and side.ask]
+    columns = _Columns(PRICE if max(asks, default=0) >= 100 else TIGHT)
+    for name, cells in (("delta", DELTA), ("vol", VOL), ("traded", TRADED)):
+        wider = replace(columns, **{name: cells})
+        if 2 * wider.side + STRIKE > width:
+            return columns
+        columns = wider
+    return columns
+
+
+def _heading(columns: _Columns, width: int) -> Line:
+    more = "".join(
+        f"{name:>{cells}}"
+        for name, cells in (("Δ", columns.delta), ("IV", columns.vol), ("vol", columns.traded))
+        if cells
+    )
+    side = f"{'bid':>{columns.price}}{'ask':>{columns.price}}{more}"
     return ink.clipped(((f"{side}{'strike':^{STRIKE}}{side}", ink.FAINT),), width)
 
 
-def _block(row: ChainRow, scene: Scene, width: int, money: str) -> Block:
+def _block(row: ChainRow, scene: Scene, columns: _Columns, width: int, money: str) -> Block:
     key = strike_text(row.strike)
     chosen = scene.sight.contract[-1:] if scene.sight.contract[:-1] == key else ""
     at_money = key == money
     middle = f"{'▸' if at_money else ' '}{key:^{STRIKE - 2}}{'◂' if at_money else ' '}"
     spans: list[Span] = [
-        *_side(row.call, width, chosen=chosen == "C"),
+        *_side(row.call, columns, chosen=chosen == "C"),
         (middle, ink.ACCENT if at_money else ink.STRONG),
-        *_side(row.put, width, chosen=chosen == "P"),
+        *_side(row.put, columns, chosen=chosen == "P"),
     ]
     return Block((ink.clipped(tuple(spans), width),), key)
 
 
-def _side(side: Side | None, width: int, *, chosen: bool) -> Line:
-    delta, vol = _columns(width)
-    cells = 2 * PRICE + DELTA * delta + VOL * vol
+def _side(side: Side | None, columns: _Columns, *, chosen: bool) -> Line:
     if side is None:
-        return ((f"{'·':>{PRICE}}{'':{cells - PRICE}}", ink.FAINT),)
+        return ((f"{'·':>{columns.price}}{'':{columns.side - columns.price}}", ink.FAINT),)
     stale = side.old_s > 0
     style = ink.FAINT if stale else ink.TEXT
     mark = ">" if chosen else "●" if side.held else " "
-    prices = f"{mark}{_price(side.bid):>{PRICE - 1}}{_price(side.ask):>{PRICE}}"
+    prices = f"{mark}{_price(side.bid):>{columns.price - 1}}{_price(side.ask):>{columns.price}}"
     spans: list[Span] = [(prices, style if not chosen else ink.STRONG if not stale else ink.FAINT)]
-    if delta:
-        spans.append((f"{_delta(side):>{DELTA}}", ink.FAINT if stale else ink.DIM))
-    if vol:
-        spans.append(
-            ("  --".rjust(VOL) if side.iv is None else f"{side.iv:>{VOL}.1f}", ink.FAINT if stale else ink.DIM)
-        )
+    more = (
+        (_delta(side), columns.delta), ("--" if side.iv is None else f"{side.iv:.1f}", columns.vol),
+        (words.compact(side.volume) if side.volume else "·", columns.traded),
+    )  # fmt: skip
+    spans += [(f"{text:>{cells}}", ink.FAINT if stale else ink.DIM) for text, cells in more if cells]
     return tuple(spans)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from station.link.floor import Feed, FiringRow
-from widgets import ink, words
-from widgets.ink import Line, Span
+from widgets import candles, ink, words
+from widgets.ink import Line, Span, Style
 from widgets.pane import Block, Content
 from widgets.scene import Scene
 
 GATES = {"config": "cfg", "hours": "hrs", "cooldown": "cool", "bar": "bar"}
+
+BAR, ROOMY = 5, 44
 
 
 def part(scene: Scene) -> Feed | None:
@@ -29,19 +31,34 @@ def content(scene: Scene, width: int) -> Content:
     )
 
 
+def _bar(score: int, style: Style, width: int) -> Line:
+    """The score as a bar of five cells, or as the height of one where there is no room."""
+    share = min(max(score, 0), 100) / 100
+    if width < ROOMY:
+        return ((candles.BLOCKS[max(round(share * 8), 1)], style),)
+    full = round(share * BAR)
+    return ((" " + "█" * full, style), ("░" * (BAR - full), ink.FAINT))
+
+
 def key_of(row: FiringRow) -> str:
     return f"{row.at_ns} {row.scanner} {row.side}"
 
 
 def _counts(feed: Feed, width: int) -> Line:
-    spans: list[Span] = [(f" {feed.published} passed", ink.UP if feed.published else ink.DIM)]
-    spans.append(("  refused", ink.FAINT))
+    """How many passed, and were refused by each gate: in fewer words where there is less room."""
+    told = (_told(feed, *said) for said in ((" passed", "  refused"), (" passed", " "), (" ok", "")))
+    return next((line for line in told if ink.width_of(line) <= width), _told(feed, "", ""))
+
+
+def _told(feed: Feed, passed: str, refused: str) -> Line:
+    spans: list[Span] = [(f" {feed.published}{passed}", ink.UP if feed.published else ink.DIM)]
+    spans.append((refused, ink.FAINT))
     others = tuple(sorted(gate for gate in feed.rejected if gate not in GATES))
     for gate in (*GATES, *others):
         refused = feed.rejected.get(gate, 0)
         spans.append((f" {GATES.get(gate, gate)} ", ink.FAINT))
         spans.append((str(refused), ink.TEXT if refused else ink.FAINT))
-    return ink.clipped(tuple(spans), width)
+    return tuple(spans)
 
 
 def _row(row: FiringRow, width: int) -> Line:
@@ -52,6 +69,7 @@ def _row(row: FiringRow, width: int) -> Line:
         (f" {words.minute_text(row.at_ns)} ", ink.DIM),
         (f"{'▲' if row.side == 'CALL' else '▼'}{row.side[:1]} ", side if passed else ink.FAINT),
         (f"{row.score:>3}", ink.STRONG if passed else ink.FAINT),
+        *_bar(row.score, side if passed else ink.FAINT, width),
         (f" {row.scanner}", ink.TEXT if passed else ink.DIM),
     )
     return ink.spread(left, (fate, (" ", ink.TEXT)), width)

@@ -39,7 +39,7 @@ NORMAL: Final = (
         Slot(("watch",), rows=8), Slot(("chain", "book"), share=5), Slot(("feed", "strategies"), share=3),
         Slot(("alerts", "wealth"), share=3),
     )),
-    Column(0, (Slot(("chart",), share=7), Slot(("positions", "orders"), share=4))),
+    Column(0, (Slot(("chart",), share=5), Slot(("positions",), share=2), Slot(("orders",), rows=5))),
 )  # fmt: skip
 LARGE: Final = (
     Column(34, (
@@ -47,12 +47,12 @@ LARGE: Final = (
         Slot(("wealth",), rows=8),
     )),
     Column(0, (Slot(("chart",)), Slot(("positions",), rows=10), Slot(("orders",), rows=7))),
-    Column(57, (Slot(("chain",), share=4), Slot(("book",), share=3), Slot(("alerts",), share=3))),
+    Column(62, (Slot(("chain",), share=4), Slot(("book",), share=3), Slot(("alerts",), share=3))),
 )  # fmt: skip
 WIDE: Final = (
     Column(46, LARGE[0].slots),
     LARGE[1],
-    Column(61, LARGE[2].slots),
+    Column(66, LARGE[2].slots),
 )
 Plans = tuple[tuple[tuple[int, int], tuple[Column, ...]], ...]
 """Columns by the least size that has room for them, the largest first."""
@@ -85,6 +85,19 @@ def chosen(columns: tuple[Column, ...], fronts: tuple[str, ...]) -> tuple[str, .
         for column in columns
         for slot in column.slots
     )
+
+
+def behind(
+    width: int, height: int, shown: tuple[str, ...], everyone: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """By pane shown, those that are out of sight in its place, in the order of `everyone`."""
+    if len(shown) < 2:
+        return {pane: tuple(one for one in everyone if one != pane) for pane in shown}
+    slots = [slot.panes for column in columns_of(width, height) for slot in column.slots]
+    return {
+        pane: tuple(one for panes in slots if pane in panes for one in panes if one not in shown)
+        for pane in shown
+    }
 
 
 def regions(width: int, height: int, area: Size, shown: tuple[str, ...]) -> dict[str, Region]:

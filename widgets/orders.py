@@ -14,7 +14,8 @@ from widgets.scene import Scene
 PURPOSES: Final = {"entry": "entry", "target": "target", "stop": "stop", "close": "close"}
 KINDS: Final = {"LMT": "limit", "MKT": "market", "STP": "stop", "STP LMT": "stop-limit"}
 STATES: Final = {"PENDING": "sent", "SUBMITTED": "live", "PARTIALLY_FILLED": "part", "UNKNOWN": "UNKNOWN"}
-PRICE, QTY, AGE, STATE, PURPOSE, ACTION, KIND = 8, 5, 4, 7, 7, 5, 11
+PRICE, LONG_PRICE = 7, 10
+QTY, AGE, STATE, PURPOSE, ACTION, KIND = 5, 4, 7, 7, 5, 11
 ROOMY: Final = 74
 
 
@@ -27,29 +28,31 @@ def content(scene: Scene, width: int) -> Content:
     if known is None:
         return Content()
     entries = sum(row.purpose == "entry" for row in known.rows)
+    prices = [price for row in known.rows for price in (row.limit, row.stop) if price]
+    cells = LONG_PRICE if max(prices, default=0) >= 1000 else PRICE
     return Content(
         note=f"{entries} in, {len(known.rows) - entries} out" if known.rows else "",
-        head=(_heading(width),) if known.rows else (),
-        blocks=tuple(Block((_row(row, scene, width),), row.order_ref) for row in known.rows),
+        head=(_heading(width, cells),) if known.rows else (),
+        blocks=tuple(Block((_row(row, scene, width, cells),), row.order_ref) for row in known.rows),
         empty="no order works at the broker",
     )
 
 
-def _label(width: int) -> int:
-    fixed = STATE + AGE + 2 * PRICE + QTY + PURPOSE + ACTION + 5
+def _label(width: int, cells: int) -> int:
+    fixed = STATE + AGE + 2 * cells + QTY + PURPOSE + ACTION + 3
     return max(min(width - fixed - (KIND if width >= ROOMY else 0), 26), 12)
 
 
-def _heading(width: int) -> Line:
+def _heading(width: int, cells: int) -> Line:
     kind = f"{'order':<{KIND}}" if width >= ROOMY else ""
     text = (
         f" {'state':<{STATE}}{'age':>{AGE}}  {'for':<{PURPOSE}}{'':{ACTION}}{'qty':<{QTY}}"
-        f"{ink.fit('contract', _label(width))}{kind}{'limit':>{PRICE}}{'stop':>{PRICE}}"
+        f"{ink.fit('contract', _label(width, cells))}{kind}{'limit':>{cells}}{'stop':>{cells}}"
     )
     return ink.clipped(((text, ink.FAINT),), width)
 
 
-def _row(row: WorkingOrder, scene: Scene, width: int) -> Line:
+def _row(row: WorkingOrder, scene: Scene, width: int, cells: int) -> Line:
     state = STATES.get(row.state, row.state.lower())
     age = words.age_text(scene.age_s(row.at_ns)) if row.at_ns else "--"
     buys = row.action == "BUY"
@@ -63,11 +66,11 @@ def _row(row: WorkingOrder, scene: Scene, width: int) -> Line:
         ),
         (f"{'buy' if buys else 'sell':<{ACTION}}", ink.UP if buys else ink.DOWN),
         (ink.fit(_filled(row), QTY), ink.STRONG),
-        (ink.fit(words.contract(row.label, scene.now_ns), _label(width)), ink.STRONG),
+        (ink.fit(words.contract(row.label, scene.now_ns), _label(width, cells)), ink.STRONG),
     ]
     if width >= ROOMY:
         spans.append((f"{KINDS.get(row.kind, row.kind):<{KIND}}", ink.DIM))
-    spans += [_price(row.limit, market=row.kind == "MKT"), _price(row.stop)]
+    spans += [_price(row.limit, cells, market=row.kind == "MKT"), _price(row.stop, cells)]
     return ink.clipped(tuple(spans), width)
 
 
@@ -76,10 +79,10 @@ def _filled(row: WorkingOrder) -> str:
     return f"{words.count(row.filled)}/{words.count(row.qty)}" if row.filled else words.count(row.qty)
 
 
-def _price(value: Decimal | None, *, market: bool = False) -> Span:
+def _price(value: Decimal | None, cells: int, *, market: bool = False) -> Span:
     if value is None:
-        return f"{'market' if market else '--':>{PRICE}}", ink.TEXT if market else ink.FAINT
-    return f"{words.price(value):>{PRICE}}", ink.TEXT
+        return f"{'market' if market else '--':>{cells}}", ink.TEXT if market else ink.FAINT
+    return f"{words.price(value):>{cells}}", ink.TEXT
 
 
 def named(row: WorkingOrder, now_ns: int) -> str:

@@ -65,7 +65,10 @@ PartOf = Callable[[Scene], PartState | None]
 
 
 class Pane(LineCanvas, can_focus=True):
-    """Paints a `Render` of one part of the floor and looks after scrolling, the cursor and what is wrong."""
+    """Paints a `Render` of one part of the floor and looks after scrolling, the cursor and what is wrong.
+
+    `behind` are key and name of the panes out of sight in its place: its title tells them where there is room.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "up", show=False),
@@ -87,6 +90,7 @@ class Pane(LineCanvas, can_focus=True):
         self.key = key
         self.title = title
         self.picked = ""
+        self.behind: tuple[tuple[str, str], ...] = ()
         self._on_pick = on_pick
         self._scrolled = False
         self._part = part
@@ -139,7 +143,16 @@ class Pane(LineCanvas, can_focus=True):
             note, style = "ERROR", bad
         elif not scene.live:
             note, style = f"as of {words.clock_text(scene.now_ns)}", bad
-        return ink.spread(left, ((f"{note} ", style),), width, title)
+        right: Line = ((f"{note} ", style),)
+        return ink.spread((*left, *self._others(width - ink.width_of((*left, *right)))), right, width, title)
+
+    def _others(self, room: int) -> Line:
+        """The panes behind this one, by name, or by their letters alone."""
+        style = ink.TITLE_NOTE_FOCUS if self.has_focus else ink.TITLE_NOTE
+        named = "".join(f"  {key} {name}" for key, name in self.behind)
+        letters = f"  {' '.join(key for key, _ in self.behind)}" if self.behind else ""
+        text = next((one for one in (named, letters) if len(one) < room), "")
+        return ((text, style),) if text else ()
 
     def _body(self, scene: Scene, width: int, height: int) -> list[Line]:
         part = self._part(scene)

@@ -11,7 +11,9 @@ from widgets.orders import STATES
 from widgets.pane import Block, Content
 from widgets.scene import Scene
 
-RESULT, PCT, MARK, QTY, PRICE, MARGIN = 11, 8, 7, 5, 8, 1
+RESULT, PCT, QTY = 11, 8, 5
+PRICE, LONG_PRICE = 7, 10
+"""A price's cells, and where one of them has four digits before its point."""
 LIVE = frozenset({"SUBMITTED", "PARTIALLY_FILLED"})
 ROOMY = 72
 """From this width on the stop has a column; below, the line under the figures still tells it."""
@@ -27,41 +29,47 @@ def content(scene: Scene, width: int) -> Content:
         return Content()
     known = [row.pnl for row in positions.rows if row.pnl is not None]
     total = sum(known, Decimal(0))
+    cells = _cells(positions.rows)
     note = f"{len(positions.rows)} open  {words.arrow(total)} {words.signed_money(total)}" if known else ""
     return Content(
         note=note,
-        head=(_heading(width),) if positions.rows else (),
-        blocks=tuple(Block(_lines(row, scene, width), row.trade_id) for row in positions.rows),
+        head=(_heading(width, cells),) if positions.rows else (),
+        blocks=tuple(Block(_lines(row, scene, width, cells), row.trade_id) for row in positions.rows),
         empty="flat: no position, no working entry",
     )  # fmt: skip
 
 
-def _heading(width: int) -> Line:
-    stop = f"{'stop':>{PRICE}}" if width >= ROOMY else ""
+def _cells(rows: tuple[PositionRow, ...]) -> int:
+    prices = [price for row in rows for price in (row.mark, row.entry, row.target, row.stop) if price]
+    return LONG_PRICE if max(prices, default=0) >= 1000 else PRICE
+
+
+def _heading(width: int, cells: int) -> Line:
+    stop = f"{'stop':>{cells}}" if width >= ROOMY else ""
     text = (
-        f"{'P&L $':>{RESULT}}{'P&L %':>{PCT}}{'mark':>{MARK}}  {ink.fit('contract', _label(width))}"
-        f"{'qty ':>{QTY}}{'entry':>{PRICE}}{'target':>{PRICE}}{stop}"
+        f"{'P&L $':>{RESULT}}{'P&L %':>{PCT}}{'mark':>{cells}} {ink.fit('contract', _label(width, cells))}"
+        f"{'qty ':>{QTY}}{'entry':>{cells}}{'target':>{cells}}{stop}"
     )
     return ink.clipped(((text, ink.FAINT),), width)
 
 
-def _label(width: int) -> int:
-    fixed = RESULT + PCT + MARK + 2 + QTY + PRICE * (3 if width >= ROOMY else 2) + MARGIN
+def _label(width: int, cells: int) -> int:
+    fixed = RESULT + PCT + 1 + QTY + cells * (4 if width >= ROOMY else 3)
     return max(min(width - fixed, 24), 14)
 
 
-def _figures(row: PositionRow, scene: Scene, width: int) -> Line:
+def _figures(row: PositionRow, scene: Scene, width: int, cells: int) -> Line:
     age_s = scene.age_s(row.mark_at_ns)
     stale = row.mark is not None and age_s > row.stale_s
     spans: list[Span] = [*_result(row, stale=stale)]
     mark = "--" if row.mark is None else words.price(row.mark)
-    spans.append((f"{mark:>{MARK}}", ink.FAINT if stale or row.mark is None else ink.STRONG))
-    spans.append(("  ", ink.TEXT))
-    spans.append((ink.fit(words.contract(row.label, scene.now_ns), _label(width)), ink.STRONG))
+    spans.append((f"{mark:>{cells}}", ink.FAINT if stale or row.mark is None else ink.STRONG))
+    spans.append((" ", ink.TEXT))
+    spans.append((ink.fit(words.contract(row.label, scene.now_ns), _label(width, cells)), ink.STRONG))
     spans.append((f"×{words.count(row.qty)} ".rjust(QTY), ink.TEXT))
     for value in (row.entry, row.target, row.stop)[: 3 if width >= ROOMY else 2]:
         spans.append(
-            (f"{'--' if value is None else words.price(value):>{PRICE}}", ink.TEXT if value else ink.FAINT)
+            (f"{'--' if value is None else words.price(value):>{cells}}", ink.TEXT if value else ink.FAINT)
         )
     return ink.clipped(tuple(spans), width)
 
@@ -75,9 +83,9 @@ def _result(row: PositionRow, *, stale: bool) -> Line:
     return ((f"{text}{pct:>{PCT}}", style),)
 
 
-def _lines(row: PositionRow, scene: Scene, width: int) -> tuple[Line, ...]:
+def _lines(row: PositionRow, scene: Scene, width: int, cells: int) -> tuple[Line, ...]:
     """Two lines, and a third where more than one exit works."""
-    lines = _figures(row, scene, width), _guard(row, scene, width)
+    lines = _figures(row, scene, width, cells), _guard(row, scene, width)
     if len(row.exits) < 2:
         return lines
     return *lines, ink.clipped((("     ", ink.TEXT), (standing(row), ink.ACCENT)), width)
@@ -99,6 +107,8 @@ def _guard(row: PositionRow, scene: Scene, width: int) -> Line:
         spans += [(many if len(row.exits) > 1 else row.protection, ink.ACCENT), ("  ", ink.TEXT)]
     if row.leaving:
         spans += [(f" {row.leaving} ", ink.CAUTION), ("  ", ink.TEXT)]
+    if row.stop is not None and width < ROOMY and f"{words.price(row.stop)}" not in row.protection:
+        spans += [(f"stop {words.price(row.stop)}", ink.ACCENT), ("  ", ink.TEXT)]
     if row.shield:
         spans += [(row.shield, ink.DIM), ("  ", ink.TEXT)]
     spans.append((row.state.replace("_", " ").lower(), ink.FAINT))

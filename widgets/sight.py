@@ -16,12 +16,14 @@ CHART_BARS: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """`contract` is `5940C` of the chain, empty while none is chosen; the flags switch studies of the chart."""
+    """`contract` is `5940C` of the chain, empty while none is known; `picked` that somebody chose it. The flags
+    switch studies of the chart."""
 
     symbol: str = ""
     timeframe: str = "5m"
     expiry: str = EXPIRIES[0]
     contract: str = ""
+    picked: bool = False
     ema: bool = True
     vwap: bool = True
     day: bool = True
@@ -58,7 +60,7 @@ class Sight:
 
     def at(self, symbol: str) -> Sight:
         """The same look at another underlying; its contract is chosen anew."""
-        return self if symbol == self.symbol else replace(self, symbol=symbol, contract="")
+        return self if symbol == self.symbol else replace(self, symbol=symbol, contract="", picked=False)
 
     def stepped(self, step: int) -> Sight:
         """A longer (or shorter) timeframe, as far as there is one."""
@@ -67,7 +69,7 @@ class Sight:
 
     def next_expiry(self) -> Sight:
         following = EXPIRIES[(EXPIRIES.index(self.expiry) + 1) % len(EXPIRIES)]
-        return replace(self, expiry=following, contract="")
+        return replace(self, expiry=following, contract="", picked=False)
 
 
 NOWHERE: Final = Sight()
@@ -83,6 +85,14 @@ def nearest_strike(chain: Chain) -> Decimal | None:
         return None
     spot = Decimal(str(chain.spot))
     return min((row.strike for row in chain.rows), key=lambda strike: (abs(strike - spot), strike))
+
+
+def lists(chain: Chain, contract: str) -> bool:
+    """Whether the chain has the option."""
+    return bool(contract) and any(
+        strike_text(row.strike) == contract[:-1] and (row.call if contract[-1] == "C" else row.put) is not None
+        for row in chain.rows
+    )
 
 
 def at_the_money(chain: Chain) -> str:

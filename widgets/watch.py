@@ -8,7 +8,9 @@ from widgets.ink import Line, Span
 from widgets.pane import Block, Content
 from widgets.scene import Scene
 
-LAST, CHANGE = 10, 9
+LAST, CHANGE, REACH = 10, 9, 7
+ROOMY = 40
+"""Below this width the place in the day's range stands instead of the score, while that is good."""
 
 
 def part(scene: Scene) -> Watch | None:
@@ -42,14 +44,29 @@ def _row(row: WatchRow, scene: Scene, width: int) -> Line:
         spans.append((f"{text:>{CHANGE}}", ink.FAINT if old else words.tone(row.change_pct)))
     chosen = row.symbol == scene.sight.symbol
     spans.append((f" {'▸' if chosen else ' '}{row.symbol:<5}", ink.STRONG if chosen else ink.TEXT))
-    spans.append(_state(row, age_s, old=old))
-    if row.high is not None and row.low is not None:
-        spans.append((f"  {words.price(row.low)}–{words.price(row.high)}", ink.FAINT))
+    state, reach = _state(row, age_s, old=old), _reach(row, old=old)
+    if width < ROOMY and reach and state[0].startswith(" q") and row.score >= 70:
+        return (*spans, *reach)
+    return ink.packed((*spans, state), (reach, _extremes(row)), width)
+
+
+def _reach(row: WatchRow, *, old: bool) -> Line:
+    """Where the last price stands between the session's low and high."""
+    if row.high is None or row.low is None or row.last is None:
+        return ()
+    span = row.high - row.low
+    place = round((row.last - row.low) / span * (REACH - 1)) if span > 0 else REACH // 2
+    place = min(max(place, 0), REACH - 1)
     return (
-        ink.clipped(tuple(spans), width)
-        if ink.width_of(spans) <= width
-        else ink.clipped(tuple(spans[:4]), width)
-    )
+        (f" {'─' * place}", ink.FAINT), ("●", ink.FAINT if old else ink.TEXT),
+        ("─" * (REACH - 1 - place), ink.FAINT),
+    )  # fmt: skip
+
+
+def _extremes(row: WatchRow) -> Line:
+    if row.high is None or row.low is None:
+        return ()
+    return ((f"  {words.price(row.low)}–{words.price(row.high)}", ink.FAINT),)
 
 
 def _state(row: WatchRow, age_s: float, *, old: bool) -> Span:
@@ -58,5 +75,5 @@ def _state(row: WatchRow, age_s: float, *, old: bool) -> Span:
     if old:
         return (f" {words.age_text(age_s)} old", ink.WARN)
     if row.mode in ("LIVE", ""):
-        return (f" q{row.score}", ink.DIM if row.score >= 70 else ink.WARN)
+        return (f" q{row.score:<3}", ink.DIM if row.score >= 70 else ink.WARN)
     return (f" {row.mode}", ink.DIM if row.mode == "CLOSED" else ink.WARN)

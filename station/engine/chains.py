@@ -116,6 +116,7 @@ def _side(row: CacheRow, held: dict[Contract, int]) -> Side:
         delta=round(greeks.delta, 2) if greeks else None, iv=round(greeks.iv * 100, 1) if greeks else None,
         old_s=int(row.age_s) if row.age_s is not None and row.age_s > STALE_S else 0,
         modelled=greeks is not None and greeks.source is GreeksSource.MODEL, held=held.get(row.contract, 0),
+        volume=quote.volume if quote else 0,
     )  # fmt: skip
 
 
@@ -132,7 +133,9 @@ class BookDesk:
         """The book of `ask.contract` (`5940C`) in the chain of `ask.symbol` and `ask.expiry`."""
         contract = self._contract(ask)
         if contract is None:
-            return Book(ask, state=LOADING, note=f"{ask.contract} is not in the chain")
+            return Book(
+                ask, state=LOADING, note=f"{ask.contract} is not in the chain now: choose another there"
+            )
         rooms = self._engine.rooms
         quote = rooms.market.quote(contract)
         ladder = rooms.options.ladder(ask.symbol, ask.expiry)

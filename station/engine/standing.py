@@ -91,7 +91,7 @@ class StandingDesk:
             money.day_pnl(), self._loss_limit(), len(today),
             sum((trade.net_pnl or ZERO) > 0 for trade in done),
             sum((trade.net_pnl or ZERO) <= 0 for trade in done), points,
-            self.curve.from_ns if points else 0, whole,
+            self.curve.from_ns if points else 0, whole, money.account.at_ns,
         )  # fmt: skip
 
     def _loss_limit(self) -> Decimal | None:

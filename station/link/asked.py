@@ -58,8 +58,8 @@ class Watch(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """Dollars. `curve` is the day's P&L at each minute since `curve_from_ns`, oldest first; `trades` were
-    opened today, `won` and `lost` of them are closed."""
+    """Dollars, the broker's of `at_ns`, old after `stale_s`. `curve` is the day's P&L at each minute since
+    `curve_from_ns`, oldest first; `trades` were opened today, `won` and `lost` of them are closed."""
 
     ask: Ask
     equity: Decimal | None = None
@@ -74,6 +74,8 @@ class Account(msgspec.Struct, frozen=True):
     curve: tuple[float, ...] = ()
     curve_from_ns: int = 0
     curve_to_ns: int = 0
+    at_ns: int = 0
+    stale_s: float = 150.0
     state: str = READY
     note: str = ""
 
@@ -179,7 +181,7 @@ class Tip(msgspec.Struct, frozen=True):
 
 class Side(msgspec.Struct, frozen=True):
     """One option of a chain. `iv` in percent; `modelled` greeks are our own, not the broker's; `old_s` whole
-    seconds since its quote, 0 while that is young enough to trade by."""
+    seconds since its quote, 0 while that is young enough to trade by; `volume` of the session, contracts."""
 
     bid: Decimal | None = None
     ask: Decimal | None = None
@@ -188,6 +190,7 @@ class Side(msgspec.Struct, frozen=True):
     old_s: int = 0
     modelled: bool = False
     held: int = 0
+    volume: int = 0
 
 
 class ChainRow(msgspec.Struct, frozen=True):

@@ -170,7 +170,7 @@ class LinkClient:
     def look(self, asks: tuple[Ask, ...]) -> None:
         if asks == self.view.asks:
             return
-        self.view.aim(asks)
+        self.view.aim(asks, answered=self._state is LinkState.CONNECTED)
         if self._wire is not None and self._state is LinkState.CONNECTED:
             self._wire.send(Call(0, raw(Attach(self._hz, asks))))
 
@@ -228,6 +228,7 @@ class LinkClient:
             raise LinkDown(f"the engine has not greeted within {SILENT_S:g} s") from fault
         self.view.heard_ns = self._clock.perf()
         if greeting.accepted:
+            self.view.aim(self.view.asks)
             self._wire.send(Call(0, raw(Attach(self._hz, self.view.asks))))
             self._state, self._detail = LinkState.CONNECTED, ""
             self.attachments += 1

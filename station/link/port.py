@@ -38,12 +38,14 @@ class View:
         self.asks: tuple[Ask, ...] = ()
         self.late = 0
 
-    def aim(self, asks: tuple[Ask, ...]) -> None:
-        """From now on these are asked; what answers none of them is forgotten."""
+    def aim(self, asks: tuple[Ask, ...], *, answered: bool = True) -> None:
+        """From now on these are asked; what answers none of them is forgotten. Where nobody would answer
+        (`answered` False), what is not asked for is kept as a memory, unless something else is in its place."""
         self.asks = asks
+        wanted = {ask.part for ask in asks}
         for name in ASKED:
             part: AskedPart | None = getattr(self.floor, name)
-            if part is not None and part.ask not in asks:
+            if part is not None and part.ask not in asks and (answered or name in wanted):
                 self.floor = msgspec.structs.replace(self.floor, **{name: None})
                 self.versions[name] += 1
 

@@ -112,6 +112,7 @@ def _side(inside: float, step: int, sign: int) -> Side:
         0,
         modelled,
         held,
+        round(24_000 * math.exp(-abs(inside) / (4 * step))),
     )
 
 
@@ -135,6 +136,7 @@ def account(ask: Ask, now_ns: int) -> Account:
     return Account(
         ask, Decimal("35412.00"), Decimal("70824.00"), Decimal("34120.00"), Decimal("332.00"),
         Decimal("412.00"), Decimal("500.00"), 5, 3, 1, points, now_ns - 292 * MINUTE, now_ns + 98 * MINUTE,
+        now_ns,
     )  # fmt: skip
 
 

@@ -412,7 +412,7 @@ async def test_an_engine_failing_in_process_leaves_the_screen_alive(
     [
         ((80, 24), 1, "orders"),
         ((109, 60), 1, "orders"),
-        ((120, 40), 6, "chain"),
+        ((120, 40), 7, "orders"),
         ((160, 45), 10, "orders"),
         ((200, 50), 10, "orders"),
     ],

@@ -20,7 +20,7 @@ from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from station.domain.clock import SECOND, Clock
-from station.link import Link, LinkState, PositionRow
+from station.link import Chain, Link, LinkState, PositionRow
 from widgets import header, ink
 from widgets.account import AccountStrip
 from widgets.actions import ACTIONS, BY_NAME, PANE_KEYS, PANE_NAMES, PANES, Action, Keyed, spoken
@@ -372,12 +372,17 @@ class FloorApp(App[str], inherit_bindings=False):
         if not sight.symbol and self.symbols:
             sight = sight.at(self.symbols[0])
         chain = self.link.view.floor.chain
-        asked = chain is not None and chain.ask == sight.chain and bool(chain.rows)
-        if asked and not sight.picked and not lists(chain, sight.contract):
+        if chain is not None and self._has_moved_on(chain, sight):
             sight = replace(sight, contract=at_the_money(chain))
         if sight != self._sight:
             self._sight = sight
             self._look()
+
+    @staticmethod
+    def _has_moved_on(chain: Chain, sight: Sight) -> bool:
+        """The chain in sight does not list the option in sight, and nobody has chosen that one."""
+        here = chain.ask == sight.chain and bool(chain.rows)
+        return here and not sight.picked and not lists(chain, sight.contract)
 
     def _shown(self) -> set[str]:
         base = self.screen_stack[0]

@@ -55,9 +55,9 @@ def _told(feed: Feed, passed: str, refused: str) -> Line:
     spans.append((refused, ink.FAINT))
     others = tuple(sorted(gate for gate in feed.rejected if gate not in GATES))
     for gate in (*GATES, *others):
-        refused = feed.rejected.get(gate, 0)
+        count = feed.rejected.get(gate, 0)
         spans.append((f" {GATES.get(gate, gate)} ", ink.FAINT))
-        spans.append((str(refused), ink.TEXT if refused else ink.FAINT))
+        spans.append((str(count), ink.TEXT if count else ink.FAINT))
     return tuple(spans)
 
 

@@ -39,7 +39,15 @@ class Preview:
 
     @property
     def refused(self) -> tuple[Rule, ...]:
-        return tuple(rule for rule in self.rules if not rule.ok)
+        """What blocks, then what only advises."""
+        return tuple(sorted((rule for rule in self.rules if not rule.ok), key=lambda rule: rule.advises))
+
+    @property
+    def refusal(self) -> str:
+        """Why it cannot be sent, in a sentence; empty where it can."""
+        if self.approved:
+            return ""
+        return "; ".join([*self.problems, *(f"{rule.name}: {rule.text}" for rule in self.refused)])
 
     @property
     def verdict(self) -> str:

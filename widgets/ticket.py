@@ -35,13 +35,14 @@ class FormFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """The prices a key can fetch, and the contract's tick."""
+    """The prices a key can fetch, the contract's tick, and when they were quoted (0: not told)."""
 
     bid: Decimal | None = None
     ask: Decimal | None = None
     mid: Decimal | None = None
     last: Decimal | None = None
     rule: TickRule = CENT_TICKS
+    at_ns: int = 0
 
     def of(self, letter: str) -> Decimal | None:
         return {"b": self.bid, "m": self.mid, "a": self.ask, "l": self.last}.get(letter)
@@ -239,4 +240,4 @@ def market_of(document: Mapping[str, Any], rule: TickRule) -> Market:
     basis: Mapping[str, Any] = document.get("price_basis") or {}
     steps = tuple((Decimal(edge), Decimal(step)) for edge, step in document.get("steps") or ())
     known = {name: Decimal(str(basis[name])) for name in ("bid", "ask", "mid", "last") if basis.get(name)}
-    return Market(**known, rule=TickRule(steps) if steps else rule)
+    return Market(**known, rule=TickRule(steps) if steps else rule, at_ns=int(basis.get("at_ns") or 0))

@@ -297,6 +297,6 @@ class TicketDialog(Dialog[None]):
             old_s=(self._perf() - self._previewed_ns) / SECOND if self._is_current else 0.0,
             barred=self._counter.barred(), order=self._spoken(),
             cursor=self._scroll, contract=self._contract(), live=self._counter.environment() == "LIVE",
-            about=self.about(),
+            about=self.about(), now_ns=self._counter.now_ns(),
         )  # fmt: skip
         return replace(picture, preview=None) if self._order is None else picture

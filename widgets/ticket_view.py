@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from station.domain.clock import SECOND
 from widgets import ink, words
 from widgets.ink import Line, Span
 from widgets.order import BUY
@@ -18,6 +19,9 @@ SENDING: Final = "sending"
 OVER: Final = "over"
 FORM_CELLS: Final = 37
 ROOMY_FROM: Final = 100
+SMALL_ROOM: Final = 16
+STALE_S: Final = 5.0
+"""Seconds after which a quote is told with its age."""
 LABELS: Final = {
     "action": "side", "qty": "quantity", "kind": "order", "trigger": "trigger", "limit": "limit",
     "target": "take profit", "stop": "stop loss", "confidence": "confidence", "override": "override",
@@ -49,6 +53,7 @@ class TicketPicture:
     contract: str = ""
     live: bool = False
     about: tuple[str, ...] = ()
+    now_ns: int = 0
 
 
 def picture_lines(picture: TicketPicture, width: int, height: int) -> list[Line]:
@@ -73,18 +78,30 @@ def _form_lines(picture: TicketPicture) -> list[Line]:
     form, market = picture.form, picture.market
     editing = picture.stage == EDIT
     rows = [_field(picture, name, editing=editing) for name in form.fields]
-    prices: list[Span] = []
-    for name, value in (("bid", market.bid), ("mid", market.mid), ("ask", market.ask)):
-        prices += [(f" {name} ", ink.FAINT), ("--" if value is None else words.price(value), ink.STRONG)]
-    last: Line = ((" last ", ink.FAINT), ("--" if market.last is None else words.price(market.last), ink.TEXT))
-    tick = market.rule.increment(market.last or market.mid or market.rule.steps[0][0])
-    last = (*last, ("   tick ", ink.FAINT), (f"{tick}", ink.TEXT))
+    prices, last = _market_lines(market, picture.now_ns)
     side = ink.UP if form.action == BUY else ink.DOWN
     what: Line = ((f" {form.action} ", side), (picture.contract or contract_of(form), ink.STRONG))
     told: list[Line] = [
         ((f" {line}", ink.DIM),) for one in picture.about for line in wrapped(one, FORM_CELLS - 2)
     ]
-    return [what, ink.BLANK, *rows, ink.BLANK, tuple(prices), last, ink.BLANK, *told]
+    return [what, ink.BLANK, *rows, ink.BLANK, prices, last, ink.BLANK, *told]
+
+
+def _market_lines(market: Market, now_ns: int) -> tuple[Line, Line]:
+    """The prices that keys fetch; dimmed and with their age where they are old."""
+    old_s = (now_ns - market.at_ns) / SECOND if market.at_ns and now_ns else 0.0
+    stale = old_s >= STALE_S
+    prices: list[Span] = []
+    for name, value in (("bid", market.bid), ("mid", market.mid), ("ask", market.ask)):
+        style = ink.DIM if stale else ink.STRONG
+        prices += [(f" {name} ", ink.FAINT), ("--" if value is None else words.price(value), style)]
+    tick = market.rule.increment(market.last or market.mid or market.rule.steps[0][0])
+    last = "--" if market.last is None else words.price(market.last)
+    age: Span = (f"  {words.age_text(old_s)} old" if stale else "", ink.WARN)
+    return tuple(prices), (
+        (" last ", ink.FAINT), (last, ink.DIM if stale else ink.TEXT), ("   tick ", ink.FAINT),
+        (f"{tick}", ink.TEXT), age,
+    )  # fmt: skip
 
 
 def contract_of(form: Form) -> str:
@@ -139,14 +156,15 @@ def _engine_lines(picture: TicketPicture, width: int, room: int, *, roomy: bool)
     good = preview.approved
     verdict: Line = ((f" {preview.verdict} ", ink.CAUTION if not good else ink.PAPER), (age, ink.WARN))
     money = money_lines(preview, width)
-    space = room - len(money) - 2
+    gap = [ink.BLANK] if room > SMALL_ROOM else []
+    space = room - len(money) - len(gap) - 1
     made = [rule_lines(preview, width, columns) for columns in ((1, 2, 0) if roomy else (0,))]
     rules = next((lines for lines in made if len(lines) <= space), made[-1])
     top = min(picture.cursor, max(len(rules) - space, 0))
     shown = rules[top : top + space]
     if top + space < len(rules):
         shown = [*shown[:-1], ((f"  … {len(rules) - top - space + 1} more lines: ctrl+↓", ink.DIM),)]
-    lines = [*money, ink.BLANK, verdict, *shown]
+    lines = [*money, *gap, verdict, *shown]
     return [ink.faded(line) for line in lines] if picture.waiting and not picture.fault else lines
 
 
@@ -159,6 +177,8 @@ _TONES: Final = {"info": ink.TEXT, "good": ink.UP, "warn": ink.WARN, "bad": ink.
 def _foot(picture: TicketPicture, width: int) -> list[Line]:
     """Two lines of news and two of keys: as many at every stage, so that nothing jumps."""
     text, tone = (picture.fault, "bad") if picture.fault else (picture.news, picture.tone)
+    if picture.stage == ARMED and tone == "info" and picture.preview is not None and not picture.waiting:
+        text, tone = (refusal, "bad") if (refusal := picture.preview.refusal) else (text, tone)
     news = wrapped(text, width - 1)[:2]
     said: list[Line] = [((f" {line}", _TONES[tone]),) for line in news]
     said += [ink.BLANK] * (2 - len(said))

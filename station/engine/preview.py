@@ -209,7 +209,7 @@ def _basis(quote: Quote | None) -> Json | None:
     if quote is None:
         return None
     sides = {"bid": quote.bid, "ask": quote.ask, "mid": quote.mid, "last": quote.last}
-    return {name: _text(price) for name, price in sides.items()}
+    return {name: _text(price) for name, price in sides.items()} | {"at_ns": quote.at_ns}
 
 
 def _greeks(greeks: Greeks | None) -> Json | None:

@@ -15,6 +15,7 @@ from widgets.scene import Scene
 _log = logging.getLogger(__name__)
 
 GAP: Span = ("  ", ink.TEXT)
+NOT_DELIVERED: Span = (" KILL NOT DELIVERED ", ink.KILL)
 USUAL = 2
 """Its lines where the terminal is that wide."""
 WIDE_FROM = 110
@@ -46,8 +47,9 @@ def height(width: int) -> int:
 def lines(scene: Scene, width: int) -> list[Line]:
     header = scene.floor.header
     if header is None:
+        kill: Line = (GAP, NOT_DELIVERED) if scene.kill_pending else ()
         return [
-            ink.clipped((*_mode(None, scene), GAP, *_link(scene)), width),
+            ink.clipped((*_mode(None, scene), *kill, GAP, *_link(scene)), width),
             ink.clipped(((f" {scene.detail}", ink.DIM),), width),
         ]
     first = _first(header, scene, width)
@@ -103,7 +105,7 @@ def _switches(header: Header, scene: Scene, reasons: int) -> Line:
         why = f" {header.kill_reason}" if header.kill_reason and reasons > 0 else ""
         return (GAP, (f" KILL ON{why} ", ink.KILL), GAP, gate)
     if scene.kill_pending:
-        return (GAP, (" KILL NOT DELIVERED ", ink.KILL), GAP, gate)
+        return (GAP, NOT_DELIVERED, GAP, gate)
     return (GAP, gate, GAP, ("kill OFF", ink.DIM))
 
 

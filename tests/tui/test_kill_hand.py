@@ -1,0 +1,125 @@
+"""The kill key where it is hard to hear: in a dialog that swallows keys, in a paste, before a silent engine."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from textual.events import Paste
+
+from station.link import Command, Kill, LinkClient, LinkServer, LinkState, Reply
+from tests.lab import Lab, play
+from tests.tui import synthetic
+from tests.tui.seat import seated
+from tests.tui.stage import Stage
+from widgets.dialogs import KillDialog
+
+SMALL = (80, 24)
+STOPS, FLATTENS = Kill(flatten=False, by="screen"), Kill(flatten=True, by="screen")
+
+
+def kills(stage: Stage) -> list[Command]:
+    return [command for command in stage.engine.heard if isinstance(command, Kill)]
+
+
+@pytest.mark.parametrize(
+    "key", ["ctrl+w", "b", "colon", "slash", "minus", "g", "C", "q", "O", "question_mark", "ctrl+p"]
+)
+async def test_a_dialog_that_still_swallows_keys_swallows_no_kill(key: str) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SMALL) as pilot:
+        await stage.settle(pilot)
+        await pilot.press("p", key)
+        await stage.app.workers.wait_for_complete()
+        await stage.settle(pilot)
+        assert len(stage.app.screen_stack) == 2
+        await pilot.press("f12")
+        await stage.settle(pilot)
+        assert kills(stage) == [STOPS]
+        assert isinstance(stage.app.screen, KillDialog)
+        assert "KILL ON" in stage.line("header")
+
+
+async def test_ten_presses_at_once_stop_and_ten_in_a_row_flatten() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SMALL) as pilot:
+        await stage.settle(pilot)
+        await pilot.press(*["f12"] * 10)
+        await stage.settle(pilot)
+        assert kills(stage) == [STOPS]
+        for _ in range(10):
+            stage.clock.advance(0.1)
+            await pilot.press("f12")
+        await stage.app.workers.wait_for_complete()
+        await stage.settle(pilot)
+        first, *rest = kills(stage)
+        assert first == STOPS
+        assert rest and set(rest) == {FLATTENS}
+        assert not stage.app.hand.kill_pending
+        assert "KILL ON" in stage.line("notice")
+
+
+async def test_a_screenful_pasted_into_a_line_holds_up_no_kill() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SMALL) as pilot:
+        await stage.settle(pilot)
+        await pilot.press("colon")
+        stage.app.post_message(Paste("buy 2 SPX " * 10_000))
+        await pilot.press("f12")
+        await stage.settle(pilot)
+        assert kills(stage) == [STOPS]
+
+
+async def test_a_kill_before_an_engine_that_does_not_answer_says_so_until_it_does(tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock))
+    engine, awake = stage.engine, asyncio.Event()
+
+    async def stopped(command: Command) -> Reply:
+        await awake.wait()
+        return await engine.handle(command)
+
+    server = LinkServer(path, stopped, engine.picture, clock=stage.clock, answer=engine.answer)
+    await server.start()
+    async with stage.app.run_test(size=SMALL) as pilot:
+        while stage.app.link.state is not LinkState.CONNECTED:
+            stage.clock.advance(1)
+            await pilot.pause()
+        await pilot.press("b", "f12")
+        await stage.settle(pilot)
+        assert "waiting for the engine" in stage.line("notice")
+        assert "KILL NOT DELIVERED" in stage.line("header")
+        while "no answer" not in stage.line("notice"):
+            stage.clock.advance(1)
+            await stage.settle(pilot)
+        assert "KILL NOT DELIVERED" in stage.line("notice")
+        assert kills(stage) == []
+        awake.set()
+        while stage.app.hand.kill_pending:
+            stage.clock.advance(0.5)
+            await pilot.pause()
+        await stage.settle(pilot)
+        assert set(kills(stage)) == {STOPS}
+        assert "KILL ON" in stage.line("notice")
+    await server.stop()
+
+
+def test_a_kill_from_another_shell_is_read_on_the_screen(tmp_path: Path) -> None:
+    async def day() -> None:
+        async with Lab(tmp_path) as lab:
+            await lab.until("09:36")
+            async with seated(lab, SMALL) as seat:
+                await seat.look()
+                assert "kill OFF" in seat.line("header")
+                shell = lab.run.local_link()
+                await shell.open()
+                await lab.during(shell.ask(Kill(by="command line")))
+                await seat.until_told("by command line")
+                assert "KILL ON" in seat.line("header")
+                await seat.press("colon")
+                await seat.type(f"buy 1 SPX {seat.money('SPX')}C")
+                await seat.press("enter")
+                assert "✗ kill switch" in await seat.until("REFUSED by")
+
+    play(day)

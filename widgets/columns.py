@@ -8,9 +8,11 @@ from typing import Final
 
 from widgets import ink
 from widgets.ink import Line, Span
+from widgets.pane import wrapped
 
 MARGIN: Final = 1
 GAP: Final = 2
+INSET: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,18 @@ class Table:
                 spans.append((" " * GAP, ink.TEXT))
             spans.append((ink.fit(text, room, column.align), style))
         return ink.clipped(tuple(spans), self.width)
+
+
+def whole(line: Line, told: Sequence[tuple[str, str]], width: int) -> tuple[Line, ...]:
+    """A row and, where it had to cut something short, all of it below: (name, text)."""
+    if not any("…" in text for text, _ in line):
+        return (line,)
+    below: list[Line] = []
+    for name, text in told:
+        for place, piece in enumerate(wrapped(text, max(width - INSET - 8, 10))):
+            lead = " " * INSET + ink.fit("" if place else name, 7)
+            below.append(((lead, ink.FAINT), (piece, ink.TEXT)))
+    return (line, *below)
 
 
 def _needed(columns: Sequence[Column]) -> int:

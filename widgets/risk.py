@@ -11,7 +11,7 @@ from textual.binding import BindingType
 
 from station.link import Query
 from widgets import ink, screen_keys, words
-from widgets.columns import Column, Table
+from widgets.columns import Column, Table, whole
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
 from widgets.ink import Line
@@ -157,18 +157,18 @@ class RiskPage(Page):
             return Content()
         refused = [one for one in told.verdicts if not one.passed]
         shown = refused if self._refusals else [*refused, *(one for one in told.verdicts if one.passed)]
-        table = Table(RULES, width)
+        table, picked = Table(RULES, width), self.query_one(f"#{self.id}-rules", PagePane).picked
         label = words.contract(told.proposal.contract, scene.now_ns)
         verdict = ("APPROVED", ink.UP) if told.approved else (f"REFUSED by {len(refused)}", ink.ALARM)
-        whole = "of" if refused else "by all"
-        asked = f" {whole} {len(told.verdicts)} rules: {told.proposal.action} {told.proposal.qty:g} {label}"
+        share = "of" if refused else "by all"
+        asked = f" {share} {len(told.verdicts)} rules: {told.proposal.action} {told.proposal.qty:g} {label}"
         head: list[Line] = [ink.clipped(((" ", ink.TEXT), verdict, (asked, ink.TEXT), _fits(told)), width)]
         if told.note:
             head.append(ink.clipped(((f" {told.note}", ink.DIM),), width))
         return Content(
             note=f"{len(refused)} refuse" if refused else "none refuses", warn=bool(refused),
             head=(*head, table.heading),
-            blocks=tuple(Block(_rule(one, table, width), one.rule) for one in shown),
+            blocks=tuple(Block(_rule(one, table, width, opened=one.rule == picked), one.rule) for one in shown),
             empty="no rule refuses now: b shows them all",
         )  # fmt: skip
 
@@ -177,15 +177,15 @@ class RiskPage(Page):
         if told is None:
             return Content()
         book, greeks = told.portfolio, told.portfolio.greeks
-        limits = {one.rule: one.limit for one in told.verdicts}
+        limits = {one.rule: words.readable(one.limit) for one in told.verdicts}
         largest = book.concentration
         named = f"{largest.largest} {largest.pct:.0f}% of value" if largest.largest else "-"
         rows = (
             ("positions", f"{book.positions}, value ${_money(book.value)}", limits.get("open positions", "")),
             ("delta", f"{greeks.delta_index:+,.2f} index units", limits.get("portfolio delta", "")),
             ("gamma", f"{greeks.gamma_index:+.4f}", ""),
-            ("vega", f"${greeks.vega_usd:+,.0f} per 1.00 of vol", limits.get("portfolio vega", "")),
-            ("theta", f"${greeks.theta_usd_day:+,.0f} a day", limits.get("portfolio theta", "")),
+            ("vega", f"{words.dollars(greeks.vega_usd)} per 1.00 of vol", limits.get("portfolio vega", "")),
+            ("theta", f"{words.dollars(greeks.theta_usd_day)} a day", limits.get("portfolio theta", "")),
             ("open risk", f"${_money(book.open_risk)}", limits.get("capital at risk", "")),
             ("VaR 95%", f"${_money(book.var_95)} at {book.sigma_pct:.2f}% a day", ""),
             (f"at {book.stress.pct:g}%", _signed(book.stress.pnl), ""),
@@ -261,16 +261,19 @@ def _fits(told: RiskTold) -> tuple[str, ink.Style]:
     return f"; {told.fits:g} would fit{bound}", ink.WARN
 
 
-def _rule(one: Ruling, table: Table, width: int) -> tuple[Line, ...]:
+def _rule(one: Ruling, table: Table, width: int, *, opened: bool) -> tuple[Line, ...]:
+    value, limit = words.readable(one.value), words.readable(one.limit)
     mark = ("✓", ink.UP) if one.passed else ("×", ink.ALARM)
     style = ink.DIM if one.passed else ink.STRONG
     line = table.line(
-        [mark, (one.rule, style), (one.value, ink.TEXT), (one.limit, ink.FAINT),
+        [mark, (one.rule, style), (value, ink.TEXT), (limit, ink.FAINT),
          ("" if one.passed else one.code or "", ink.WARN)]
     )  # fmt: skip
+    lines = whole(line, (("now", value), ("limit", limit)), width) if opened else (line,)
     if one.passed:
-        return (line,)
-    return (line, *(((f"     {piece}", ink.WARN),) for piece in wrapped(one.reason, width - 6)))
+        return lines
+    reason = wrapped(words.readable(one.reason), width - 6)
+    return (*lines, *(((f"     {piece}", ink.WARN),) for piece in reason))
 
 
 def _fact(name: str, said: str, limit: str, width: int) -> Line:

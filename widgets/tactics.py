@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from station.link import CopyStrategy, Query
 from station.link.screens import Change, StrategyLine, StrategyRoom
 from widgets import ink, screen_keys, words
-from widgets.columns import Column, Table
+from widgets.columns import Column, Table, whole
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
 from widgets.ink import Line
@@ -76,7 +76,9 @@ class StrategiesPage(RowPage):
         on = sum(row.enabled for row in rows)
         blocks: list[Block] = []
         for row in rows:
-            lines = [_row(row, table, scene)]
+            line = _row(row, table, scene)
+            here = row.strategy_id == self.key_picked
+            lines = list(whole(line, (("why", row.why),), width)) if here else [line]
             if row.paused:
                 lines.append(
                     ink.clipped(((f"     PAUSED: {row.paused}; any edit starts it again", ink.WARN),), width)

@@ -46,6 +46,15 @@ class BarCloser:
         self.listeners: list[FiringListener] = []
         self.bar_listeners: list[Callable[[Sequence[ClosedBar]], None]] = []
         self.published = 0
+        self.recalled: tuple[Firing, ...] = ()
+        """What an earlier process published this day."""
+
+    def recall(self, signals: Sequence[Signal]) -> None:
+        """Take back what was published before this process: the day's counts go on."""
+        self.recalled = tuple(signal.firing for signal in signals)
+        self.published = len(self.recalled)
+        for firing in self.recalled:
+            self._scanners.recall(firing)
 
     async def run(self) -> None:
         while True:

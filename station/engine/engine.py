@@ -126,6 +126,7 @@ class Engine:
         rooms.ledger.restore(snapshot)
         rooms.controls.restore(snapshot.controls)
         rooms.scanners.restore(snapshot.scanner_marks)
+        rooms.bars.recall(await self.outside.stores.lifecycle.signals(self.day_start()))
         rooms.way.adopt_signals(snapshot.signals)
         self._resumed = snapshot.last_ns > 0
         spooled = await rooms.ledger.recover_spool()

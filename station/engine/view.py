@@ -106,6 +106,8 @@ class FloorView:
             return
         self._attached = True
         rooms = self._engine.rooms
+        for firing in rooms.bars.recalled:
+            self._fired(firing, None)
         rooms.ledger.listeners.append(self._recorded)
         rooms.bars.listeners.append(self._fired)
 

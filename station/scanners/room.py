@@ -38,7 +38,7 @@ class _Post:
 
 @dataclass(slots=True)
 class ScannerCounts:
-    """One scanner's history since the start."""
+    """One scanner's history of the day; what was evaluated and refused, since the start."""
 
     evaluated: int = 0
     fired: int = 0
@@ -191,6 +191,14 @@ class ScannerRoom:
         """Take back persisted marks; a newer mark already held stays."""
         for name, start_ns in marks.items():
             self._marks[name] = max(start_ns, self._marks.get(name, start_ns))
+
+    def recall(self, firing: Firing) -> None:
+        """Count a firing that an earlier process published; what was refused then nobody kept."""
+        counts = self.counts.setdefault(firing.scanner, ScannerCounts())
+        counts.fired += 1
+        counts.published += 1
+        counts.last = firing
+        counts.times.append(firing.bar_close_ns)
 
     # --- showing -------------------------------------------------------------------------------------
 

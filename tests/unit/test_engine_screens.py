@@ -16,7 +16,7 @@ from station.domain.specs_parse import parse_strategy, spec_row
 from station.engine.commands import Commander
 from station.engine.editing import FLAG, STRATEGY_FIELDS, TEXTS, WHOLE, field_lines, typed, written
 from station.engine.stopped import settings_in
-from station.link import Ack, Command, CopyStrategy, Data, EditConfig, Query, RevertConfig
+from station.link import Ack, Command, CopyStrategy, Data, EditConfig, Feed, Query, RevertConfig
 from station.link.messages import READ_ONLY_COMMANDS
 from station.link.screens import (
     RowStory,
@@ -175,6 +175,34 @@ async def _live(tmp_path: Path) -> None:
             rooms.protection._settings.grace_s, rooms.judgement._day_shield_usd,  # pyright: ignore[reportPrivateUsage]
         )  # fmt: skip
         assert private == (False, Decimal("1.5"), Decimal(4), 7, 60, Decimal(123))
+
+
+def floor_of(lab: Lab) -> Feed:
+    """What the scanner feed shows."""
+    feed = lab.run._doors.view.floor().feed  # pyright: ignore[reportPrivateUsage]
+    assert feed is not None
+    return feed
+
+
+async def _restarted(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        await lab.until("10:00")
+        room = await Shell(lab).ask(ScannerRoom, "scanner_room")
+        before = {row.name: row for row in room.rows if row.published}
+        feed = [row.scanner for row in floor_of(lab).rows if not row.gate]
+    assert before
+    async with Lab(tmp_path) as lab:
+        after = {row.name: row for row in (await Shell(lab).ask(ScannerRoom, "scanner_room")).rows}
+        for name, row in before.items():
+            assert after[name].published == row.published == sum(after[name].spark)
+            assert 0 < after[name].last_ns <= row.last_ns, "the last one may have been refused"
+        known = floor_of(lab)
+        assert known.published == sum(row.published for row in before.values())
+        assert [row.scanner for row in known.rows] == feed
+
+
+def test_a_restart_forgets_no_firing_of_the_day(tmp_path: Path) -> None:
+    play(lambda: _restarted(tmp_path))
 
 
 def test_every_live_section_reaches_its_room(tmp_path: Path) -> None:

@@ -106,6 +106,16 @@ def test_a_restart_keeps_the_marks(calendar: Calendar) -> None:
     assert restarted.marks == room.marks, "an older mark never replaces a newer one"
 
 
+def test_a_restart_goes_on_counting_what_was_published_before(calendar: Calendar) -> None:
+    room = build(calendar, SPX)
+    for start in (OPEN, OPEN + 2 * FIVE):
+        room.recall(firing(start))
+    counts = room.counts["SPX_MACD"]
+    assert (counts.fired, counts.published, counts.last) == (2, 2, firing(OPEN + 2 * FIVE))
+    assert list(counts.times) == [OPEN + FIVE, OPEN + 3 * FIVE]
+    assert room.marks == {}, "marks come back by themselves"
+
+
 def wave(calendar: Calendar, count: int) -> Bars:
     spans = calendar.sessions(Hours.REGULAR, date(2024, 5, 1), DAY)
     starts = np.concatenate([calendar.bar_starts(Hours.REGULAR, span, Timeframe.M5) for span in spans])[-count:]

@@ -283,7 +283,9 @@ class _Client(asyncio.Protocol):
 
     def _mismatch(self) -> str:
         theirs = self._hello.protocol if self._hello else 0
-        return f"the engine speaks protocol {PROTOCOL}, this screen {theirs}: restart the screen; {CORE_TEXT}"
+        older = "screen" if theirs < PROTOCOL else "engine"
+        spoken = f"the engine speaks protocol {PROTOCOL}, this screen {theirs}"
+        return f"{spoken}: restart the {older}, it is the older one; {CORE_TEXT}"
 
     def _call(self, call: Call) -> None:
         if self._hello is None:

@@ -1,6 +1,7 @@
 """The floor as a program of its own, for terminals under test: `python tests/tui/screen.py SOCKET [RESULT]`.
 
-With VIGIL_BROKEN=1 it fails where a theme is asked for; VIGIL_KEPT is where preferences are kept."""
+With VIGIL_BROKEN=1 it fails where a theme is asked for; VIGIL_KEPT is where preferences are kept;
+with VIGIL_LOOKS_ON=1 it is attached read-only."""
 
 from __future__ import annotations
 
@@ -24,7 +25,13 @@ def main() -> None:
         themes.after = broken
     path, clock = Path(sys.argv[1]), WallClock()
     kept = Path(os.environ["VIGIL_KEPT"]) if os.environ.get("VIGIL_KEPT") else None
-    reason = asyncio.run(run_floor(lambda: LinkClient(path, clock=clock), clock=clock, folder=kept))
+    looks_on = bool(os.environ.get("VIGIL_LOOKS_ON"))
+    role = "observer" if looks_on else "screen"
+    reason = asyncio.run(
+        run_floor(
+            lambda: LinkClient(path, clock=clock, role=role), clock=clock, folder=kept, read_only=looks_on
+        )
+    )
     if len(sys.argv) > 2:
         Path(sys.argv[2]).write_text(reason, encoding="utf-8")
 

@@ -427,9 +427,12 @@ async def test_each_size_has_its_arrangement(size: tuple[int, int], shown: int, 
         assert stage.app.focused is not None and stage.app.focused.id == following
 
 
-async def test_a_screen_of_another_version_says_so_and_can_still_kill(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("newer", "remedy"), [(1, "restart the engine"), (-1, "restart the screen")])
+async def test_a_screen_of_another_version_says_so_and_can_still_kill(
+    tmp_path: Path, newer: int, remedy: str
+) -> None:
     path = tmp_path / "engine.sock"
-    stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock, protocol=PROTOCOL + 1))
+    stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock, protocol=PROTOCOL + newer))
     server = LinkServer(
         path, stage.engine.handle, stage.engine.picture, clock=stage.clock, answer=stage.engine.answer
     )
@@ -438,7 +441,7 @@ async def test_a_screen_of_another_version_says_so_and_can_still_kill(tmp_path: 
         while stage.app.link.state is not LinkState.MISMATCH:
             await pilot.pause()
         await stage.settle(pilot)
-        assert "restart the screen" in stage.text() and "OTHER VERSION" in stage.line("header")
+        assert remedy in stage.text() and "OTHER VERSION" in stage.line("header")
         await pilot.press("f12")
         while stage.app.hand.kill_pending:
             await pilot.pause()

@@ -59,6 +59,28 @@ def test_the_kill_key_reaches_the_engine_and_comes_back_in_words(terminal: Calla
     one.until(lambda text: "KILL ON by screen" in text and "3 orders cancelled" in text)
 
 
+def test_of_three_screens_each_sees_what_the_others_do_and_one_that_looks_on_does_nothing(
+    engine: Engine, terminal: Callable[..., Terminal]
+) -> None:
+    trader, second, observer = terminal(size=(80, 24)), terminal(), terminal(VIGIL_LOOKS_ON="1")
+    engine.beat(clients=3)
+    before = len(engine.heard())
+    for key in (b"X", b"C", F12):
+        observer.press(key)
+        observer.until(lambda text: "read-only" in text.splitlines()[-2] or "KILL REFUSED" in text)
+    assert engine.heard()[before:] == []
+    trader.press(b"g")
+    trader.until(lambda text: "only what shrinks exposure" in text)
+    while engine.heard()[before:] != ["Gate"]:
+        trader.press(b"r")
+        trader.read(0.1)
+    for one in (trader, second, observer):
+        one.until(lambda text: "gate REDUCING" in text)
+    second.press(F12)
+    for one in (second, trader, observer):
+        one.until(lambda text: "KILL ON by screen" in text)
+
+
 def test_a_hangup_ends_the_screen_and_not_the_engine(engine: Engine, terminal: Callable[..., Terminal]) -> None:
     one = terminal()
     one.process.send_signal(signal.SIGHUP)

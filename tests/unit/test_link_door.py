@@ -203,8 +203,9 @@ async def test_what_is_too_long_is_not_sent_and_costs_no_attachment(path: Path, 
 async def test_a_stranger_version_can_still_kill_but_nothing_else(path: Path, clock: HandClock) -> None:
     async with served(path, clock) as (server, engine):
         assert await request(path, Kill(), protocol=PROTOCOL + 1) == Ack(True, "did Kill")
-        refused = await request(path, Gate("open"), protocol=PROTOCOL + 1)
-        assert isinstance(refused, Ack) and refused.code == "PROTOCOL" and "restart the screen" in refused.text
+        for newer, remedy in ((1, "restart the engine"), (-1, "restart the screen")):
+            refused = await request(path, Gate("open"), protocol=PROTOCOL + newer)
+            assert isinstance(refused, Ack) and refused.code == "PROTOCOL" and remedy in refused.text
         assert engine.heard == [Kill()]
         link = LinkClient(path, clock=clock, protocol=PROTOCOL + 1)
         await link.open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import ClassVar, Final
 
 from rich.cells import cell_len
@@ -16,6 +17,10 @@ from widgets.ink import Line
 
 DRAWING_FAULTS: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 """What a picture with a value nobody expected can raise while it is drawn."""
+BRIDGED: Final = 3
+"""So many unchanged cells cost no more than a move of the cursor over them."""
+Cell = tuple[str, Style]
+_NO_STYLE: Final = Style()
 
 
 class LineCanvas(Widget):
@@ -42,9 +47,10 @@ class LineCanvas(Widget):
             return
         for row, (old, new) in enumerate(zip(self._lines, fresh, strict=True)):
             if old != new:
+                before = self.render_line(row)
                 self._lines[row] = new
                 self._strips.pop(row, None)
-                self.refresh(*_differences(old, new, row, width))
+                self.refresh(*_differences(before, self.render_line(row), row))
 
     def render_line(self, y: int) -> Strip:
         strip = self._strips.get(y)
@@ -59,45 +65,53 @@ class LineCanvas(Widget):
         return "\n".join("".join(text for text, _ in line).rstrip() for line in self._lines)
 
 
-def _differences(old: Line, new: Line, row: int, width: int) -> list[Region]:
-    """The cells of `row` under spans that came, went or moved; what stands where it stood is not sent again."""
-    before, after = _placed(old, width), _placed(new, width)
-    kept = {(start, end, style): text for start, end, text, style in before - after}
-    changed = sorted(
-        {
-            _narrowed(start, end, kept.pop((start, end, style), ""), text)
-            for start, end, text, style in after - before
-        }
-        | {(start, end) for start, end, _ in kept}
-    )
+def _differences(old: Strip, new: Strip, row: int) -> list[Region]:
+    """The cells of `row` that look otherwise, in runs; few cells between two runs are sent with them."""
+    before, after = _cells(old), _cells(new)
+    width = len(after)
+    apart = (place for place in range(width) if before[place] != after[place])
     found: list[Region] = []
     first, stop = 0, 0
-    for start, end in (*changed, (width + 1, width + 1)):
-        if start > stop:
+    for place in (*apart, width + BRIDGED + 1):
+        if place > stop + BRIDGED:
             if stop > first:
-                found.append(Region(first, row, stop - first, 1))
-            first = start
-        stop = max(stop, end)
+                found.append(_whole_signs(after, first, stop, row))
+            first = place
+        stop = place + 1
     return found
 
 
-def _narrowed(start: int, end: int, old: str, new: str) -> tuple[int, int]:
-    """The cells in which two texts at one place differ."""
-    if len(old) != len(new) or len(new) != end - start:
-        return start, end
-    apart = [place for place, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
-    return start + apart[0], start + apart[-1] + 1
+def _whole_signs(cells: list[Cell], first: int, stop: int, row: int) -> Region:
+    """A sign of two cells is not sent by halves."""
+    while first and not cells[first][0]:
+        first -= 1
+    while stop < len(cells) and not cells[stop][0]:
+        stop += 1
+    return Region(first, row, stop - first, 1)
 
 
-def _placed(line: Line, width: int) -> set[tuple[int, int, str, Style]]:
-    """Each span with the cells it covers; what is left of the line is a span of ground."""
-    found: set[tuple[int, int, str, Style]] = set()
-    start = 0
-    for text, style in line:
-        end = min(start + cell_len(text), width)
-        if end > start:
-            found.add((start, end, text, style))
-        start = end
-    if start < width:
-        found.add((start, width, "", ink.TEXT))
+def _cells(strip: Strip) -> list[Cell]:
+    """What stands in each cell and how; of a blank, what of its style is seen. The second cell of a wide sign
+    is empty, a sign of none stands with the one before."""
+    found: list[Cell] = []
+    for text, style, _ in strip:
+        style = style or _NO_STYLE
+        blank = (" ", _seen_behind(style))
+        if text.isascii():
+            found += [blank if sign == " " else (sign, style) for sign in text]
+            continue
+        for sign in text:
+            cells = cell_len(sign)
+            if cells:
+                found += [blank if sign == " " else (sign, style), *[("", style)] * (cells - 1)]
+            elif found:
+                found[-1] = (found[-1][0] + sign, style)
     return found
+
+
+@lru_cache(1024)
+def _seen_behind(style: Style) -> Style:
+    """What a blank shows of its style."""
+    if style.underline or style.reverse or style.strike:
+        return style
+    return Style(bgcolor=style.bgcolor)

@@ -1,14 +1,17 @@
 """Frames of as few bytes as a change needs: exactly the cells that changed, and no style said twice.
 
 The toolkit sends a line again from its widget's left edge to the change, each run with its whole style and a
-reset. Here the cursor goes to the first cell that changed, and a run says only what differs from the last.
+reset. Here the cursor goes to the cells that changed, all of one pen together, and a pen says only what differs
+from the last; of a blank only its ground shows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
@@ -20,8 +23,15 @@ ATTRIBUTES: Final = (
     ("bold", "1"), ("dim", "2"), ("italic", "3"), ("underline", "4"), ("blink", "5"), ("reverse", "7"),
     ("strike", "9"),
 )  # fmt: skip
+ENDS: Final = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "9": "29"}
+"""What ends an attribute; bold and dim end together."""
+UNSEEN: Final = frozenset({"0", "1", "2", "1;2"})
+"""The attributes that a blank does not show, no more than its ink."""
+NOWHERE: Final = -1
 Pen = tuple[str, str, str]
 """Attributes, ink and ground, each as the codes that set it."""
+Run = tuple[int, int, str]
+"""Row, column and text."""
 
 
 class FrameCompositor(Compositor):
@@ -37,39 +47,70 @@ class FrameUpdate(ChopsUpdate):
 
     def render_segments(self, console: Console) -> str:
         system = console._color_system or ColorSystem.TRUECOLOR  # pyright: ignore[reportPrivateUsage]
-        out: list[str] = ["\x1b[0m"]
-        pen = PLAIN
+        runs: dict[Pen, list[Run]] = {}
         for y, x1, x2 in self.spans:
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
                 if strip is None or x >= x2 or end <= x1:
                     continue
-                left = max(x1, x)
-                out.append(f"\x1b[{y + 1};{left + 1}H")
-                pen = _write(strip.crop(left - x, min(end, x2) - x), pen, system, out)
-        out.append("\x1b[0m")
-        return "".join(out)
+                left, right = max(x1, x), min(end, x2)
+                for pen, run in _runs(strip.crop(left - x, right - x), y, left, system):
+                    runs.setdefault(pen, []).append(run)
+        return _written(runs)
 
 
-def _write(strip: Strip, pen: Pen, system: ColorSystem, out: list[str]) -> Pen:
-    """Append the strip's text; a style only where it differs from the pen's. The pen as it is left."""
-    for text, style, control in strip:
-        if control or not text:
+def _runs(strip: Strip, y: int, x: int, system: ColorSystem) -> Iterator[tuple[Pen, Run]]:
+    """The strip in runs of one pen; a blank goes with its neighbour, whatever the ink, if it looks the same."""
+    held, text, start = PLAIN, "", x
+    for piece, style, control in strip:
+        if control or not piece:
             continue
-        wanted = pen_of(style, system) if style else PLAIN
-        codes = change(pen, wanted)
-        if codes:
-            out.append(f"\x1b[{codes}m")
-        out.append(text)
-        pen = wanted
-    return pen
+        pen = pen_of(style, system) if style else PLAIN
+        if text and pen != held and not _alike(held, text, pen, piece):
+            yield held, (y, start, text)
+            start, text = start + cell_len(text), ""
+        if not text or not piece.isspace():
+            held = pen
+        text += piece
+    if text:
+        yield held, (y, start, text)
+
+
+def _alike(held: Pen, text: str, pen: Pen, piece: str) -> bool:
+    """Whether one of two neighbours is blank and looks the same in the other's pen."""
+    same = held[2] == pen[2] and held[0] in UNSEEN and pen[0] in UNSEEN
+    return same and (text.isspace() or piece.isspace())
+
+
+def _written(runs: Mapping[Pen, Sequence[Run]]) -> str:
+    """Pen after pen, so that each is said once. Inside a line the cursor is told its column, not the way: a
+    terminal may take a sign for wider than it is."""
+    out, held = ["\x1b[0m"], PLAIN
+    for pen in sorted(runs, key=lambda pen: (pen[2], pen[0])):
+        codes, row = change(held, pen), NOWHERE
+        out.append(f"\x1b[{codes}m" if codes else "")
+        held = pen
+        for y, x, text in runs[pen]:
+            out.append(f"\x1b[{x + 1}G{text}" if y == row else f"\x1b[{y + 1};{x + 1}H{text}")
+            row = y
+    out.append("\x1b[0m")
+    return "".join(out)
 
 
 @lru_cache(4096)
 def change(before: Pen, after: Pen) -> str:
     """The codes that turn one pen into another; empty where they are the same."""
-    if before[0] != after[0]:
-        return ";".join(("0", *(code for code, bare in zip(after, PLAIN, strict=True) if code != bare)))
-    return ";".join(new for old, new in zip(before[1:], after[1:], strict=True) if old != new)
+    if before == after:
+        return ""
+    anew = ";".join(("0", *(code for code, bare in zip(after, PLAIN, strict=True) if code != bare)))
+    if after[1:] == PLAIN[1:]:
+        # A terminal so old that it knows no colours may know no other end of an attribute.
+        return anew
+    codes = [new for old, new in zip(before[1:], after[1:], strict=True) if old != new]
+    had, has = (set(pen[0].split(";")) - {PLAIN[0]} for pen in (before, after))
+    ends = {ENDS[code] for code in had - has}
+    begins = [code for _, code in ATTRIBUTES if code in has and (code not in had or ENDS[code] in ends)]
+    small = ";".join((*sorted(ends), *begins, *codes))
+    return small if len(small) <= len(anew) else anew
 
 
 @lru_cache(4096)

@@ -6,6 +6,7 @@ import pyte
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyte.screens import Char
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
@@ -28,7 +29,7 @@ STYLES = (
 )
 SYSTEMS = {"truecolor": ColorSystem.TRUECOLOR, "256": ColorSystem.EIGHT_BIT, "standard": ColorSystem.STANDARD}
 
-SPAN = st.tuples(st.text("abc 0123▲·", max_size=9), st.sampled_from(STYLES))
+SPAN = st.tuples(st.text("abc 0123▲·界", max_size=9), st.sampled_from(STYLES))
 LINE = st.lists(SPAN, max_size=7).map(tuple)
 PICTURE = st.lists(LINE, min_size=HEIGHT, max_size=HEIGHT)
 
@@ -44,7 +45,14 @@ class Terminal:
         self._stream.feed(data)
 
     def cells(self) -> list[list[object]]:
-        return [[self.screen.buffer[y][x] for x in range(WIDTH)] for y in range(HEIGHT)]
+        """What is seen in each: of a blank its ground, and lines through or under it."""
+        return [[seen(self.screen.buffer[y][x]) for x in range(WIDTH)] for y in range(HEIGHT)]
+
+
+def seen(cell: Char) -> Char:
+    if cell.data != " " or cell.reverse or cell.underscore or cell.strikethrough:
+        return cell
+    return cell._replace(fg="default", bold=False, italics=False)
 
 
 def console(system: str) -> Console:
@@ -69,7 +77,7 @@ def test_what_changed_over_what_was_is_what_is(before: list[Line], after: list[L
         (y, one.x, one.right)
         for y, (old, new) in enumerate(zip(before, after, strict=True))
         if old != new
-        for one in _differences(old, new, y, WIDTH)
+        for one in _differences(ink.strip(old, WIDTH), ink.strip(new, WIDTH), y)
     ]
     if spans:
         patched.feed(update(after, spans).render_segments(painter))
@@ -93,7 +101,7 @@ def test_one_figure_is_a_few_bytes() -> None:
         ("  rest of the line", ink.TEXT),
     )
     new: Line = (old[0], ("6,892.31", ink.STRONG), *old[2:])
-    (region,) = _differences(old, new, 0, WIDTH)
+    (region,) = _differences(ink.strip(old, WIDTH), ink.strip(new, WIDTH), 0)
     assert (region.x, region.width) == (11, 2)
     frame = update([new] * HEIGHT, [(0, region.x, region.right)]).render_segments(console("truecolor"))
     assert len(frame) < 60 and "31" in frame and "SPX" not in frame
@@ -104,6 +112,19 @@ def test_a_style_is_said_once() -> None:
     frame = update([line] * HEIGHT, [(0, 0, 15)]).render_segments(console("truecolor"))
     assert frame.count("48;2;") == 1, "the ground stays what it was"
     assert frame.count("38;2;") == 2
+
+
+def test_a_pen_is_said_once_a_frame_and_what_is_blank_needs_none_of_its_own() -> None:
+    line: Line = (("7 ", ink.UP), (" ", ink.TEXT), ("8", ink.DOWN), (" ", ink.STRONG), ("9", ink.UP))
+    frame = update([line] * HEIGHT, [(y, 0, 6) for y in range(HEIGHT)]).render_segments(console("truecolor"))
+    assert frame.count("38;2;") == 2 and frame.count("48;2;") == 1
+
+
+def test_an_attribute_ends_without_the_colours_being_said_again() -> None:
+    bold, plain = pen_of(ink.STRONG, ColorSystem.TRUECOLOR), pen_of(ink.UP, ColorSystem.TRUECOLOR)
+    assert change(bold, plain) == f"22;{plain[1]}"
+    assert change(("1;2", *plain[1:]), ("2", *plain[1:])) == "22;2"
+    assert change(("1;4", "39", "49"), ("1", "39", "49")) == "0;1", "knows no other end"
 
 
 @pytest.mark.parametrize("system", SYSTEMS.values())

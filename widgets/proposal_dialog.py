@@ -1,4 +1,4 @@
-"""What a strategy proposes, as a ticket: its contract, its terms, and at most its size."""
+"""What a strategy proposes, as a ticket: its contract, its terms or a hand's, and at most its size."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 
 from textual.events import Key
 
-from station.link import Command, PreviewProposal, ProposalRow, TakeProposal
+from station.link import Command, PreviewProposal, ProposalRow, TakeProposal, Taking
 from widgets import words
-from widgets.order import Order
+from widgets.order import Order, ticket_of
 from widgets.ticket_dialog import Counter, TicketDialog
 from widgets.ticket_view import EDIT
 
@@ -23,7 +23,8 @@ POLICIES: Final = {
 
 
 class ProposalDialog(TicketDialog):
-    """A ticket of which only the size can be changed; one key declines it."""
+    """A ticket of the strategy's own terms: its size can be less, its limit, target and stop a hand's; one key
+    declines it."""
 
     def __init__(
         self, counter: Counter, order: Order, row: ProposalRow, decline: Callable[[ProposalRow], None],
@@ -34,17 +35,17 @@ class ProposalDialog(TicketDialog):
         self._row = row
         self._decline = decline
         policy = POLICIES.get(row.policy, row.policy or "as its strategy says")
-        self.form = replace(self.form, only=("qty",), policy=policy)
+        self.form = replace(self.form, only=("qty", "limit", "target", "stop"), policy=policy)
 
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#box").border_title = f"PROPOSAL  {self._counter.environment()}"
 
     def question(self, order: Order) -> Command:
-        return PreviewProposal(self._row.trade_id, order.qty)
+        return PreviewProposal(self._row.trade_id, order.qty, taking_of(order))
 
     def command(self, order: Order) -> Command:
-        return TakeProposal(self._row.trade_id, self.token, order.qty, self._counter.by)
+        return TakeProposal(self._row.trade_id, self.token, order.qty, self._counter.by, taking_of(order))
 
     def about(self) -> tuple[str, ...]:
         row, now_ns = self._row, self._counter.now_ns()
@@ -71,3 +72,9 @@ class ProposalDialog(TicketDialog):
             self._onward(self._row.trade_id)
             return
         super().on_key(event)
+
+
+def taking_of(order: Order) -> Taking:
+    """What of it is not the strategy's."""
+    ticket = ticket_of(order)
+    return Taking(ticket.limit, ticket.target_price, ticket.target_pct, ticket.stop_price, ticket.stop_pct)

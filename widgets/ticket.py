@@ -138,14 +138,15 @@ def form_of(order: Order, *, at: str = "qty") -> Form:
 
 def order_of(form: Form) -> Order:
     """The order that the form means. Raises FormFault naming the field and what to write there."""
-    kind = LIMIT if form.kind == BRACKET else form.kind
+    own_limit = form.policy and form.text("limit")
+    kind = LIMIT if form.kind == BRACKET or own_limit else form.kind
     assert kind in KINDS
     qty = form.text("qty")
     if not qty.isdigit() or not 1 <= int(qty) <= MAX_QTY:
         raise FormFault("qty", f"give a whole number, 1 to {MAX_QTY}")
     return Order(
         form.action, int(qty), form.symbol, form.strike, form.right, form.expiry, kind,
-        _price(form, "limit") if form.kind in PRICED else None,
+        _price(form, "limit") if kind in PRICED else None,
         _price(form, "trigger") if form.kind in TRIGGERED else None,
         _guard(form, "target"), _guard(form, "stop"), _confidence(form), form.override,
     )  # fmt: skip

@@ -279,7 +279,8 @@ class TicketDialog(Dialog[None]):
         prices = [dollars(price) for price in (order.trigger, order.limit) if price is not None]
         guards = [f"tp {order.target}"] if order.target is not None else []
         guards += [f"sl {order.stop}"] if order.stop is not None else []
-        return " ".join([named, self.form.policy or NAMES[self.form.kind], *prices, *guards])
+        how = NAMES[order.kind] if order.limit is not None else self.form.policy
+        return " ".join([named, how or NAMES[self.form.kind], *prices, *guards])
 
     # --- painting ----------------------------------------------------------------------------------
 

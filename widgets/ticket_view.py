@@ -61,7 +61,7 @@ def picture_lines(picture: TicketPicture, width: int, height: int) -> list[Line]
     foot = _foot(picture, width)
     room = height - len(foot) - 1
     roomy = width >= ROOMY_FROM
-    left = _form_lines(picture)
+    left = _form_lines(picture, tight=room <= SMALL_ROOM and bool(picture.about))
     right = _engine_lines(picture, width - FORM_CELLS - 2, room, roomy=roomy)
     rows: list[Line] = []
     for row in range(room):
@@ -74,7 +74,7 @@ def picture_lines(picture: TicketPicture, width: int, height: int) -> list[Line]
     return [*rows, (("─" * width, ink.FAINT),), *foot]
 
 
-def _form_lines(picture: TicketPicture) -> list[Line]:
+def _form_lines(picture: TicketPicture, *, tight: bool) -> list[Line]:
     form, market = picture.form, picture.market
     editing = picture.stage == EDIT
     rows = [_field(picture, name, editing=editing) for name in form.fields]
@@ -84,7 +84,8 @@ def _form_lines(picture: TicketPicture) -> list[Line]:
     told: list[Line] = [
         ((f" {line}", ink.DIM),) for one in picture.about for line in wrapped(one, FORM_CELLS - 2)
     ]
-    return [what, ink.BLANK, *rows, ink.BLANK, prices, last, ink.BLANK, *told]
+    gap = [] if tight else [ink.BLANK]
+    return [what, *gap, *rows, *gap, prices, last, *gap, *told]
 
 
 def _market_lines(market: Market, now_ns: int) -> tuple[Line, Line]:
@@ -139,6 +140,8 @@ def _value(form: Form, name: str) -> tuple[str, ink.Style]:
     text = form.text(name)
     if text:
         return text, ink.STRONG
+    if form.policy and name != "qty":
+        return "as its strategy says", ink.FAINT
     if name in ("target", "stop"):
         usual = "by the house's rule" if name == "target" else "none of its own"
         return ("needed", ink.WARN) if form.kind == BRACKET else (usual, ink.FAINT)
@@ -211,7 +214,10 @@ def _keys(picture: TicketPicture) -> tuple[Line, Line]:
         ("   F12 ", ink.KEY), ("KILL", ink.DIM),
     )  # fmt: skip
     if picture.form.policy:
-        return first, ((" d ", ink.KEY), ("decline it", ink.DIM), ("   ↑ ↓ ", ink.KEY), ("quantity", ink.DIM))
+        return first, (
+            (" d ", ink.KEY), ("decline it", ink.DIM), ("   Tab ", ink.KEY), ("field", ink.DIM),
+            ("   ↑ ↓ PgUp PgDn ", ink.KEY), ("step", ink.DIM), ("   b m a l ", ink.KEY), ("market", ink.DIM),
+        )  # fmt: skip
     second: Line = (
         (" Tab ", ink.KEY), ("field", ink.DIM), ("   ↑ ↓ PgUp PgDn ", ink.KEY), ("step", ink.DIM),
         ("   b m a l ", ink.KEY), ("bid mid ask last", ink.DIM),

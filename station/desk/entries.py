@@ -202,7 +202,8 @@ class EntryDesk:
     async def _walk(self, trade: Trade, order: Order, now_ns: int) -> None:
         """A walking entry goes on to where its age has it, and never back."""
         spec, book = self._spec(trade), self._ledger.book
-        if spec is None or spec.entry_policy != WALK or order.decision_mid is None:
+        fixed = trade.offer is not None and trade.offer.limit is not None
+        if spec is None or spec.entry_policy != WALK or fixed or order.decision_mid is None:
             return
         step_ns = self._terms.walk_step_s * SECOND
         steps = (now_ns - order.created_ns) // step_ns

@@ -113,9 +113,13 @@ class Judgement:
 
     def proposal(self, trade: Trade, spec: StrategySpec, confidence: int) -> Proposal:
         assert trade.contract is not None
+        limit = trade.offer.limit if trade.offer is not None else None
+        quote = self.quote(trade.contract)
+        paid = limit if limit is not None or quote is None else quote.ask
+        stop = trade.own.stop_at(paid) if trade.own is not None and paid is not None else None
         return Proposal(
-            trade.symbol, trade.contract, Action.BUY, trade.qty, origin=trade.origin.value,
-            strategy=spec.strategy_id, confidence=confidence, terms=terms_of(spec),
+            trade.symbol, trade.contract, Action.BUY, trade.qty, limit, origin=trade.origin.value,
+            strategy=spec.strategy_id, confidence=confidence, stop=stop, terms=terms_of(spec),
         )  # fmt: skip
 
     def by_hand(self, proposal: Proposal, trade_id: str) -> Judged:

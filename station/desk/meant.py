@@ -15,7 +15,7 @@ from station.domain.market import Quote
 from station.domain.orders import ZERO, Action, OrderKind
 from station.domain.specs import StrategySpec
 from station.domain.trade import Trade
-from station.execution.policy import EntryTerms, entry_terms, hand_terms
+from station.execution.policy import EntryTerms, hand_terms, taken_terms
 from station.risk import Proposal
 
 WALK: Final = "walk"
@@ -41,11 +41,12 @@ class Meant(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ByStrategy:
-    """An entry under a strategy's row."""
+    """An entry under a strategy's row; `limit` is of the hand that took what was proposed."""
 
     spec: StrategySpec
     confidence: int
     judgement: Judgement
+    limit: Decimal | None = None
 
     @property
     def timeout_s(self) -> int:
@@ -53,13 +54,13 @@ class ByStrategy:
 
     @property
     def walks(self) -> bool:
-        return self.spec.entry_policy == WALK
+        return self.spec.entry_policy == WALK and self.limit is None
 
     def judge(self, trade: Trade) -> Judged:
         return self.judgement.judge(trade, self.spec, self.confidence)
 
     def terms(self, quote: Quote, ticks: TickRule) -> EntryTerms | None:
-        return entry_terms(self.spec, quote, ticks)
+        return taken_terms(self.spec, self.limit, quote, ticks)
 
     async def settle(self, judged: Judged) -> None:
         return None

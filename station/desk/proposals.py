@@ -7,12 +7,12 @@ again, under its strategy's terms. Nothing but a hand moves it on; its time ends
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 from station.calendars import et_text
-from station.desk.asked import Asked
+from station.desk.asked import Asked, check_prices
 from station.desk.judgement import Judgement
 from station.desk.ledger import Ledger
 from station.desk.preparation import PROPOSAL, Preparation
@@ -21,13 +21,13 @@ from station.domain.changed import changed
 from station.domain.clock import Clock
 from station.domain.errors import BadInput, IllegalTransition, Refused
 from station.domain.events import ProposalTaken
-from station.domain.instruments import Contract
+from station.domain.instruments import Contract, TickRule
 from station.domain.market import Quote
 from station.domain.ports import Changes
 from station.domain.signals import Decision, SignalState
 from station.domain.specs import StrategySpec
 from station.domain.trade import Trade, TradeState
-from station.execution.policy import EntryTerms, entry_terms
+from station.execution.policy import EntryTerms, most_paid, taken_terms
 from station.risk import Fit, Verdict
 
 DECLINED: Final = "declined"
@@ -35,7 +35,8 @@ DECLINED: Final = "declined"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What taking `qty` of a proposal would be told now. `terms` are None without a sane quote."""
+    """What taking `qty` of a proposal would be told now, `trade` being as it would be then. `terms` are None
+    without a sane quote."""
 
     trade: Trade
     spec: StrategySpec
@@ -66,12 +67,13 @@ class ProposalDesk:
         """The proposals that a hand may take, oldest first."""
         return tuple(trade for trade in self._ledger.live() if trade.awaits_hand)
 
-    async def look(self, trade_id: str, qty: Decimal) -> Look:
-        """Every rule's verdict now on taking `qty` (0: all of it). Raises Refused and BadInput in one line."""
+    async def look(self, trade_id: str, asked: Asked) -> Look:
+        """Every rule's verdict now on taking so many (0: all) at the prices that are given. Raises Refused and
+        BadInput in one line."""
         await self._watch(self._open(trade_id))
-        return self._looked(trade_id, qty)
+        return self._looked(trade_id, asked)
 
-    async def take(self, trade_id: str, qty: Decimal, token: str, by: str) -> Trade:
+    async def take(self, trade_id: str, asked: Asked, token: str, by: str) -> Trade:
         """The trade, sent; also where this token took it before. Raises Refused and BadInput with nothing sent;
         what the rules refuse stays open until its time."""
         if not token:
@@ -82,11 +84,11 @@ class ProposalDesk:
         async with self._way.offers:
             if (known := self._known(trade_id, token)) is not None:
                 return known
-            look = self._looked(trade_id, qty)
+            look = self._looked(trade_id, asked)
             self._refuse(look)
             try:
                 said = Decision(trade_id, PROPOSAL, "pass", f"taken by {by}", self._clock.now(), f"{look.qty}")
-                taken = ProposalTaken(look.qty, by, token)
+                taken = ProposalTaken(look.qty, by, token, asked.limit, asked.own_exits(), asked.target_pct)
                 await self._ledger.record(trade_id, taken, extra=Changes(decisions=(said,)))
             except IllegalTransition:
                 self._open(trade_id)
@@ -129,11 +131,27 @@ class ProposalDesk:
         assert trade.contract is not None
         await self._find(Asked.at_market(trade.contract, trade.qty))
 
-    def _looked(self, trade_id: str, qty: Decimal) -> Look:
+    def _looked(self, trade_id: str, asked: Asked) -> Look:
         trade = self._open(trade_id)
-        asked = qty or trade.qty
-        if not 0 < asked <= trade.qty or asked % 1:
-            raise BadInput(f"{trade_id} proposes {trade.qty}: take 1 to {trade.qty}, not {asked}")
+        qty = asked.qty or trade.qty
+        if not 0 < qty <= trade.qty or qty % 1:
+            raise BadInput(f"{trade_id} proposes {trade.qty}: take 1 to {trade.qty}, not {qty}")
+        spec = self._may_send(trade)
+        assert trade.contract is not None and trade.offer is not None
+        quote = self._judgement.quote(trade.contract)
+        rule = self._judgement.tick_rule(trade.contract)
+        _check(asked, trade, spec, quote, rule)
+        wanted = changed(
+            trade, qty=qty, own=asked.own_exits(), target_pct=asked.target_pct or trade.target_pct,
+            offer=replace(trade.offer, limit=asked.limit),
+        )  # fmt: skip
+        proposal = self._judgement.proposal(wanted, spec, self._way.confidence_of(trade_id))
+        fitted, verdict = self._judgement.verdict(proposal)
+        terms = None if quote is None else taken_terms(spec, asked.limit, quote, rule)
+        return Look(wanted, spec, qty, fitted, verdict, quote, terms)
+
+    def _may_send(self, trade: Trade) -> StrategySpec:
+        """The strategy of a proposal. Raises Refused where it sends nothing now."""
         spec = self._way.specs().get(trade.strategy)
         if spec is None or not spec.enabled:
             raise Refused("STRATEGY", f"{trade.strategy} is switched off: its proposals are not sent")
@@ -142,14 +160,8 @@ class ProposalDesk:
             raise Refused(barred[0].upper().replace(" ", "_"), f"{trade.strategy}: {barred[1]}")
         used, most = self._positions()
         if used >= most:
-            raise Refused("POSITIONS", f"{trade_id} is not sent: {used} positions today, {most} are the most")
-        assert trade.contract is not None
-        proposal = self._judgement.proposal(changed(trade, qty=asked), spec, self._way.confidence_of(trade_id))
-        fitted, verdict = self._judgement.verdict(proposal)
-        quote = self._judgement.quote(trade.contract)
-        rule = self._judgement.tick_rule(trade.contract)
-        terms = None if quote is None else entry_terms(spec, quote, rule)
-        return Look(trade, spec, asked, fitted, verdict, quote, terms)
+            raise Refused("POSITIONS", f"{trade.id} is not sent: {used} positions today, {most} are the most")
+        return spec
 
     def _refuse(self, look: Look) -> None:
         """Raises Refused where it would not be sent as it is asked."""
@@ -160,3 +172,17 @@ class ProposalDesk:
             raise Refused("SIZE", f"{trade_id}: {look.fitted.qty} fit now, not {look.qty}: take fewer")
         if look.terms is None:
             raise Refused("QUOTE", f"{trade_id}: no sane two-sided quote to price the entry")
+
+
+def _check(asked: Asked, trade: Trade, spec: StrategySpec, quote: Quote | None, rule: TickRule) -> None:
+    """Raises BadInput for prices that are none, on the wrong side, or dearer than the strategy allows."""
+    assert trade.contract is not None
+    check_prices(asked, trade.contract, rule, quote)
+    if asked.target_pct is not None and trade.ladder:
+        steps = len(trade.ladder)
+        raise BadInput(f"{trade.id} is sold in {steps} steps: give its first target as a price, or none")
+    if asked.limit is None or quote is None or quote.mid is None:
+        return
+    most = most_paid(spec, quote.mid, rule)
+    if most is not None and asked.limit > most:
+        raise BadInput(f"limit {asked.limit} is over {most}, the most that {trade.strategy} pays now: lower it")

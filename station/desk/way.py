@@ -267,7 +267,8 @@ class TradeWay:
         old = now - taken > HAND_AGE_S * SECOND if taken else spec is not None and is_stale(trade, spec, now)
         if spec is None or old:
             return None
-        return ByStrategy(spec, surest(plan.signals), self._judgement)
+        limit = trade.offer.limit if trade.offer is not None else None
+        return ByStrategy(spec, surest(plan.signals), self._judgement, limit)
 
     async def _used_up(self, meant: Meant, judged: Judged) -> Refusal | None:
         try:

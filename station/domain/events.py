@@ -87,13 +87,17 @@ class TradeProposed:
 
 @dataclass(frozen=True, slots=True)
 class ProposalTaken:
-    """A hand takes `qty` of what was proposed, once; `token` is its client's, as an order's is."""
+    """A hand takes `qty` of what was proposed, once; `token` is its client's, as an order's is. The limit, the
+    exits and the target's percent are its own where it gave them, the strategy's otherwise."""
 
     type: ClassVar[str] = "trade.taken"
-    v: ClassVar[int] = 1
+    v: ClassVar[int] = 2
     qty: Decimal
     by: str
     token: str
+    limit: Decimal | None = None
+    own: OwnExits | None = None
+    target_pct: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,14 @@ class HandOrder:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A strategy's trade that waits for a hand until `until_ns`; `token` is of the hand that has taken it."""
+    """A strategy's trade that waits for a hand until `until_ns`; `token` is of the hand that has taken it, at
+    its own `limit` where it gave one."""
 
     until_ns: int
     token: str = ""
     by: str = ""
     taken_ns: int = 0
+    limit: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,8 +172,11 @@ def _offered(trade: Trade, event: TradeProposed | ProposalTaken, at_ns: int) -> 
         return changed(trade, qty=event.qty, offer=Offer(event.until_ns))
     if trade.offer is None or not trade.awaits_hand or not 0 < event.qty <= trade.qty:
         raise IllegalTransition(f"trade {trade.id}: {event.qty} cannot be taken of what is proposed")
-    taken = Offer(trade.offer.until_ns, event.token, event.by, at_ns)
-    return changed(trade, qty=event.qty, offer=taken)
+    taken = Offer(trade.offer.until_ns, event.token, event.by, at_ns, event.limit)
+    return changed(
+        trade, qty=event.qty, offer=taken, own=event.own or trade.own,
+        target_pct=event.target_pct or trade.target_pct,
+    )  # fmt: skip
 
 
 def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:

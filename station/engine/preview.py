@@ -86,7 +86,8 @@ async def proposal_preview(engine: Engine, look: Look) -> Json:
     if look.fitted.qty < look.qty:
         document |= {"problems": [f"{look.fitted.qty} fit now, not {look.qty}: take fewer"]}
     paid = terms.decision_price
-    target = rule.up(paid * (1 + trade.target_pct / 100))
+    by_hand = trade.own.target(0) if trade.own is not None else None
+    target = rule.up(by_hand or paid * (1 + trade.target_pct / 100))
     level = rooms.judgement.stop_of(trade, paid)
     stop = None if level is None else rule.down(level)
     return document | _figures(asked, contract, paid) | {"target": decimal_text(target), "stop": _text(stop)}

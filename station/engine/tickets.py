@@ -9,7 +9,7 @@ from station.desk.asked import Asked, Pricing
 from station.domain.errors import BadInput
 from station.domain.instruments import Right
 from station.domain.orders import Action
-from station.link import Ticket
+from station.link import Taking, Ticket
 
 LARGEST: Final = Decimal(1_000_000)
 LONGEST_S: Final = 86_400
@@ -37,6 +37,20 @@ def read_ticket(ticket: Ticket) -> Asked:
         percent("target_pct", ticket.target_pct, Decimal(1000)), price("stop_price", ticket.stop_price),
         percent("stop_pct", ticket.stop_pct, Decimal(99)), ticket.override, _score(ticket.self_report),
         ticket.valid_s,
+    )  # fmt: skip
+
+
+def read_taking(terms: Taking, qty: int) -> Asked:
+    """What a hand wants of a proposal: how much (0: all), and its own prices. Raises BadInput."""
+    _pair("target", terms.target_price, terms.target_pct)
+    _pair("stop", terms.stop_price, terms.stop_pct)
+    limit = price("limit", terms.limit)
+    return Asked(
+        "", Action.BUY, Decimal(qty), Pricing.MID if limit is None else Pricing.LIMIT, limit=limit,
+        target_price=price("target_price", terms.target_price),
+        target_pct=percent("target_pct", terms.target_pct, Decimal(1000)),
+        stop_price=price("stop_price", terms.stop_price),
+        stop_pct=percent("stop_pct", terms.stop_pct, Decimal(99)),
     )  # fmt: skip
 
 

@@ -59,6 +59,21 @@ def entry_terms(spec: StrategySpec, quote: Quote, ticks: TickRule) -> EntryTerms
     return EntryTerms(OrderKind.LIMIT, limit, limit, mid)
 
 
+def most_paid(spec: StrategySpec, mid: Decimal, ticks: TickRule) -> Decimal | None:
+    """The most that a hand may bid for what the strategy proposes; None where it sets no cap."""
+    return _capped(spec, mid, ticks) if spec.entry_cap_pct else None
+
+
+def taken_terms(spec: StrategySpec, limit: Decimal | None, quote: Quote, ticks: TickRule) -> EntryTerms | None:
+    """The strategy's terms; at the hand's own limit where it gave one, and never over the strategy's cap."""
+    terms = entry_terms(spec, quote, ticks)
+    if terms is None or limit is None:
+        return terms
+    most = most_paid(spec, terms.decision_mid, ticks)
+    price = limit if most is None else min(limit, most)
+    return EntryTerms(OrderKind.LIMIT, price, price, terms.decision_mid)
+
+
 def hand_terms(
     kind: OrderKind, limit: Decimal | None, stop: Decimal | None, quote: Quote, ticks: TickRule
 ) -> EntryTerms | None:

@@ -79,6 +79,7 @@ from station.link.messages import (
     TagTrade,
     Takeover,
     TakeProposal,
+    Taking,
     Ticket,
     Trades,
 )
@@ -94,6 +95,6 @@ __all__ = [
     "NoteTrade", "Orders", "OwnOrder", "PlaceOrder", "PlanRow", "PositionRow", "Positions", "PreviewOrder",
     "PreviewProposal", "PreviewReverse", "Price", "ProposalRow", "Proposals", "Query", "Reconcile", "Reply",
     "ReverseTrade", "RevertConfig", "RungRow", "Scanners", "Side", "Status", "Stop", "Story", "Strategies",
-    "StrategyRow", "TagTrade", "TakeProposal", "Takeover", "Ticket", "Tip", "Trades", "View", "Watch",
+    "StrategyRow", "TagTrade", "TakeProposal", "Takeover", "Taking", "Ticket", "Tip", "Trades", "View", "Watch",
     "WatchRow", "Wealth", "WorkingOrder", "address", "pointer_file", "request",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ import msgspec
 
 from station.link.asked import Ask
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 MAX_ASKS: Final = 16
 CORE_TEXT: Final = "kill, flatten and stop still work"
 
@@ -146,20 +146,33 @@ class PlaceOrder(Wire, frozen=True):
     by: str = ""
 
 
+class Taking(msgspec.Struct, frozen=True):
+    """What a hand changes of a proposal's terms, as in a Ticket; empty leaves it to its strategy."""
+
+    limit: str = ""
+    target_price: str = ""
+    target_pct: str = ""
+    stop_price: str = ""
+    stop_pct: str = ""
+
+
 class PreviewProposal(Wire, frozen=True):
     """Asks for the `preview` document of taking `qty` (0: all) of what a strategy proposes, now."""
 
     trade_id: str
     qty: int = 0
+    terms: Taking = Taking()
 
 
 class TakeProposal(Wire, frozen=True):
-    """Send `qty` (0: all) of what a strategy proposes, under its own terms. `token` as in PlaceOrder."""
+    """Send `qty` (0: all) of what a strategy proposes, under its own terms but for `terms`. `token` as in
+    PlaceOrder."""
 
     trade_id: str
     token: str
     qty: int = 0
     by: str = ""
+    terms: Taking = Taking()
 
 
 class DeclineProposal(Wire, frozen=True):

@@ -39,6 +39,7 @@ UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {
     ("trade.entry_modified", 1): _unchanged,
     ("trade.exits_set", 1): _unchanged,
     ("trade.reverse_asked", 1): _unchanged,
+    ("trade.taken", 1): _unchanged,
 }
 """(type, v) → how a body of that version becomes one of v + 1. Rows are never rewritten; readers upcast."""
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from station.domain.hand import OwnExits
 from station.domain.trade import Origin, Trade
 from station.engine.view import FloorView
 from station.link import (
@@ -19,11 +23,13 @@ from station.link import (
     PreviewProposal,
     ProposalRow,
     TakeProposal,
+    Taking,
 )
 from tests.faults.station_stage import FIRST_ENTRY, Stage, ours
 from tests.lab import assert_sound, paper_rows, play
 
 START = "09:38:30"
+AS_IT_IS = Taking()
 ENTRIES = "SELECT order_ref FROM orders WHERE purpose = 'entry'"
 
 
@@ -48,8 +54,8 @@ class Proposing(Stage):
         assert isinstance(reply, Ack)
         return reply
 
-    async def preview(self, trade_id: str, qty: int = 0) -> dict[str, Any]:
-        reply = await self.during(self.ask(PreviewProposal(trade_id, qty)))
+    async def preview(self, trade_id: str, terms: Taking = AS_IT_IS) -> dict[str, Any]:
+        reply = await self.during(self.ask(PreviewProposal(trade_id, terms=terms)))
         assert isinstance(reply, Data)
         return json.loads(reply.json)
 
@@ -157,3 +163,52 @@ async def _taken_by_two(lab: Proposing, trade: Trade) -> None:
     assert sell.ticket.limit is not None
     assert taken.entry_price is not None
     assert sell.ticket.limit >= taken.entry_price * (1 + taken.target_pct / 100)
+
+
+def test_a_hand_s_prices_hold_for_what_it_takes_and_none_is_over_the_strategy_s_cap(tmp_path: Path) -> None:
+    taken: list[Trade] = []
+
+    async def first() -> None:
+        async with Proposing(tmp_path) as lab:
+            await lab.edit_strategies(entry_cap_pct=3)
+            trade = await lab.proposed(FIRST_ENTRY)
+            plain = await lab.preview(trade.id)
+            ask = Decimal(plain["price_basis"]["ask"])
+            for terms, said in (
+                (Taking(limit=f"{ask + 1}"), f"the most that {trade.strategy} pays now"),
+                (Taking(limit="0.001"), "is no price of SPY"),
+                (Taking(limit=f"{ask}", target_price=f"{ask}"), "is not over the entry"),
+                (Taking(limit=f"{ask}", stop_price=f"{ask}"), "is not under the entry"),
+                (Taking(stop_price="1", stop_pct="5"), "not both"),
+                (Taking(limit="much"), "give a number over 0"),
+            ):
+                assert said in (await lab.preview(trade.id, terms))["problems"][0]
+                refused = await lab.told(TakeProposal(trade.id, "t0", terms=terms))
+                assert (refused.ok, said in refused.text) == (False, True), refused
+            terms = Taking(limit=f"{ask}", target_pct="50", stop_pct="30")
+            shown = await lab.preview(trade.id, terms)
+            assert (shown["verdict"], shown["limit"], Decimal(shown["cost"])) == (
+                "approved", f"{ask}", ask * 100 * shown["qty"],
+            )  # fmt: skip
+            assert (float(shown["target"]), float(shown["stop"])) == (
+                pytest.approx(float(ask) * 1.5, abs=0.01), pytest.approx(float(ask) * 0.7, abs=0.01),
+            )  # fmt: skip
+            frame = TakeProposal(trade.id, "t1", by="test", terms=terms)
+            assert (await lab.told(frame)).ok
+            assert "it was taken before" in (await lab.told(TakeProposal(trade.id, "t1"))).text
+            order = lab.order(lab.trade(trade.id).entry_ref)
+            assert order.ticket.limit == ask
+            await lab.step(20)
+            assert lab.order(order.ref).ticket.limit == ask, "a limit of a hand does not walk"
+            taken.append(lab.trade(trade.id))
+
+    async def then() -> None:
+        async with Proposing(tmp_path, start=None) as lab:
+            trade = lab.trade(taken[0].id)
+            assert (trade.own, trade.target_pct, trade.offer) == (
+                OwnExits(stop_pct=Decimal(30)), Decimal(50), taken[0].offer,
+            )  # fmt: skip
+
+    play(first)
+    play(then)
+    assert_sound(tmp_path)

@@ -235,3 +235,38 @@ def test_what_is_refused_is_read_with_its_reason_and_a_position_is_turned_round(
         assert_sound(tmp_path)
 
     play(day)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_a_strategy_proposes_is_taken_at_the_hand_s_own_prices(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async def day() -> None:
+        proposing = {"autonomy": "propose"}
+        async with Stage(tmp_path, start="09:38:30", strategy=proposing) as lab:
+            await lab.until("09:40:01")
+            async with seated(lab, size) as seat:
+                await seat.look()
+                assert "1 PROPOSED" in seat.line("header")
+                await seat.press("P")
+                await seat.until("APPROVED")
+                await seat.rush("tab", "a", "tab", *"50", "percent_sign", "tab", *"30", "percent_sign")
+                await seat.look()
+                await seat.until("APPROVED")
+                await seat.press("enter")
+                assert "tp 50% sl 30%" in await seat.until("SEND  PAPER: BUY")
+                await seat.press("y")
+                await seat.until("sent")
+                (trade,) = lab.entered()
+                assert trade.offer is not None
+                assert seat.entry(trade).ticket.limit == trade.offer.limit
+                await lab.until_true(lambda: seat.is_protected(trade), limit_s=60)
+                held = seat.now(trade)
+                assert held.entry_price is not None and held.own is not None
+                assert held.own.stop_pct == 30
+                target = seat.target(held).ticket.limit
+                assert target is not None
+                assert abs(target / held.entry_price - Decimal("1.5")) < Decimal("0.02")
+        assert_sound(tmp_path)
+
+    play(day)

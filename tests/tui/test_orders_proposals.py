@@ -14,6 +14,7 @@ from station.link import (
     Proposals,
     Reply,
     TakeProposal,
+    Taking,
 )
 from tests.tui import synthetic, synthetic_orders
 from tests.tui.stage import Stage
@@ -54,6 +55,21 @@ async def test_a_proposal_is_a_ticket_of_its_own_size_and_goes_out_once() -> Non
         (sent,) = heard(stage)
         assert isinstance(sent, TakeProposal)
         assert (sent.trade_id, sent.qty, sent.by, len(sent.token)) == ("T8", 1, "screen", 16)
+
+
+async def test_a_hand_gives_a_proposal_its_own_limit_target_and_stop() -> None:
+    stage = Stage(proposing())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await press(stage, pilot, "P")
+        text = said(stage)
+        assert "as its strategy says" in text
+        assert "until" in text
+        await press(stage, pilot, "tab", "up", "up", "tab", *"23", "percent_sign", "tab", *"3.30", "enter")
+        assert "SEND  PAPER: BUY 2 SPXW 5940C 0DTE limit 4.30 tp 23% sl 3.30" in said(stage)
+        await press(stage, pilot, "y")
+        (sent,) = heard(stage)
+        assert isinstance(sent, TakeProposal)
+        assert sent.terms == Taking(limit="4.30", target_pct="23", stop_price="3.30")
 
 
 async def test_an_unanswered_taking_is_asked_again_under_its_own_token() -> None:

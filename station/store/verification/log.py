@@ -122,6 +122,9 @@ def _compared(what: str, log: dict[str, Row], table: dict[str, Row]) -> Iterator
 def _same(a: Any, b: Any) -> bool:
     if a == b:
         return True
+    if isinstance(a, dict) and isinstance(b, dict):
+        # A row may be older than a field that says nothing yet.
+        return all(_same(a.get(name), b.get(name)) for name in {*a, *b})
     if not (isinstance(a, str) and isinstance(b, str)):
         return False
     try:

@@ -126,7 +126,7 @@ class RiskPage(Page):
         )),
         ((110, 30), (
             Side(0, (Slot(("rules",)),)),
-            Side(54, (Slot(("book",), rows=10), Slot(("grid", "exposure")))),
+            Side(54, (Slot(("book",), rows=10), Slot(("grid",), rows=9), Slot(("exposure",)))),
         )),
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("risk")]
@@ -279,13 +279,18 @@ def _rule(one: Ruling, table: Table, width: int, *, opened: bool) -> tuple[Line,
 def _fact(name: str, said: str, limit: str, width: int) -> Line:
     left: Line = ((f" {name:<10}", ink.DIM), (said, ink.TEXT))
     room = width - ink.width_of(left) - 2
+    limit = limit.partition(" per ")[0].partition(" to ")[0]
     return ink.spread(left, ((f"{ink.fit(limit, min(room, len(limit)))} ", ink.FAINT),) if limit else (), width)
 
 
 def _share(one: Share, width: int) -> Line:
     pct = "" if one.pct is None else f"{one.pct:6.1f}%"
     bar = "█" * min(round((one.pct or 0) / 5), 20)
-    left: Line = ((f"   {one.name:<14}", ink.TEXT), (f"${_money(one.value):>12}", ink.TEXT), (pct, ink.DIM))
+    left: Line = (
+        (f"   {one.name:<14}", ink.TEXT),
+        (f"{'$' + _money(one.value):>13}", ink.TEXT),
+        (pct, ink.DIM),
+    )
     return ink.clipped((*left, (f"  {bar}", ink.ACCENT)), width)
 
 

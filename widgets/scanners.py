@@ -98,6 +98,7 @@ class ScannersPage(RowPage):
             note=f"{on} of {len(room.rows)} on", head=(*head, table.heading) if room.rows else (),
             blocks=tuple(Block((_row(row, table, scene),), row.name) for row in rows),
             empty="no scanner has these words: / shows all again" if self._words else "the catalogue is empty",
+            picked=self.key_picked,
         )  # fmt: skip
 
     def _switches(self, scene: Scene, width: int) -> Content:

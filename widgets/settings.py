@@ -77,7 +77,7 @@ class SettingsPage(EditPage):
     # --- what is seen -------------------------------------------------------------------------------
 
     def _list(self, scene: Scene, width: int) -> Content:
-        rows, table = self._rows(), Table(COLUMNS, width)
+        rows, table, here = self._rows(), Table(COLUMNS, width), self.row_picked
         room = self.document("list", SettingsRoom) or SettingsRoom()
         edited = sum(row.source == "the database" for row in room.rows)
         head = ((f" only {self._words!r}", ink.KEY),) if self._words else ()
@@ -91,7 +91,7 @@ class SettingsPage(EditPage):
         return Content(
             note=f"{len(room.rows)} settings, {edited} edited here",
             head=(*((head,) if head else ()), table.heading) if rows else (), blocks=tuple(blocks),
-            empty="no setting has these words: / shows all again",
+            empty="no setting has these words: / shows all again", picked=here.key if here is not None else "",
         )  # fmt: skip
 
     def _one(self, scene: Scene, width: int) -> Content:

@@ -88,7 +88,7 @@ class SignalsPage(Page):
 
     def _list(self, scene: Scene, width: int) -> Content:
         known = self.document("list", Signals) or Signals()
-        table = Table(COLUMNS, width)
+        table, here = Table(COLUMNS, width), self._line()
         only = filters.written(self._args)
         proposed = scene.floor.proposals.rows if scene.floor.proposals is not None else ()
         head = [_counts(known, width), _laps(known, width), *(_proposed(row, scene, width) for row in proposed)]
@@ -99,6 +99,7 @@ class SignalsPage(Page):
             note=f"{known.day}  {len(known.rows)} of {total}", head=(*head, table.heading),
             blocks=tuple(Block((_row(row, table, scene),), row.id) for row in known.rows),
             empty="no signal matches the filter: backspace clears it" if only else "no signal yet this session",
+            picked=here.id if here is not None else "",
         )  # fmt: skip
 
     def _way(self, scene: Scene, width: int) -> Content:

@@ -87,6 +87,7 @@ class StrategiesPage(RowPage):
         return Content(
             note=f"{on} of {len(rows)} on  {room.hunts} hunts  {words.arrow(net)} {words.signed_money(net)}",
             head=(table.heading,) if rows else (), blocks=tuple(blocks), empty="there is no strategy",
+            picked=self.key_picked,
         )  # fmt: skip
 
     def action_duplicate(self) -> None:

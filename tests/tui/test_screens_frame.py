@@ -266,14 +266,14 @@ async def test_the_palette_begins_with_what_the_screen_shown_can_do() -> None:
 async def test_tab_brings_up_what_stands_behind() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=SIZE) as pilot:
-        await turned(stage, pilot, "f4")
+        await turned(stage, pilot, "f7")
         page = stage.app.pages.shown
-        assert page is not None and "tab Exposure" in page.panes[2].text()
+        assert page is not None and "tab History" in page.panes[1].text()
         seen = []
-        for _ in range(4):
+        for _ in range(3):
             await turned(stage, pilot, "tab")
             seen.append(stage.app.focused_pane.title if stage.app.focused_pane is not None else "")
-        assert seen == ["The book", "Stress", "Exposure", "Risk"]
+        assert seen == ["Setting", "History", "Configuration"]
 
 
 async def test_no_position_is_closed_from_a_screen_that_does_not_show_it() -> None:

@@ -26,7 +26,7 @@ from widgets.asking import WordDialog
 from widgets.dialogs import KillDialog
 from widgets.page import PagePane
 from widgets.risk import _columns_kept  # pyright: ignore[reportPrivateUsage]
-from widgets.rowpage import EditDialog
+from widgets.rowpage import EditDialog, RowPage
 from widgets.scanners import spark
 from widgets.signals import took
 
@@ -141,6 +141,20 @@ def test_a_value_edited_in_its_dialog(snap_compare: Compare) -> None:
         await typed(stage, pilot, "0")
 
     assert snap_compare(stage.app, terminal_size=SIZES["80x24"], run_before=edit)
+
+
+async def test_what_a_key_edits_is_what_the_cursor_stands_on() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "f5", "o", "o")
+        page = stage.app.pages.shown
+        assert isinstance(page, RowPage)
+        assert page.panes[0].picked == page.key_picked == page.keys()[0]
+        await press(stage, pilot, "space")
+        (edit,) = [one for one in stage.engine.heard if isinstance(one, EditConfig)]
+        assert edit.key == page.panes[0].picked
+        await press(stage, pilot, "down", "down", "o")
+        assert page.panes[0].picked == page.key_picked != page.keys()[2]
 
 
 # --- signals -------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -14,22 +13,21 @@ from textual.binding import BindingType
 from textual.driver import Driver
 from textual.events import Paste, Resize
 from textual.filter import LineFilter
-from textual.geometry import Size
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from station.domain.clock import SECOND, Clock
-from station.link import Chain, Link, LinkState, PositionRow
-from widgets import header, ink
+from station.link import Link, LinkState, PositionRow
+from widgets import ink
 from widgets.account import AccountStrip
-from widgets.actions import ACTIONS, BY_NAME, PANE_KEYS, PANE_NAMES, PANES, Action, Keyed, spoken
+from widgets.actions import ACTIONS, BY_NAME, Action, Keyed, spoken
 from widgets.bursts import Bursts
 from widgets.colourless import plain_console, wants_no_colour
 from widgets.driver import TerminalDriver, wants_mouse
 from widgets.floor import FloorPlan, FloorScreen, floor_panes
-from widgets.floorplan import LARGE_FROM, behind, columns_of, seen, usual
 from widgets.footer import KeyLine, NoticeLine
+from widgets.gaze import Gaze
 from widgets.hand import Hand
 from widgets.header import HeaderStrip
 from widgets.keeping import clipboard_words
@@ -39,8 +37,9 @@ from widgets.manner import Manner
 from widgets.pages import Pages
 from widgets.palette import ActionProvider
 from widgets.pane import Pane
+from widgets.places import Places
 from widgets.scene import Scene
-from widgets.sight import Sight, at_the_money, lists
+from widgets.sight import Sight
 
 if TYPE_CHECKING:
     from widgets.dealing import Dealing
@@ -87,9 +86,8 @@ class FloorApp(App[str], inherit_bindings=False):
         self._notice = ""
         self._link_state = LinkState.CONNECTING
         self._link_news = ""
-        self._fronts = usual()
-        self._zoomed = False
-        self._sight = Sight()
+        self._gaze = Gaze(self)
+        self._places = Places(self, self._gaze.look)
         self.link.on_news = self._news
         self.set_keymap(remapped(self._keys))
         self.set_class(self._ascii, "ascii")
@@ -117,7 +115,7 @@ class FloorApp(App[str], inherit_bindings=False):
 
     async def on_mount(self) -> None:
         await self.link.open()
-        self._arrange(self.size)
+        self._places.arrange(self.size)
         self.positions.focus()
         self.set_interval(1 / self._hz, self._beat)
         self.call_after_refresh(self.pump)
@@ -171,7 +169,7 @@ class FloorApp(App[str], inherit_bindings=False):
     @property
     def sight(self) -> Sight:
         """What is looked at."""
-        return self._sight
+        return self._gaze.sight
 
     @property
     def killed(self) -> bool:
@@ -184,7 +182,7 @@ class FloorApp(App[str], inherit_bindings=False):
         silence_s = (self._clock.perf() - link.view.heard_ns) / SECOND if unwell else 0.0
         return Scene(
             link.view.floor, link.state, link.detail, silence_s, self.read_only, self.hand.kill_pending,
-            self._sight, colours=not self.no_color, slow_link=self.manner.slow,
+            self._gaze.sight, colours=not self.no_color, slow_link=self.manner.slow,
         )  # fmt: skip
 
     def _beat(self) -> None:
@@ -211,7 +209,7 @@ class FloorApp(App[str], inherit_bindings=False):
         if not self._stands:
             return
         self.link.pull()
-        self._find_sight()
+        self._gaze.find()
         scene = self.scene()
         self._age_notice()
         page = self.pages.shown
@@ -273,124 +271,35 @@ class FloorApp(App[str], inherit_bindings=False):
         self.pump()
 
     def on_resize(self, event: Resize) -> None:
-        self._arrange(event.size)
+        self._places.arrange(event.size)
         self.call_after_refresh(self.repaint)
-
-    def _arrange(self, size: Size) -> None:
-        """One pane at a time on a small terminal, two columns on a normal one, three on a large one."""
-        width, height = size
-        base = self.screen_stack[0]
-        floor = base.query_one(FloorPlan)
-        page = self.pages.shown
-        shown = seen(width, height, self._fronts, zoomed=self._zoomed) if page is None else ()
-        base.query_one(HeaderStrip).styles.height = header.height(width)
-        self.set_class(header.height(width) > header.USUAL, "tall")
-        strip = base.query_one(AccountStrip)
-        strip.display = bool(columns_of(width, height)) and page is None
-        strip.styles.height = 2 if width >= LARGE_FROM[0] and height >= LARGE_FROM[1] else 1
-        out = behind(width, height, shown, tuple(PANE_NAMES))
-        for pane in self.panes:
-            pane.display = pane.id in shown
-            pane.behind = tuple((PANE_KEYS[one], PANE_NAMES[one]) for one in out.get(pane.id or "", ()))
-        floor.plan.screen, floor.plan.shown = size, shown
-        floor.display = page is None
-        floor.refresh(layout=True)
-        if page is not None:
-            page.settle(size)
-        self._look()
 
     def turn(self, name: str) -> None:
         """Show a screen, or the floor where the name is empty; the next key typed is for it already."""
-        self.call_next(self._turn, name)
+        self.call_next(self._places.turn, name)
 
     def turn_by(self, step: int) -> None:
         """Around the screens, the floor among them."""
         self.turn(self.pages.after(step, self.manner.likes.role))
 
-    async def _turn(self, name: str) -> None:
-        if not name:
-            self.look_at(self._fronts[0])
-            return
-        await self.pages.turn(name, self.shown_key(BY_NAME[name]))
-        self._arrange(self.size)
-        self.screen_stack[0].query_one(KeyLine).tell(self.pages.hints)
-        self.call_after_refresh(self.repaint)
-
     def look_at(self, name: str) -> None:
         """Bring a pane to the front and give it the keys at once: the next key typed is for it already."""
-        if self.pages.shown is not None:
-            self.pages.hide()
-            self.screen_stack[0].query_one(KeyLine).tell(())
-        self._fronts = (name, *(other for other in self._fronts if other != name))
-        self._arrange(self.size)
-        base = self.screen_stack[0]
-        base.set_focus(base.query_one(f"#{name}", Pane), scroll_visible=False)
-        self.call_after_refresh(self.repaint)
+        self._places.look_at(name)
 
     def step_pane(self, step: int) -> None:
         """Around the panes that can be seen; where one is seen at a time, around them all."""
-        if self.pages.shown is not None:
-            self.pages.shown.step(step)
-            return
-        shown = [pane.id or "" for pane in self.panes if pane.display]
-        names = [entry.name for entry in PANES if len(shown) == 1 or entry.name in shown]
-        self.look_at(names[(names.index(self._fronts[0]) + step) % len(names)])
+        self._places.step(step)
 
     def zoom(self) -> None:
-        self._zoomed = not self._zoomed
-        self.look_at(self._fronts[0])
-
-    # --- what is looked at -------------------------------------------------------------------------
+        """The pane in front alone, and back."""
+        self._places.zoom()
 
     def aim(
         self, *, symbol: str = "", timeframe: str = "", contract: str = "", step: int = 0, switch: str = ""
     ) -> None:
         """Look at another symbol, timeframe or option, or switch a study of the chart."""
-        sight = self._sight.at(symbol) if symbol else self._sight
-        if timeframe:
-            sight = replace(sight, timeframe=timeframe)
-        if contract:
-            sight = replace(sight, contract=contract, picked=True)
-        if step:
-            sight = sight.stepped(step)
-        if switch == "expiry":
-            sight = sight.next_expiry()
-        elif switch:
-            sight = replace(sight, **{switch: not getattr(sight, switch)})
-        if sight == self._sight:
-            return
-        asked = sight.asks(self._shown()) != self._sight.asks(self._shown())
-        self._sight = sight
-        self._look()
-        if not asked:
+        if self._gaze.aim(symbol=symbol, timeframe=timeframe, contract=contract, step=step, switch=switch):
             self.pump()
-
-    def _find_sight(self) -> None:
-        """Until somebody chooses: the first symbol, and its call at the money; another when the chain has moved
-        away from it."""
-        sight = self._sight
-        if not sight.symbol and self.symbols:
-            sight = sight.at(self.symbols[0])
-        chain = self.link.view.floor.chain
-        if chain is not None and self._has_moved_on(chain, sight):
-            sight = replace(sight, contract=at_the_money(chain))
-        if sight != self._sight:
-            self._sight = sight
-            self._look()
-
-    @staticmethod
-    def _has_moved_on(chain: Chain, sight: Sight) -> bool:
-        """The chain in sight does not list the option in sight, and nobody has chosen that one."""
-        here = chain.ask == sight.chain and bool(chain.rows)
-        return here and not sight.picked and not lists(chain, sight.contract)
-
-    def _shown(self) -> set[str]:
-        base = self.screen_stack[0]
-        names = {pane.id or "" for pane in self.panes if pane.display}
-        return names | ({"account"} if base.query_one(AccountStrip).display else set())
-
-    def _look(self) -> None:
-        self.link.look(self._sight.asks(self._shown()))
 
     def _news(self) -> None:
         """What was asked for has come: no need to wait for the next beat."""

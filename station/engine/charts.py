@@ -170,7 +170,7 @@ class ChartDesk:
         return Chart(
             ask, revision, tuple(Candle(*bar) for bar in shown.to_bars()),
             _told(_ema(bars, FAST)[first:]), _told(_ema(bars, SLOW)[first:]),
-            _told(_vwap(bars, opens)[first:]) if intraday else (),
+            _told(_vwap(bars, opens, first)) if intraday else (),
             levels, marks_of(trades, shown), intraday, engine.outside.broker.name,
         )  # fmt: skip
 
@@ -191,14 +191,14 @@ def _ema(bars: Bars, period: int) -> Floats:
     return np.full(len(bars), np.nan) if len(bars) < period else _EMA(bars.close, period)
 
 
-def _vwap(bars: Bars, opens: NDArray[np.int64]) -> Floats:
-    """Each session's own, as the scanners define it."""
+def _vwap(bars: Bars, opens: NDArray[np.int64], since: int) -> Floats:
+    """Each session's own, as the scanners define it, of the bars from `since` on."""
     values = np.full(len(bars), np.nan)
     edges = np.flatnonzero(np.diff(opens)) + 1
     for first, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(bars)], strict=True):
-        if stop > first:
+        if stop > max(first, since):
             values[first:stop] = vwap(Study(bars.cut(first, stop), 0))[0]
-    return values
+    return values[since:]
 
 
 def _day_levels(bars: Bars, opens: NDArray[np.int64]) -> tuple[Level, ...]:

@@ -26,6 +26,7 @@ from station.domain.events import (
 from station.domain.instruments import INSTRUMENTS, Timeframe
 from station.domain.orders import OrderState
 from station.domain.signals import Firing, Gate
+from station.domain.specs import ScannerSpec
 from station.domain.trade import Cause, Trade, TradeState
 from station.engine.engine import Engine
 from station.engine.standing_orders import (
@@ -75,6 +76,9 @@ class FloorView:
         self._alerts: deque[AlertRow] = deque(maxlen=ALERT_ROWS)
         self._previous: dict[str, float] = {}
         self._attached = False
+        self._specs: tuple[ScannerSpec, ...] | None = None
+        self._here = 0
+        self._cold: list[str] = []
 
     def change(self, symbol: str) -> float | None:
         """Percent against the last close before the trade date's session began; None while unknown."""
@@ -241,11 +245,13 @@ class FloorView:
         return float(earlier.close[-1]) if len(earlier) else None
 
     def _feed_part(self) -> Feed:
-        rooms = self._engine.rooms
-        specs = self._engine.desired.value.scanners
-        here = [spec for spec in specs if spec.instrument in self._engine.outside.symbols]
-        warm = sum(have >= need for have, need in (rooms.scanners.warmth(spec.name) for spec in here))
-        return Feed(tuple(self._feed), dict(rooms.scanners.rejections), rooms.bars.published, len(here), warm)
+        rooms, specs = self._engine.rooms, self._engine.desired.value.scanners
+        if specs is not self._specs:
+            here = [spec.name for spec in specs if spec.instrument in self._engine.outside.symbols]
+            self._specs, self._here, self._cold = specs, len(here), here
+        self._cold = [name for name in self._cold if not _has_enough(*rooms.scanners.warmth(name))]
+        warm = self._here - len(self._cold)
+        return Feed(tuple(self._feed), dict(rooms.scanners.rejections), rooms.bars.published, self._here, warm)
 
     def _positions(self) -> Positions:
         rooms = self._engine.rooms
@@ -307,6 +313,10 @@ class FloorView:
             if spec.symbol in self._engine.outside.symbols
         )
         return Strategies(rows, hunt.hunts)
+
+
+def _has_enough(have: int, need: int) -> bool:
+    return have >= need
 
 
 def _percent(pnl: Decimal | None, cost: Decimal) -> float | None:

@@ -147,7 +147,9 @@ async def attached(runtime: Path, trials: int, seconds: float) -> list[Figure]:
     ]
 
 
-async def bytes_and_cells(screen: Terminal, seconds: float, what: str) -> list[Figure]:
+async def bytes_and_cells(
+    screen: Terminal, seconds: float, what: str, budget: tuple[float | None, float | None] = (None, 8)
+) -> list[Figure]:
     """Bytes a second, and how much of what is seen they change at each beat."""
     rates, shares = list[float](), list[float]()
     for _ in range(max(round(seconds), 1)):
@@ -157,7 +159,7 @@ async def bytes_and_cells(screen: Terminal, seconds: float, what: str) -> list[F
     mean = sum(shares) / len(shares)
     note = f"{mean:.1f} % of cells changed a beat on average, {quantile(shares, 0.99):.1f} % at p99"
     return [
-        figure(f"bytes to the terminal, 4 Hz, {what}", "KiB/s", rates, None, 8, note),
+        figure(f"bytes to the terminal, 4 Hz, {what}", "KiB/s", rates, *budget, note),
         figure(f"  cells changed a beat, {what}", "%", shares),
     ]
 

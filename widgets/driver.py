@@ -21,6 +21,7 @@ from textual.message import Message
 
 from widgets.keyboard import Keyboard
 from widgets.outlet import Outlet
+from widgets.warden import Warden
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -57,6 +58,7 @@ class TerminalDriver(LinuxDriver):
         assert self._file is not None, "a terminal is needed"
         self._outlet = Outlet(self._file.fileno(), self._loop, self._repaint, self.lose_terminal)
         self._attributes: list[Any] | None = None
+        self._warden = Warden(self._file.fileno(), f"{MOUSE_OFF}{FAREWELL}")
         self.lost = False
 
     @property
@@ -106,6 +108,7 @@ class TerminalDriver(LinuxDriver):
 
     def close(self) -> None:
         self._outlet.close(self._farewell)
+        self._warden.dismiss()
         super().close()
         for number in (signal.SIGHUP, signal.SIGCONT, *ENDINGS):
             self._loop.remove_signal_handler(number)

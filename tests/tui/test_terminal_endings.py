@@ -70,6 +70,18 @@ def test_a_terminal_that_reads_again_when_all_is_over_is_clean(
     engine.beat(clients=0)
 
 
+def test_a_screen_that_is_killed_outright_leaves_the_terminal_clean(
+    engine: Engine, terminal: Callable[..., Terminal]
+) -> None:
+    one = terminal()
+    one.process.kill()
+    one.process.wait(20)
+    while one.read(20):
+        continue
+    one.assert_clean()
+    engine.beat(clients=0)
+
+
 def test_after_a_stop_that_nobody_may_refuse_the_screen_takes_its_terminal_back(
     engine: Engine, terminal: Callable[..., Terminal]
 ) -> None:

@@ -285,6 +285,7 @@ class ProtectionSection(Section):
     fast_poll_for_s: Annotated[int, Field(ge=0, le=86_400)] = 600
     slow_poll_s: Annotated[int, Field(ge=1, le=300)] = 30
     stale_after_s: Seconds = 15
+    stop_head_start_s: Annotated[int, Field(ge=0, le=60)] = 2
     rapid_shield_pct: Annotated[Decimal, Field(gt=0, le=99)] = Decimal(22)
     day_shield_loss_usd: Usd = Decimal(250)
 

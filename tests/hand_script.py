@@ -43,7 +43,9 @@ def _near(rooms: Rooms, symbol: str, step: int) -> str:
 
 
 def buys(rooms: Rooms) -> Command | None:
-    ticket = Ticket("SPY", "BUY", 3, "C", _near(rooms, "SPY", 1), "0dte", "MARKET", target_pct="90")
+    ticket = Ticket(
+        "SPY", "BUY", 3, "C", _near(rooms, "SPY", 1), "0dte", "MARKET", target_pct="90", stop_pct="60"
+    )
     return PlaceOrder(ticket, "buy", BY)
 
 

@@ -86,7 +86,7 @@ def money_lines(preview: Preview, width: int) -> list[Line]:
         ("max loss", _max_loss(known)),
         ("greeks", _greeks(cast("Mapping[str, Any]", known.get("greeks") or {}))),
         ("margin", _margin(cast("Mapping[str, Any] | None", known.get("margin")))),
-        ("protection", _guards(known)),
+        ("at broker" if known.get("stop_rests") else "protection", _guards(known)),
     ]
     return [_labelled(name, text, width) for name, text in rows]
 

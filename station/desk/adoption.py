@@ -74,7 +74,7 @@ class AdoptionDesk:
         bought = sum((fill.qty * fill.action.sign for fill in fills), ZERO)
         if not exits and bought == 0:
             return await self._foreign(contract, extra)
-        standing = sum((order.ticket.qty - order.filled for order in exits if order.ticket), ZERO)
+        standing = _standing(exits)
         qty = min(extra, bought if bought > 0 else standing)
         if qty <= 0 or standing > qty or any(order.ticket is None for order in exits):
             return await self._unsafe(contract, extra)
@@ -126,9 +126,23 @@ class AdoptionDesk:
             await self._alert(severity, text, "")
 
 
+_CAUSES: Final = {OrderKind.LIMIT: Cause.TARGET, OrderKind.STOP: Cause.STOP_ORDER}
+
+
+def _standing(exits: Iterable[OpenOrder]) -> Decimal:
+    """What they could sell together; those of one OCA group stand for the largest of them."""
+    tickets = ((order.ticket, order.filled) for order in exits if order.ticket is not None)
+    largest: dict[str, Decimal] = {}
+    for ticket, filled in tickets:
+        name = ticket.oca_group or ticket.order_ref
+        largest[name] = max(largest.get(name, ZERO), ticket.qty - filled)
+    return sum(largest.values(), ZERO)
+
+
 def _kept(held: OpenOrder) -> tuple[Event, ...]:
     assert held.ticket is not None
-    ticket = replace(held.ticket, order_ref=held.order_ref, purpose=Purpose.TARGET)
-    cause = Cause.TARGET if ticket.kind is OrderKind.LIMIT else Cause.EXTERNAL
+    purpose = Purpose.STOP if held.ticket.kind is OrderKind.STOP else Purpose.TARGET
+    ticket = replace(held.ticket, order_ref=held.order_ref, purpose=purpose)
+    cause = _CAUSES.get(ticket.kind, Cause.EXTERNAL)
     moved = OrderMoved(held.order_ref, OrderState.SUBMITTED, held.broker_id, held.perm_id, "taken over")
     return ExitSubmitted(ticket, cause.value), moved

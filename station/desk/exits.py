@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from station.desk.inbox import OrderInbox
@@ -39,8 +39,25 @@ from station.protection import (
     RequestReconcile,
     SubmitExit,
 )
+from station.protection.pairs import oca_group_of
+from station.protection.rules import is_resting
 
 _CAN_EXIT = (TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED, TradeState.SELL_FILLED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exit:
+    """What one exit is to be; a LIMIT with a stop is a pair."""
+
+    kind: OrderKind
+    purpose: Purpose
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+    oca_group: str = ""
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> _Exit:
+        return cls(ticket.kind, ticket.purpose, ticket.limit, ticket.stop, ticket.oca_group)
 
 
 class ExitHands:
@@ -71,6 +88,11 @@ class ExitHands:
         self._quote = quote
         self._terms = terms
         self._limits: dict[Contract, Decimal] = {}
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the broker holds two exits to one quantity."""
+        return self._broker.capabilities.oca
 
     def configure(self, terms: ExecutionTerms) -> None:
         """New terms, in force with the next order."""
@@ -118,68 +140,78 @@ class ExitHands:
         return max(min(trade.open_qty, limit - sum(map(self._ledger.book.promised, others), ZERO)), ZERO)
 
     async def _submit(self, trade: Trade, asked: SubmitExit) -> None:
-        if trade.open_qty > 0:
-            qty = min(asked.qty, self.room(trade))
-            await self._place(trade, qty, asked.kind, asked.purpose, asked.limit, asked.stop, asked.cause.value)
+        if trade.open_qty <= 0:
+            return
+        mates = self._ledger.book.working_exits(trade.id) if asked.oca_group else ()
+        mate = next((order for order in mates if order.ticket.oca_group == asked.oca_group), None)
+        if asked.oca_group and mate is None:
+            return
+        qty = min(asked.qty, self.room(trade, mate.ref if mate is not None else ""))
+        exit_ = _Exit(asked.kind, asked.purpose, asked.limit, asked.stop, asked.oca_group)
+        await self._place(trade, qty, exit_, asked.cause.value)
 
-    async def _place(
-        self,
-        trade: Trade,
-        qty: Decimal,
-        kind: OrderKind,
-        purpose: Purpose,
-        limit: Decimal | None,
-        stop: Decimal | None,
-        cause: str,
-        replaces: str = "",
-    ) -> None:
-        """Commit one intent, or several where `qty` is more than one order may be for, then send them."""
-        tickets: list[Ticket] = []
+    async def _place(self, trade: Trade, qty: Decimal, asked: _Exit, cause: str, replaces: str = "") -> None:
+        """Commit one intent, or several where `qty` is more than one order may be for, then send them; a pair
+        leaves together."""
+        sent: list[tuple[Ticket, ...]] = []
+        number = self._ledger.book.next_leg(trade.id, "X")
         while qty > 0:
             part = min(qty, self._terms.max_contracts)
-            tickets.append(self._ticket(trade, part, kind, purpose, limit, stop, len(tickets)))
+            sent.append(self._tickets(trade, part, asked, number))
+            number += len(sent[-1])
             qty -= part
-        if not tickets:
+        if not sent:
             return
-        events = [ExitSubmitted(ticket, cause, replaces, *self._decision(ticket)) for ticket in tickets]
+        events = [
+            ExitSubmitted(
+                ticket, Cause.STOP_ORDER.value if place else cause, replaces, *self._decision(ticket)
+            )
+            for tickets in sent for place, ticket in enumerate(tickets)
+        ]  # fmt: skip
         await self._ledger.record(trade.id, *events, urgent=True)
-        if len(tickets) == 1:
-            await self.send(tickets[0])
+        if len(sent) == 1:
+            await self.send(*sent[0])
         else:
-            await asyncio.gather(*(self.send(ticket) for ticket in tickets))
+            await asyncio.gather(*(self.send(*tickets) for tickets in sent))
 
-    def _ticket(
-        self, trade: Trade, qty: Decimal, kind: OrderKind, purpose: Purpose, limit: Decimal | None,
-        stop: Decimal | None, beside: int,
-    ) -> Ticket:  # fmt: skip
+    def _tickets(self, trade: Trade, qty: Decimal, asked: _Exit, number: int) -> tuple[Ticket, ...]:
+        """The ticket, and for a limit with a stop that of its stop, in one OCA group of their own."""
         assert trade.contract is not None
-        number = self._ledger.book.next_leg(trade.id, "X") + beside
         action = Action.SELL if trade.open_qty > 0 else Action.BUY
-        return Ticket(
-            order_ref(trade.account, trade.id, "X", number), trade.account, trade.contract, action, qty, kind,
-            purpose, limit, stop,
+        one, other = (order_ref(trade.account, trade.id, "X", n) for n in (number, number + 1))
+        paired = asked.kind is OrderKind.LIMIT and asked.stop is not None
+        ticket = Ticket(
+            one, trade.account, trade.contract, action, qty, asked.kind, asked.purpose, asked.limit,
+            None if paired else asked.stop, oca_group=oca_group_of(one) if paired else asked.oca_group,
         )  # fmt: skip
+        if not paired:
+            return (ticket,)
+        stop = replace(
+            ticket, order_ref=other, kind=OrderKind.STOP, purpose=Purpose.STOP, limit=None, stop=asked.stop
+        )
+        return ticket, stop
 
     def _decision(self, ticket: Ticket) -> tuple[Decimal | None, Decimal | None]:
-        """What the exit should bring, and the mid it is measured by: at a limit that is the limit, at market
-        the side it meets and the mid, now."""
-        if ticket.limit is not None:
-            return ticket.limit, ticket.limit
+        """What the exit should bring, and the mid it is measured by: at a limit that is the limit, of a stop
+        its level, at market the side it meets and the mid, now."""
+        stated = ticket.limit if ticket.limit is not None else ticket.stop
+        if stated is not None:
+            return stated, stated
         quote = self._quote(ticket.contract)
         if quote is None:
             return None, None
         return (quote.bid if ticket.action is Action.SELL else quote.ask), quote.mid
 
-    async def send(self, ticket: Ticket) -> None:
-        """Send a committed exit. A link that is down leaves it PENDING: the reconciliation that follows the
-        link's return proves it absent and sends it then."""
-        trade_id = trade_of(ticket.order_ref) or ""
+    async def send(self, *tickets: Ticket) -> None:
+        """Send a committed exit, or a pair as one. A link that is down leaves it PENDING: the reconciliation
+        that follows the link's return proves it absent and sends it then."""
+        trade_id = trade_of(tickets[0].order_ref) or ""
         self._stopwatch.split(FILL_TO_PROTECT, trade_id, FILL_TO_SEND)
         try:
-            await self._submitter.place([ticket])
+            await self._submitter.place(tickets)
             self._stopwatch.stop(FILL_TO_PROTECT, trade_id)
         except BrokerUnavailable as error:
-            self._ask_reconcile(f"exit {ticket.order_ref} was not sent: {error}")
+            self._ask_reconcile(f"exit {tickets[0].order_ref} was not sent: {error}")
 
     # --- changes ------------------------------------------------------------------------------------
 
@@ -208,7 +240,7 @@ class ExitHands:
             return
         left, room = self._allowed(trade), max(self.room(trade), ZERO)
         changes: list[tuple[Order, Ticket]] = []
-        for order in filter(_is_certain, working):
+        for order in sorted(filter(_is_certain, working), key=is_resting):
             own = order.remaining + (room if order.remaining + room <= self._terms.max_contracts else ZERO)
             own = min(own, left)
             left -= own
@@ -223,7 +255,7 @@ class ExitHands:
         uncovered, fresh = min(room, left), self._ledger.trades[trade.id]
         if uncovered > 0 and fresh.open_qty * trade.open_qty > 0:
             qty = min(uncovered, self.room(fresh))
-            await self._place(fresh, qty, OrderKind.MARKET, Purpose.CLOSE, None, None, asked.cause.value)
+            await self._place(fresh, qty, _Exit(OrderKind.MARKET, Purpose.CLOSE), asked.cause.value)
 
     async def _change(
         self, trade: Trade, changes: Sequence[tuple[Order, Ticket]], cause: str, reason: str
@@ -259,10 +291,8 @@ class ExitHands:
             fresh = self._ledger.trades[trade.id]
             rest = ticket.qty - self._ledger.book.orders[order.ref].filled
             if fresh.open_qty * trade.open_qty > 0:
-                await self._place(
-                    fresh, min(rest, self.room(fresh)), ticket.kind, ticket.purpose, ticket.limit, ticket.stop,
-                    cause, replaces=order.ref,
-                )  # fmt: skip
+                room = self.room(fresh, order.ref)
+                await self._place(fresh, min(rest, room), _Exit.of(ticket), cause, replaces=order.ref)
 
     async def _cancel(self, ref: str, cause: str) -> None:
         order = self._ledger.book.orders.get(ref)

@@ -197,6 +197,9 @@ class Reconciler:
             await self.resolver.keep(plan.lost)
         for ref in plan.confirmed:
             self._ledger.book.confirm(ref)
+        for smaller in plan.reduced:
+            self._ledger.book.confirm(smaller.order_ref)
+            await self._inbox.apply(smaller)
         for held in truth.open_orders:
             if held.order_ref not in truth.later:
                 self._ledger.book.told(held.order_ref, None if held.ticket is None else held.ticket.qty)

@@ -215,6 +215,16 @@ class OrderMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderReduced:
+    """The broker has made an order smaller, since another of its OCA group filled: its total is now `qty`."""
+
+    type: ClassVar[str] = "order.reduced"
+    v: ClassVar[int] = 1
+    order_ref: str
+    qty: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """A cancel is about to be sent, and why (protection, manual, expiry, replace, kill, reconcile …)."""
 
@@ -467,7 +477,7 @@ TradeEvent = (
     | WealthRecorded | TradeFailed | PositionAdopted | ManualOpened | ExitsSet | PartAsked | ReverseAsked
     | SettledAtExpiry
 )  # fmt: skip
-OrderEvent = OrderMoved | CancelRequested | OrderNoticed
+OrderEvent = OrderMoved | OrderReduced | CancelRequested | OrderNoticed
 SystemEvent = (
     GateChanged | KillChanged | LimitBreached | Quarantined | Reconciled | LinkChanged
     | SessionMarked | Alerted | HandlerFailed
@@ -478,9 +488,9 @@ Event = TradeEvent | OrderEvent | SystemEvent | JournalEvent
 _ALL: Final[tuple[type[Event], ...]] = (
     SignalAccepted, StrategyPassed, OptionSelected, TradeSized, TradeProposed, ProposalTaken, EntrySubmitted,
     EntryModified, EntryEnded, ExitSubmitted, ExitModified, ExecutionBooked, CommissionBooked, OrderMoved,
-    CancelRequested, OrderNoticed, TradeClosed, WealthRecorded, TradeFailed, PositionAdopted, ManualOpened,
-    ExitsSet, PartAsked, ReverseAsked, SettledAtExpiry, GateChanged, KillChanged, LimitBreached, Quarantined,
-    Reconciled, LinkChanged, SessionMarked, Alerted, HandlerFailed, TradeNoted, TradeTagged,
+    OrderReduced, CancelRequested, OrderNoticed, TradeClosed, WealthRecorded, TradeFailed, PositionAdopted,
+    ManualOpened, ExitsSet, PartAsked, ReverseAsked, SettledAtExpiry, GateChanged, KillChanged, LimitBreached,
+    Quarantined, Reconciled, LinkChanged, SessionMarked, Alerted, HandlerFailed, TradeNoted, TradeTagged,
 )  # fmt: skip
 EVENT_TYPES: Final[dict[str, type[Event]]] = {kind.type: kind for kind in _ALL}
 """Every event by its name on the log."""

@@ -7,6 +7,7 @@ IllegalTransition and changes nothing.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from station.domain.changed import changed
 from station.domain.errors import IllegalTransition
@@ -303,11 +304,16 @@ def _settle_state(trade: Trade) -> Trade:
     return trade
 
 
+_CLOSES_AS: Final = {
+    Cause.PART.value: Cause.MANUAL.value,
+    Cause.STOP_ORDER.value: Cause.STOP.value,
+}
+
+
 def closing(trade: Trade) -> TradeClosed | None:
     """The CLOSED event that is due, or None while quantity is open either way."""
     if trade.state is not TradeState.SELL_FILLED or trade.open_qty != 0:
         return None
     cause = trade.settled if trade.settled and not trade.last_exit_ref else trade.cause_of(trade.last_exit_ref)
-    if cause == Cause.PART.value:
-        cause = Cause.MANUAL.value
+    cause = _CLOSES_AS.get(cause, cause)
     return TradeClosed(cause, trade.realised, provisional=trade.fees_owed > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -199,6 +200,16 @@ class Order:
     @property
     def overfilled(self) -> bool:
         return self.filled > self.ticket.qty
+
+
+def together(orders: Iterable[tuple[Order, Decimal]]) -> Decimal:
+    """The most that orders could still trade, given what each could by itself: those of one OCA group stand
+    for the largest of them, since a fill of one reduces or cancels the others."""
+    largest: dict[str, Decimal] = {}
+    for order, left in orders:
+        name = order.ticket.oca_group or order.ref
+        largest[name] = max(largest[name], left) if name in largest else left
+    return sum(largest.values(), ZERO)
 
 
 def new_order(ticket: Ticket, trade_id: str, at_ns: int) -> Order:

@@ -12,6 +12,7 @@ ExitSubmitted      the same as EntrySubmitted
 ExitModified       the ticket as last sent, decision price and mid
 ExecutionBooked    filled, average price, and the state `domain.orders.filled` gives it; a fill in PENDING
                    synthesises the acknowledgement
+OrderReduced       the ticket's quantity
 OrderMoved         state where the step is legal, broker and permanent id where given, reason where given
 CancelRequested    the cancel's cause
 =================  ====================================================================================
@@ -22,6 +23,7 @@ execution's own permanent id is not on the log, so it stays with the fill and ne
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -39,6 +41,7 @@ from station.domain.events import (
     ExitSubmitted,
     OrderMoved,
     OrderNoticed,
+    OrderReduced,
     Recorded,
 )
 from station.domain.instruments import Contract, Right, Side
@@ -54,8 +57,8 @@ def order_ref_of(event: Event) -> str:
         case EntrySubmitted() | EntryModified() | ExitSubmitted() | ExitModified():
             return event.ticket.order_ref
         case (
-            ExecutionBooked() | OrderMoved() | CancelRequested() | OrderNoticed() | CommissionBooked()
-            | EntryEnded()
+            ExecutionBooked() | OrderMoved() | OrderReduced() | CancelRequested() | OrderNoticed()
+            | CommissionBooked() | EntryEnded()
         ):  # fmt: skip
             return event.order_ref
         case _:
@@ -87,6 +90,8 @@ def project_order(order: Order | None, recorded: Recorded) -> Order | None:
             return _booked(order, event, at_ns)
         case OrderMoved():
             return _moved(order, event, at_ns)
+        case OrderReduced():
+            return changed(order, ticket=replace(order.ticket, qty=event.qty), updated_ns=at_ns)
         case CancelRequested():
             return changed(order, cancel_cause=event.cause, updated_ns=at_ns)
         case _:

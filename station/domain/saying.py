@@ -128,6 +128,7 @@ _SENTENCES: Final[dict[str, Callable[[Data], str]]] = {
     "order.execution": _filled,
     "order.commission": _fee,
     "order.moved": lambda data: f"{_leg(data)} {str(data['state']).lower()}{_why(data)}",
+    "order.reduced": lambda data: f"{_leg(data)} is for {data['qty']} now: its group filled the rest",
     "order.cancel_requested": lambda data: f"{_leg(data)}{_why(data, 'cause')}",
     "order.notice": lambda data: f"{_leg(data)}: {data['code']} {data['text']}",
     "trade.closed": _closed,

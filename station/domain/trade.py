@@ -53,11 +53,12 @@ HOLDING: Final = frozenset({TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED})
 
 class Cause(Enum):
     """What took a position out (SPEC §9). PART is the sale of a part by hand; a trade that it ends closes as
-    MANUAL."""
+    MANUAL. STOP_ORDER is a stop that rests at the broker; a trade that it ends closes as STOP."""
 
     TARGET = "target"
     BREAK_EVEN = "break-even"
     STOP = "stop"
+    STOP_ORDER = "stop order"
     SHIELD = "shield"
     LATE = "15:30"
     END_OF_DAY = "end of day"

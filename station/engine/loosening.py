@@ -30,7 +30,8 @@ UP: Final = frozenset(
         "safeguards.manual_overrides_day", "safeguards.strategy_drawdown_pct", "signals.strategy_runs_day",
         "signals.signals_per_strategy_day", "signals.positions_day", "options.max_spread_pct",
         "protection.rapid_shield_pct", "protection.day_shield_loss_usd", "protection.emergency_checks",
-        "protection.stale_after_s", "market.clock_skew_block_ms", "signals.pool_max_age_s", "signals.valid_s",
+        "protection.stale_after_s", "protection.stop_head_start_s", "market.clock_skew_block_ms",
+        "signals.pool_max_age_s", "signals.valid_s",
     }
 )  # fmt: skip
 """Settings that allow more the larger they are."""

@@ -77,6 +77,7 @@ def protection(settings: Settings) -> ProtectionSettings:
         flat_within_s=rules.flat_within_s,
         emergency_checks=rules.emergency_checks, check_s=rules.check_s,
         rapid_shield_pct=rules.rapid_shield_pct, stale_after_s=rules.stale_after_s,
+        stop_head_start_s=rules.stop_head_start_s,
         fast_poll_s=rules.fast_poll_s, fast_poll_for_s=rules.fast_poll_for_s,
         slow_poll_s=rules.slow_poll_s, ack_timeout_s=settings.execution.ack_timeout_s,
         p2_pct=rules.p2_pct, p3_pct=rules.p3_pct, max_contracts=Decimal(settings.risk.contracts_per_order),

@@ -55,8 +55,8 @@ def nothing(action: str, qty: int, problem: str) -> Json:
     return {
         "v": 1, "contract": "", "action": action, "qty": qty, "kind": "", "limit": None,
         "price_basis": None, "cost": None, "fees": None, "break_even": [],
-        "max_loss": None, "greeks": None, "margin": None, "target": None, "stop": None, "verdict": "refused",
-        "rules": [], "problems": [problem],
+        "max_loss": None, "greeks": None, "margin": None, "target": None, "stop": None,
+        "stop_rests": False, "verdict": "refused", "rules": [], "problems": [problem],
     }  # fmt: skip
 
 
@@ -129,6 +129,7 @@ async def _opening(engine: Engine, asked: Asked, contract: Contract, hand: HandO
     stop = (own or OwnExits()).stop_at(paid)
     return document | _figures(asked, contract, paid) | {
         "target": decimal_text(target), "stop": _text(None if stop is None else rule.down(stop)),
+        "stop_rests": stop is not None and engine.outside.broker.capabilities.oca,
     }  # fmt: skip
 
 
@@ -149,6 +150,7 @@ def _document(asked: Asked, contract: Contract, quote: Quote | None, verdict: Ve
         "margin": None,
         "target": None,
         "stop": None,
+        "stop_rests": False,
         "verdict": "approved" if verdict.approved else "refused",
         "rules": _rules(verdict),
         "problems": [],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from station.domain.orders import Order, OrderKind, OrderState
+from station.domain.orders import Order, OrderKind, OrderState, together
 from station.domain.trade import Trade
 from station.engine.rooms import Rooms
 from station.link.floor import ExitRow, Orders, WorkingOrder
@@ -68,6 +68,11 @@ def stop_of(trade: Trade, exits: Sequence[Order]) -> Decimal | None:
     return max((stop for stop in stops if stop is not None), default=None)
 
 
+def covered(exits: Sequence[Order]) -> Decimal:
+    """How much the working exits would sell."""
+    return together((order, order.remaining) for order in exits)
+
+
 def leaving(trade: Trade) -> str:
     """What a hand has asked for and is not done."""
     if trade.open_qty <= 0:
@@ -84,12 +89,17 @@ def standing(exits: Sequence[Order]) -> str:
         return ""
     action = ordered[0].ticket.action.value.lower()
     if len(ordered) == 1:
-        return f"{action} {_price(ordered[0])} {_state(ordered[0])}"
-    return f"{action} " + ", ".join(f"{o.remaining:f} @ {_price(o)} {_state(o)}" for o in ordered)
+        return f"{action} {_kind(ordered[0])}{_price(ordered[0])} {_state(ordered[0])}"
+    return f"{action} " + ", ".join(f"{_kind(o)}{o.remaining:f} @ {_price(o)} {_state(o)}" for o in ordered)
+
+
+def _kind(order: Order) -> str:
+    return "stop " if order.ticket.stop is not None else ""
 
 
 def _price(order: Order) -> str:
-    return f"{order.ticket.limit}" if order.ticket.limit is not None else order.ticket.kind.value
+    price = order.ticket.limit if order.ticket.limit is not None else order.ticket.stop
+    return f"{price}" if price is not None else order.ticket.kind.value
 
 
 def _state(order: Order) -> str:

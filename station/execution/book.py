@@ -24,6 +24,7 @@ from station.domain.events import (
     ExitModified,
     OrderMoved,
     OrderNoticed,
+    OrderReduced,
 )
 from station.domain.orders import (
     ZERO,
@@ -35,6 +36,7 @@ from station.domain.orders import (
     acknowledged,
     latest_revisions,
     moved,
+    together,
     trade_of,
 )
 
@@ -95,7 +97,7 @@ class OrderBook:
         self._by_id: dict[str, Execution] = {}
         self._early_fees: dict[str, Decimal] = {}
         self._changes: dict[str, _Change] = {}
-        self._undone: set[str] = set()
+        self._by_broker: set[str] = set()
         self._restored: set[str] = set()
         self.claims: dict[str, OrderStatus] = {}
         self.unchangeable: set[str] = set()
@@ -125,8 +127,8 @@ class OrderBook:
             self._working.pop(order.ref, None)
 
     def _note_change(self, held: Order, order: Order) -> None:
-        if order.ref in self._undone:
-            self._undone.discard(order.ref)
+        if order.ref in self._by_broker:
+            self._by_broker.discard(order.ref)
             return
         known = self._changes.get(order.ref)
         if known is None:
@@ -163,15 +165,14 @@ class OrderBook:
         )
 
     def promised(self, trade_id: str, but: str = "") -> Decimal:
-        """The most that the working exits of a trade, one left out, could still trade at the broker."""
+        """The most that the working exits of a trade, one left out with its OCA group, could still trade at the
+        broker."""
         larger = dict(self.unconfirmed(trade_id))
-        return sum(
-            (
-                max(order.ticket.qty, larger.get(order.ref, ZERO)) - order.filled
-                for order in self.working_exits(trade_id)
-                if order.ref != but
-            ),
-            ZERO,
+        group = self.orders[but].ticket.oca_group if but in self.orders else ""
+        return together(
+            (order, max(order.ticket.qty, larger.get(order.ref, ZERO)) - order.filled)
+            for order in self.working_exits(trade_id)
+            if order.ref != but and not (group and order.ticket.oca_group == group)
         )
 
     def put_execution(self, execution: Execution) -> None:
@@ -233,14 +234,21 @@ class OrderBook:
         if order is None:
             return Interpretation(foreign=True)
         if status.state is OrderState.SUBMITTED or status.state is OrderState.PARTIALLY_FILLED:
-            confirms = self._confirms(order, status)
+            reduced = self._reduced(order, status)
+            confirms = bool(reduced) or self._confirms(order, status)
             known = acknowledged(order, status.broker_id, status.perm_id, status.at_ns)
             behind = status.filled > order.filled
             if known is not None:
-                return replace(self._step(order, known.state, status, query=behind), confirms=confirms)
+                found = self._step(order, known.state, status, query=behind)
+                return replace(found, events=(*reduced, *found.events), confirms=confirms)
             if behind or confirms:
-                return Interpretation(order.trade_id, query=behind, confirms=confirms)
+                return Interpretation(order.trade_id, reduced, query=behind, confirms=confirms)
             return self._ignore("repeated")
+        if _is_spent(order, status):
+            done = OrderReduced(order.ref, order.filled)
+            self._by_broker.add(order.ref)
+            found = self._step(order, OrderState.FILLED, status)
+            return replace(found, events=(done, *found.events))
         if status.filled > order.filled or (
             status.state is OrderState.FILLED and order.state is not OrderState.FILLED
         ):
@@ -263,6 +271,17 @@ class OrderBook:
             return False
         self.confirm(order.ref)
         return True
+
+    def _reduced(self, order: Order, status: OrderStatus) -> tuple[OrderReduced, ...]:
+        """What a fill in its OCA group took from an order, by the broker's word. While a change of ours is on
+        its way, the word may be from before it."""
+        total = status.filled + status.remaining
+        smaller = status.filled < total < order.ticket.qty
+        if not order.ticket.oca_group or not smaller or order.ref in self._changes:
+            return ()
+        self.confirm(order.ref)
+        self._by_broker.add(order.ref)
+        return (OrderReduced(order.ref, total),)
 
     def _restored_confirmed(self, order: Order, status: OrderStatus) -> bool:
         if order.ref not in self._restored or status.filled + status.remaining != order.ticket.qty:
@@ -315,7 +334,7 @@ class OrderBook:
         before, reason = change.before, f"{CHANGE_REFUSED}{notice.code} {notice.text}"
         if before.ticket == order.ticket:
             return Interpretation(order.trade_id, (noticed,))
-        self._undone.add(order.ref)
+        self._by_broker.add(order.ref)
         undone = (
             ExitModified(before.ticket, "target", reason, before.decision_price, before.decision_mid)
             if before.ticket.purpose.is_exit
@@ -374,11 +393,15 @@ class OrderBook:
         return next((e for e in booked if e.inferred and e.qty > 0), None)
 
     def inferred(self, order: Order, at_ns: int) -> Execution | None:
-        """The fill the broker claims without ever having reported it: deterministic id, claimed price."""
+        """The fill the broker claims without ever having reported it: deterministic id, claimed price. Of an
+        order in an OCA group, whose rest others may have filled, only what it claims itself."""
         claim = self.claims.get(order.ref)
-        if claim is None or claim.state is not OrderState.FILLED or order.filled >= order.ticket.qty:
+        if claim is None or claim.state is not OrderState.FILLED:
             return None
-        return self.stand_in(order, order.ticket.qty - order.filled, claim.avg_price, at_ns)
+        most = claim.filled if order.ticket.oca_group else order.ticket.qty
+        if order.filled >= most:
+            return None
+        return self.stand_in(order, most - order.filled, claim.avg_price, at_ns)
 
     def stand_in(self, order: Order, qty: Decimal, price: Decimal | None, at_ns: int) -> Execution:
         """A fill of `qty` that no execution tells of: deterministic id, the price that is likeliest."""
@@ -415,6 +438,12 @@ class OrderBook:
     def _ignore(self, why: str) -> Interpretation:
         self.ignored[why] += 1
         return NOTHING
+
+
+def _is_spent(order: Order, status: OrderStatus) -> bool:
+    """Whether an order is over because others of its OCA group filled what it had left."""
+    over = status.state is OrderState.FILLED and status.filled == order.filled < order.ticket.qty
+    return over and bool(order.ticket.oca_group) and order.state.is_working and order.filled > 0
 
 
 def _explains(order: Order, notice: OrderNotice) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Final
@@ -83,7 +83,7 @@ class Plan:
     """Reports to interpret, orders proven absent (`unsent`), stray orders of ours to cancel, and findings.
     `lost` exits are not in our book but protect a position that the broker holds: they are left working.
     `confirmed` orders are at the broker as they are here; those in `unchanged` still are as they were before
-    their last change."""
+    their last change. `reduced` are orders that a fill in their OCA group made smaller."""
 
     reports: tuple[OrderReport, ...]
     unsent: tuple[Order, ...]
@@ -92,6 +92,7 @@ class Plan:
     confirmed: tuple[str, ...] = ()
     unchanged: tuple[Order, ...] = ()
     lost: tuple[OpenOrder, ...] = ()
+    reduced: tuple[OrderStatus, ...] = ()
 
 
 def plan_reconciliation(
@@ -106,6 +107,7 @@ def plan_reconciliation(
     unsent: list[Order] = []
     confirmed: list[str] = []
     unchanged: list[Order] = []
+    reduced: list[OrderStatus] = []
     unexplained = _Unexplained(truth, here or {}, reports)
     for order in sorted(book.working(), key=lambda o: o.ref):
         held = remote.get(order.ref)
@@ -114,6 +116,8 @@ def plan_reconciliation(
             match _agrees(book, order, held, truth):
                 case True:
                     confirmed.append(order.ref)
+                case False if _is_reduced(order, held):
+                    reduced.append(_status(order, held, truth, "reduced by its group"))
                 case False:
                     unchanged.append(order)
                     findings.append(Finding(Kind.MISSED_CHANGE, order.ref, _difference(order, held)))
@@ -138,7 +142,8 @@ def plan_reconciliation(
             reports.append(_gone(order, executed[order.ref], truth.at_ns))
     strays, lost = _unknown_orders(book, truth, findings)
     return Plan(
-        tuple(reports), tuple(unsent), strays, tuple(findings), tuple(confirmed), tuple(unchanged), lost
+        tuple(reports), tuple(unsent), strays, tuple(findings), tuple(confirmed), tuple(unchanged), lost,
+        tuple(reduced),
     )  # fmt: skip
 
 
@@ -234,12 +239,23 @@ def _feed_status(
     findings.append(
         Finding(Kind.MISSED_STATUS, order.ref, f"{order.state.value} here, {held.state.value} there")
     )
-    reports.append(
-        OrderStatus(
-            order.ref, held.state, held.filled, order.ticket.qty - held.filled, truth.at_ns,
-            held.broker_id, held.perm_id, "reconciled",
-        )
-    )  # fmt: skip
+    reports.append(_status(order, held, truth, "reconciled"))
+
+
+def _status(order: Order, held: OpenOrder, truth: BrokerTruth, reason: str) -> OrderStatus:
+    qty = held.ticket.qty if held.ticket is not None and order.ticket.oca_group else order.ticket.qty
+    return OrderStatus(
+        order.ref, held.state, held.filled, qty - held.filled, truth.at_ns, held.broker_id, held.perm_id, reason
+    )
+
+
+def _is_reduced(order: Order, held: OpenOrder) -> bool:
+    """Whether the broker has an order of an OCA group as it is here, only smaller: what its group filled is
+    off. A change to more that never arrived looks the same, and is asked for again by who wanted it."""
+    theirs = held.ticket
+    if theirs is None or not order.ticket.oca_group or theirs.qty >= order.ticket.qty:
+        return False
+    return _terms(replace(theirs, qty=order.ticket.qty)) == _terms(order.ticket)
 
 
 def _gone(order: Order, filled: Decimal, at_ns: int) -> OrderStatus:

@@ -33,6 +33,7 @@ from station.protection.rules import (
     View,
     has_no_price,
     is_stale,
+    resting_level,
     shield_level,
     stop_level,
     trail_level,
@@ -96,6 +97,9 @@ def next_look(
     ]
     if memory.absent_checks:
         instants.append(memory.absent_ns + settings.check_s * SECOND)
+    instants += [leg.updated_ns + settings.retry_s * SECOND for leg in holding.exits if leg.ticket.oca_group]
+    if memory.stop_ns:
+        instants.append(memory.stop_ns + settings.stop_head_start_s * SECOND)
     return min(at for at in instants if at > now_ns)
 
 
@@ -166,7 +170,19 @@ def _remembered(
         kept = kept - {f"stale:{holding.trade.id}"}
     if out is Cause.EMERGENCY and memory.out is None:
         kept = kept | {_emergency(holding.trade)}
-    return replace(counted, out=out, out_reason=reason, lowered=lowered, high_bid=high, raised=kept)
+    stop_ns = _at_stop(resting_level(holding, settings), bid, now_ns, memory)
+    return replace(
+        counted, out=out, out_reason=reason, lowered=lowered, high_bid=high, raised=kept, stop_ns=stop_ns
+    )
+
+
+def _at_stop(level: Decimal | None, bid: Decimal | None, now_ns: int, memory: Memory) -> int:
+    """Since when the bid is at or under a resting stop; a bid that is not known changes nothing."""
+    if level is None:
+        return 0
+    if bid is None:
+        return memory.stop_ns
+    return (memory.stop_ns or now_ns) if bid <= level else 0
 
 
 def _exit_causes(trade: Trade) -> tuple[Cause, ...]:

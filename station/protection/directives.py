@@ -23,6 +23,7 @@ class Holding:
     underlying does not trade; `day_shield_hit` once the strategy's daily loss ceiling is reached; `stop_pct`
     the strategy's own stop, percent under the entry price, None where it sets none. `unconfirmed` are exits
     that the broker has not yet confirmed as they now stand, with the largest total they may still have there.
+    `stop_rests` where the broker pairs orders, so that a hand's stop can rest there beside its target.
     """
 
     trade: Trade
@@ -35,11 +36,16 @@ class Holding:
     day_shield_hit: bool = False
     stop_pct: Decimal | None = None
     unconfirmed: tuple[tuple[str, Decimal], ...] = ()
+    stop_rests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitExit:
-    """Place a protective exit beside those that work. `qty` contracts, prices dollars a unit, legal ticks."""
+    """Place a protective exit beside those that work. `qty` contracts, prices dollars a unit, legal ticks.
+
+    A LIMIT with a `stop` is a pair: the stop rests beside it, both in one new OCA group. With an `oca_group` it
+    joins the exit that works there.
+    """
 
     kind: OrderKind
     purpose: Purpose
@@ -47,6 +53,7 @@ class SubmitExit:
     limit: Decimal | None
     stop: Decimal | None
     cause: Cause
+    oca_group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,8 @@ SWITCHABLE: Final = frozenset(
 class ProtectionSettings:
     """The six rules' numbers (SPEC §10). Percents are of the entry price, `_s` seconds. `p2_pct` and `p3_pct`
     are the upper rungs of a ladder that leaves them to the house; an exit order is never for more than
-    `max_contracts`, None where the broker sets no limit.
+    `max_contracts`, None where the broker sets no limit. Where a stop rests at the broker, the bid stands at it
+    for `stop_head_start_s` before the station sells itself.
 
     `off` names switched-off rules. Raises BadInput for a number out of range, an unknown rule, or one that
     has no off position.
@@ -150,6 +158,7 @@ class ProtectionSettings:
     fast_poll_s: int = 5
     fast_poll_for_s: int = 600
     slow_poll_s: int = 30
+    stop_head_start_s: int = 2
     retry_s: int = 1
     ack_timeout_s: int = 5
     max_contracts: Decimal | None = None
@@ -194,7 +203,8 @@ class Memory:
 
     `out` is the first market-out cause, kept until flat; `lowered` the cause under which the sell moved to
     break-even; `absent_checks` consecutive checks without a price, the last at `absent_ns`; `high_bid` the
-    best bid since the fill; `raised` keys of alerts already given; `asks` what was asked for within a minute.
+    best bid since the fill; `raised` keys of alerts already given; `asks` what was asked for within a minute;
+    `stop_ns` when the bid came to a stop that rests at the broker, 0 while it is over it.
     """
 
     out: Cause | None = None
@@ -205,3 +215,4 @@ class Memory:
     high_bid: Decimal | None = None
     raised: frozenset[str] = frozenset()
     asks: tuple[Ask, ...] = ()
+    stop_ns: int = 0

@@ -12,7 +12,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from station.domain.clock import SECOND
-from station.domain.orders import ZERO, Action, Order, OrderKind, OrderState, Purpose
+from station.domain.orders import ZERO, Action, Order, OrderKind, OrderState, Purpose, together
 from station.domain.trade import Cause, Trade
 from station.protection.directives import (
     CancelEntry,
@@ -26,7 +26,8 @@ from station.protection.directives import (
     RequestReconcile,
     SubmitExit,
 )
-from station.protection.rules import break_even_limit, rung_limits
+from station.protection.pairs import Pair, is_settling, stop_change, waits_for_partner
+from station.protection.rules import break_even_limit, is_resting, resting_level, rung_limits
 
 _CANCEL_PATIENCE: Final = 3
 _KNOWN: Final = Decimal("Infinity")
@@ -36,10 +37,11 @@ _KNOWN: Final = Decimal("Infinity")
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One exit that should be working: `qty` contracts yet to sell, dollars a unit; without a limit it is the
-    part that a hand wants out at market."""
+    part that a hand wants out at market. With a `stop` one rests beside it."""
 
     qty: Decimal
     limit: Decimal | None
+    stop: Decimal | None = None
 
     @property
     def kind(self) -> OrderKind:
@@ -91,13 +93,14 @@ def _slots(holding: Holding, limits: Sequence[Decimal], settings: ProtectionSett
     trade, most = holding.trade, settings.max_contracts
     part = min(trade.leaving, trade.open_qty)
     slots = [Slot(qty, None) for qty in in_parts(part, most)]
+    stop = resting_level(holding, settings)
     if len(set(limits)) == 1:
-        return (*slots, *(Slot(qty, limits[0]) for qty in _as_they_stand(holding, part, most)))
+        return (*slots, *(Slot(qty, limits[0], stop) for qty in _as_they_stand(holding, part, most)))
     sold = trade.exit_filled + part
     for share, limit in zip(shares(trade), limits, strict=True):
         gone = min(sold, share)
         sold -= gone
-        slots.extend(Slot(qty, limit) for qty in in_parts(share - gone, most))
+        slots.extend(Slot(qty, limit, stop) for qty in in_parts(share - gone, most))
     return tuple(slots)
 
 
@@ -106,7 +109,7 @@ def _as_they_stand(holding: Holding, part: Decimal, most: Decimal | None) -> tup
     within its size."""
     left, parts = holding.trade.open_qty - part, list[Decimal]()
     for leg in sorted(holding.exits, key=_preferred):
-        if part > 0 and leg.ticket.kind is OrderKind.MARKET:
+        if is_resting(leg) or (part > 0 and leg.ticket.kind is OrderKind.MARKET):
             continue
         share = min(leg.remaining, left)
         if share > 0:
@@ -166,8 +169,9 @@ def cancelled_entry(holding: Holding, out: Cause | None) -> tuple[Directive, ...
     return (CancelEntry(holding.trade.entry_ref, out),)
 
 
-def _preferred(order: Order) -> tuple[bool, bool, int, str]:
-    return bool(order.cancel_cause), order.ticket.kind is not OrderKind.MARKET, order.created_ns, order.ref
+def _preferred(order: Order) -> tuple[bool, bool, bool, int, str]:
+    at_market = order.ticket.kind is OrderKind.MARKET
+    return bool(order.cancel_cause), is_resting(order), not at_market, order.created_ns, order.ref
 
 
 def _owed(order: Order, now_ns: int, settings: ProtectionSettings) -> bool:
@@ -186,7 +190,7 @@ def promised(holding: Holding) -> Decimal:
     """The most that the working exits could still trade, by what the broker has confirmed."""
     larger = dict(holding.unconfirmed)
     totals = ((order, max(order.ticket.qty, larger.get(order.ref, ZERO))) for order in holding.exits)
-    return sum((max(total - order.filled, ZERO) for order, total in totals), ZERO)
+    return together((order, max(total - order.filled, ZERO)) for order, total in totals)
 
 
 def _left(
@@ -201,7 +205,7 @@ def _left(
         if offered >= open_qty:
             extra.append(leg)
         offered += leg.remaining
-    if extra:
+    if any(not waits_for_partner(leg, legs, now_ns, settings) for leg in extra):
         return _cancels(extra, now_ns, settings)
     waits = any(leg.ticket.kind is not OrderKind.MARKET for leg in ready)
     short = (bool(ready) or not legs) and promised(holding) < open_qty
@@ -229,20 +233,68 @@ class _Bringing:
         self._room = holding.trade.open_qty - promised(holding)
 
     def run(self, legs: Sequence[Order]) -> tuple[Directive, ...]:
-        pairs, spare, bare = paired(legs, self._wish.slots)
-        first: list[Directive] = [*_cancels(spare, self._now_ns, self._settings)]
+        stops = {leg.ticket.oca_group or leg.ref: leg for leg in legs if is_resting(leg)}
+        pairs, spare, bare = paired([leg for leg in legs if not is_resting(leg)], self._wish.slots)
+        first: list[Directive] = []
         last: list[Directive] = []
         for leg, slot in pairs:
-            if _is_busy(leg, self._now_ns, self._settings):
-                continue
+            stop = stops.pop(leg.ticket.oca_group, None)
+            if slot.stop is None:
+                spare += [] if stop is None else [stop]
+                self._alone(leg, slot, first, last)
+            elif not leg.ticket.oca_group:
+                spare += [] if self._is_busy(leg) else [leg]
+            else:
+                self._beside(Pair(leg, stop), slot, first, last)
+        for slot in bare:
+            self._missing(slot, stops, first, last)
+        return (*_cancels((*spare, *stops.values()), self._now_ns, self._settings), *first, *last)
+
+    def _is_busy(self, leg: Order) -> bool:
+        return _is_busy(leg, self._now_ns, self._settings)
+
+    def _alone(self, leg: Order, slot: Slot, first: list[Directive], last: list[Directive]) -> None:
+        if not self._is_busy(leg):
             grows = leg.filled + slot.qty > leg.ticket.qty
             (last if grows else first).extend(self._changed(leg, slot))
-        for slot in bare:
-            qty = self._take(slot.qty)
-            if qty > 0:
-                purpose = Purpose.CLOSE if slot.limit is None else Purpose.TARGET
-                last.append(SubmitExit(slot.kind, purpose, qty, slot.limit, None, self._cause(slot)))
-        return (*first, *last)
+
+    def _missing(
+        self, slot: Slot, stops: dict[str, Order], first: list[Directive], last: list[Directive]
+    ) -> None:
+        """An exit for a slot without one: beside a stop that has lost its target, else within the room."""
+        group = next((group for group, stop in stops.items() if slot.stop and stop.ticket.oca_group), None)
+        if group is not None:
+            stop = stops.pop(group)
+            if not self._is_busy(stop):
+                qty = min(slot.qty, stop.remaining)
+                ask = SubmitExit(slot.kind, Purpose.TARGET, qty, slot.limit, None, self._wish.cause, group)
+                last.append(ask)
+            return
+        qty = self._take(slot.qty)
+        if qty > 0:
+            purpose = Purpose.CLOSE if slot.limit is None else Purpose.TARGET
+            last.append(SubmitExit(slot.kind, purpose, qty, slot.limit, slot.stop, self._cause(slot)))
+
+    def _beside(self, pair: Pair, slot: Slot, first: list[Directive], last: list[Directive]) -> None:
+        """A target and its stop, brought to one quantity. What the broker takes from one because the other
+        filled is its own to take."""
+        target, busy = pair.target, self._is_busy(pair.target)
+        qty = min(slot.qty, pair.left) + (ZERO if busy else self._take(slot.qty - pair.left))
+        slot = Slot(qty, slot.limit, slot.stop)
+        grown = last if qty > pair.left else first
+        if not busy and not is_settling(target, pair, self._now_ns, self._settings):
+            wanted = (slot.kind, target.filled + qty, slot.limit)
+            if wanted != (target.ticket.kind, target.ticket.qty, target.ticket.limit):
+                grown.append(ModifyExit(target.ref, *wanted, None, self._wish.cause, self._wish.reason))
+        if pair.stop is None:
+            if not busy:
+                ask = SubmitExit(
+                    OrderKind.STOP, Purpose.STOP, min(qty, target.remaining), None, slot.stop, Cause.STOP_ORDER,
+                    target.ticket.oca_group,
+                )  # fmt: skip
+                last.append(ask)
+        elif not self._is_busy(pair.stop) and not is_settling(pair.stop, pair, self._now_ns, self._settings):
+            grown.extend(stop_change(pair.stop, qty, slot.stop))
 
     def _changed(self, leg: Order, slot: Slot) -> tuple[Directive, ...]:
         ticket, wanted = leg.ticket, leg.filled + slot.qty

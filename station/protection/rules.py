@@ -14,7 +14,7 @@ from typing import Final
 from station.calendars import SessionSpan
 from station.domain.clock import SECOND
 from station.domain.hand import OwnExits
-from station.domain.orders import ZERO
+from station.domain.orders import ZERO, Order, OrderKind, OrderState
 from station.domain.trade import Cause, Trade
 from station.protection.directives import (
     Holding,
@@ -142,6 +142,39 @@ def stop_level(entry: Decimal, holding: Holding) -> Decimal | None:
     return entry * (1 - holding.stop_pct / HUNDRED)
 
 
+def resting_level(holding: Holding, settings: ProtectionSettings) -> Decimal | None:
+    """Where a hand's stop rests at the broker, down to a legal tick: it goes off at the same bids. None where
+    none is set, the broker pairs no orders, or the rule is off."""
+    trade, entry = holding.trade, holding.trade.entry_price
+    if not holding.stop_rests or trade.own is None or entry is None or "own_stop" in settings.off:
+        return None
+    level = trade.own.stop_at(entry)
+    if level is None:
+        return None
+    return max(holding.tick_rule.down(level), holding.tick_rule.increment(ZERO))
+
+
+def rests(holding: Holding, settings: ProtectionSettings) -> bool:
+    """Whether the broker has confirmed stops at the level for all that is open."""
+    level = resting_level(holding, settings)
+    if level is None:
+        return False
+    doubtful = {ref for ref, _ in holding.unconfirmed}
+    stops = (leg for leg in holding.exits if is_resting(leg) and leg.ticket.stop == level)
+    sure = (
+        leg for leg in stops if leg.ref not in doubtful and not leg.cancel_cause and leg.state in _CONFIRMED
+    )
+    return sum((leg.remaining for leg in sure), ZERO) >= holding.trade.open_qty
+
+
+def is_resting(leg: Order) -> bool:
+    """Whether an exit is a stop that waits at the broker."""
+    return leg.ticket.kind is OrderKind.STOP
+
+
+_CONFIRMED: Final = (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
+
+
 def trail_level(view: View) -> Decimal | None:
     """The trailing stop, down to a legal tick; None while it is off, in the grace period or below entry."""
     pct, high = view.settings.trail_pct, view.memory.high_bid
@@ -188,9 +221,13 @@ def by_hand(view: View) -> Verdict | None:
 
 
 def own_stop(view: View) -> Verdict | None:
-    """The stop that a hand has set, or the strategy's (SPEC §5 risk): one of its own exits."""
+    """The stop that a hand has set, or the strategy's (SPEC §5 risk): one of its own exits. One that rests at
+    the broker has a head start."""
     level = stop_level(view.entry, view.holding)
     if level is None or view.bid is None or view.bid > level:
+        return None
+    waited_ns = view.now_ns - view.memory.stop_ns
+    if rests(view.holding, view.settings) and waited_ns < view.settings.stop_head_start_s * SECOND:
         return None
     own = view.trade.own
     if own is not None and own.stop_at(view.entry) is not None:

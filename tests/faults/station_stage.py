@@ -39,10 +39,10 @@ class Stage(Lab):
     def __init__(
         self, runtime: Path, *, seed: int = SEED, day: date = DAY, faults: Sequence[Fault] = (),
         settings: Mapping[str, Any] | None = None, start: str | None = None,
-        strategy: Mapping[str, Any] | None = None,
+        strategy: Mapping[str, Any] | None = None, away_s: float = 0,
     ) -> None:  # fmt: skip
         super().__init__(runtime, seed=seed, day=day, faults=faults)
-        self.options = replace(self.options, start=start)
+        self.options = replace(self.options, start=start, away_s=away_s)
         self._settings = {"broker.kind": "paper", "paper.seed": seed, **(settings or {})}
         self._strategy = strategy
 

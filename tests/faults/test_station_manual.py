@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from station.domain.orders import OrderKind, OrderState
+from station.domain.orders import Order, OrderKind, OrderState
 from station.domain.trade import Trade, TradeState
 from station.link import (
     Ack,
@@ -70,6 +70,13 @@ class Hand(Stage):
         reply = await self.during(self.ask(command))
         assert isinstance(reply, Data)
         return json.loads(reply.json)
+
+    def pair(self, trade: Trade) -> tuple[Order, Order]:
+        """The target and the stop that work at the broker for a trade."""
+        target, stop = sorted(self.exits(trade), key=lambda order: order.ticket.kind is OrderKind.STOP)
+        assert (target.ticket.kind, stop.ticket.kind) == (OrderKind.LIMIT, OrderKind.STOP)
+        assert target.ticket.oca_group == stop.ticket.oca_group != ""
+        return target, stop
 
     async def until_protected(self) -> Trade:
         await self.until("09:36")
@@ -144,13 +151,22 @@ def test_the_tickets_target_and_stop_stand_from_the_fill_on(tmp_path: Path) -> N
         async with Hand(tmp_path) as lab:
             trade = await lab.until_protected()
             assert trade.entry_price is not None
-            (sell,) = lab.exits(trade)
+            sell, rests = lab.pair(trade)
             assert sell.ticket.limit == (trade.entry_price * Decimal("1.9")).quantize(Decimal("0.01"))
+            level = trade.entry_price * Decimal("0.4")
+            assert rests.ticket.stop == level.quantize(Decimal("0.01"), ROUND_FLOOR)
             positions = lab.floor().positions
             assert positions is not None
             (row,) = positions.rows
             assert row.stop == round(trade.entry_price * Decimal("0.4"), 2)
-            assert [each.order_ref for each in row.exits] == [sell.ref]
+            assert [each.order_ref for each in row.exits] == [rests.ref, sell.ref]
+            legs = f"stop 3 @ {rests.ticket.stop} live, 3 @ {sell.ticket.limit} live"
+            assert (row.protection, row.protected) == (f"sell {legs}", True)
+            orders = lab.floor().orders
+            assert orders is not None
+            assert [(one.purpose, one.kind, one.may_modify) for one in orders.rows] == [
+                ("target", "LMT", True), ("stop", "STP", True),
+            ]  # fmt: skip
             assert (await lab.ordered(ModifyOrder(sell.ref, stop="9.99", by="test"))).code == "BADINPUT"
             assert trade.contract is not None
             quote = lab.rooms.market.quote(trade.contract)
@@ -169,7 +185,7 @@ def test_a_target_is_moved_in_place_and_never_leaves_the_position_alone(tmp_path
     async def work() -> None:
         async with Hand(tmp_path) as lab:
             trade = await lab.until_protected()
-            (sell,) = lab.exits(trade)
+            sell, rests = lab.pair(trade)
             assert sell.ticket.limit is not None
             wanted = sell.ticket.limit + Decimal("0.50")
             off_tick = await lab.ordered(ModifyOrder(sell.ref, limit="1.234", by="test"))
@@ -179,12 +195,15 @@ def test_a_target_is_moved_in_place_and_never_leaves_the_position_alone(tmp_path
             assert (await lab.ordered(frame)).ok
             assert (await lab.ordered(frame)).text == f"{sell.ref} was changed by this very order before"
             await lab.step(2)
-            (moved,) = lab.exits(trade)
+            moved, still = lab.pair(trade)
             assert (moved.ref, moved.ticket.limit, moved.ticket.qty) == (sell.ref, wanted, 3)
+            assert still.ticket == rests.ticket
 
     play(work)
-    states = paper_rows(tmp_path, "SELECT state FROM orders WHERE purpose = 'target'")
-    assert states == [("SUBMITTED",)]
+    states = paper_rows(
+        tmp_path, "SELECT purpose, state FROM orders WHERE purpose <> 'entry' ORDER BY broker_id"
+    )
+    assert states == [("target", "SUBMITTED"), ("stop", "SUBMITTED")]
     assert_sound(tmp_path)
 
 
@@ -192,7 +211,7 @@ def test_a_stop_and_a_target_that_are_set_at_once_both_stand(tmp_path: Path) -> 
     async def work() -> None:
         async with Hand(tmp_path) as lab:
             trade = await lab.until_protected()
-            (sell,) = lab.exits(trade)
+            sell, _ = lab.pair(trade)
             assert sell.ticket.limit is not None
             target = sell.ticket.limit + Decimal("0.50")
             stops = ModifyOrder(sell.ref, stop="0.50", by="one", token="a")
@@ -218,7 +237,7 @@ def test_a_part_closes_while_the_rest_stays_protected(tmp_path: Path) -> None:
             assert "it was placed before" in (await lab.ordered(frame)).text
             assert "needs a token" in (await lab.during(lab.ask(ClosePart(trade.id, 1, "test")))).text
             assert lab.trade(trade.id).open_qty == 2
-            assert sum(order.remaining for order in lab.exits(trade)) == 2
+            assert [order.remaining for order in lab.pair(trade)] == [2, 2]
             sold = await lab.placed("s1", ticket=Ticket("SPY", "SELL", 2, "C", "", "0dte", "MARKET"))
             assert sold.ok
             assert (
@@ -400,7 +419,7 @@ def test_a_preview_says_cost_break_even_loss_exits_and_every_rule_and_sends_noth
             assert (seen["v"], seen["verdict"], seen["problems"]) == (1, "approved", [])
             assert (seen["cost"], seen["fees"], seen["max_loss"]) == ("600.00", "1.95", "601.95")
             assert Decimal(seen["break_even"][0]) == Decimal(ticket.strike) + 2
-            assert (Decimal(seen["target"]), Decimal(seen["stop"])) == (3, 1)
+            assert (Decimal(seen["target"]), Decimal(seen["stop"]), seen["stop_rests"]) == (3, 1, True)
             assert 0.2 < seen["greeks"]["delta"] < 0.8
             assert Decimal(seen["margin"]["initial"]) >= 600
             assert len(seen["rules"]) > 40

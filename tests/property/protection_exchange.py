@@ -1,20 +1,19 @@
 """A small fair exchange and the desk before it: carries protection's wishes out, and misbehaves on demand.
 
 `live` is the exchange's own book; the station's orders may lag behind it, be lost or be unknown. At every
-change it checks what must never happen: more offered for sale than is held.
+change it checks what must never happen: more offered for sale than is held. Orders of one OCA group stand for
+the largest of them: a fill of one takes as much from the others, also from a change of theirs on its way.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from station.calendars import Calendar, load_calendar
-from station.clock import Lockstep, LockstepLoop, VirtualClock
+from station.clock import VirtualClock
 from station.domain.clock import SECOND
 from station.domain.events import (
     EntryEnded,
@@ -41,7 +40,7 @@ from station.domain.orders import (
     order_ref,
 )
 from station.domain.specs import Rung
-from station.domain.trade import Trade, TradeState
+from station.domain.trade import Cause, Trade, TradeState
 from station.protection import (
     CancelEntry,
     CancelExit,
@@ -49,46 +48,22 @@ from station.protection import (
     Holding,
     MarketOut,
     ModifyExit,
-    ProtectionSettings,
     ProtectionWorker,
     RaiseAlert,
     RequestReconcile,
     SubmitExit,
 )
+from tests.property.protection_account import Account
 from tests.unit.domain_cases import ACCOUNT, CONTRACT, option_selected, signal_accepted, sized, strategy_passed
 
 FOREVER: Final = 10**6
 Ladder = tuple[Rung, ...]
 
 
-@dataclass
-class Account:
-    """One trade: ours (`trade`, `orders`) and the exchange's side of it (`live`: ticket and filled by ref).
-    `unconfirmed` are changes on their way, by the larger total."""
-
-    trade: Trade
-    orders: dict[str, Order] = field(default_factory=dict)
-    live: dict[str, tuple[Ticket, Decimal]] = field(default_factory=dict)
-    unconfirmed: dict[str, Decimal] = field(default_factory=dict)
-
-    @property
-    def exits(self) -> tuple[Order, ...]:
-        return tuple(o for o in self.orders.values() if o.state.is_working and o.ticket.purpose.is_exit)
-
-    def room(self, but: str = "") -> Decimal:
-        """What is open and not promised to a working exit, as the desk reckons it."""
-        promised = (
-            max(o.ticket.qty, self.unconfirmed.get(o.ref, Decimal(0))) - o.filled
-            for o in self.exits
-            if o.ref != but
-        )
-        return self.trade.open_qty - sum(promised, Decimal(0))
-
-
 class FairExchange:
     """An `ExitPort` and a lockstep `Venue`. `script` is (instant, what to do), `moods` how each order directive
     fares in turn: slow (no answer yet; a change arrives a second later), unknown, lost, rejected, refused,
-    broken; ok when they run out."""
+    broken; ok when they run out. One that does not block leaves a group's other orders as they are."""
 
     def __init__(self, clock: VirtualClock, moods: Sequence[str] = ()) -> None:
         self.clock = clock
@@ -100,6 +75,8 @@ class FairExchange:
         self.quoted_ns = clock.now()
         self.halted = False
         self.kill = False
+        self.blocks = True
+        self.excess = Decimal(0)
         self.log: list[tuple[int, str, Directive]] = []
         self.alerts: list[RaiseAlert] = []
         self.worker: ProtectionWorker | None = None
@@ -176,7 +153,19 @@ class FairExchange:
         account.orders[ref] = filled(order, (before, one) if order.filled else (one,), self.clock.now())
         fee = Decimal("0.65") * qty
         self._evolve(
-            trade_id, ExecutionBooked(exec_id, ref, purpose, qty, price, 100, fee, Decimal(0), Decimal(0))
+            trade_id,
+            ExecutionBooked(
+                exec_id,
+                ref,
+                purpose,
+                qty,
+                price,
+                100,
+                fee,
+                Decimal(0),
+                Decimal(0),
+                buys_back=purpose.is_exit and order.ticket.action is Action.BUY,
+            ),
         )
 
     def _evolve(self, trade_id: str, event: TradeEvent) -> None:
@@ -198,21 +187,32 @@ class FairExchange:
         for trade_id in sorted(self.accounts):
             account = self.accounts[trade_id]
             for ref, (ticket, done) in list(account.live.items()):
+                if ref not in account.live:
+                    continue
+                ticket, done = account.live[ref]
                 take = min(ticket.qty - done, self.size)
-                fits = ticket.kind is OrderKind.MARKET or (
-                    ticket.limit is not None and ticket.limit <= self.bid
-                )
-                if take > 0 and fits:
+                if take > 0 and self._fits(ticket, self.bid):
                     self.size -= take
                     account.live[ref] = (ticket, done + take)
                     if done + take == ticket.qty:
                         del account.live[ref]
                     price = self.bid if ticket.limit is None else ticket.limit
+                    smaller = account.shared(ticket, take) if self.blocks else []
                     self._booked(trade_id, ref, ticket.purpose, take, price)
+                    for other in smaller:
+                        account.told(other, self.clock.now())
+                        self._tell_all()
+
+    def _fits(self, ticket: Ticket, bid: Decimal) -> bool:
+        if ticket.kind is OrderKind.STOP:
+            return ticket.stop is not None and bid <= ticket.stop
+        return ticket.kind is OrderKind.MARKET or (ticket.limit is not None and ticket.limit <= bid)
 
     def _check(self, account: Account) -> None:
-        offered = sum((ticket.qty - done for ticket, done in account.live.values()), Decimal(0))
-        held = account.trade.open_qty
+        offered, held = account.offered, account.trade.open_qty
+        if not self.blocks:
+            self.excess = max(self.excess, -held)
+            return
         assert held >= 0, f"over-sold: {held}"
         assert offered <= held, f"{offered} offered, {held} held"
 
@@ -232,7 +232,7 @@ class FairExchange:
         top = Quote(CONTRACT, self.bid, ask, 1, 1, self.quoted_ns)
         return Holding(
             trade, account.exits, top, SPX_OPTION_TICKS, entering, self.kill, self.halted,
-            unconfirmed=tuple(account.unconfirmed.items()),
+            unconfirmed=tuple(account.unconfirmed.items()), stop_rests=True,
         )  # fmt: skip
 
     async def carry_out(self, trade_id: str, directive: Directive) -> None:
@@ -249,31 +249,64 @@ class FairExchange:
             case CancelExit():
                 self._cancel(account, directive.order_ref)
             case SubmitExit():
-                qty = min(directive.qty, account.room())
-                self._submit(trade_id, directive.kind, directive.limit, qty, directive.cause.value)
+                self._place(trade_id, directive)
             case MarketOut():
                 self._market_out(trade_id, directive.cause.value)
             case ModifyExit():
                 order = account.orders[directive.order_ref]
                 qty = min(directive.qty, order.filled + account.room(order.ref))
                 if qty > order.filled and order.state is not OrderState.UNKNOWN and order.state.is_working:
-                    changed = replace(order.ticket, kind=directive.kind, limit=directive.limit, qty=qty)
+                    changed = replace(
+                        order.ticket, kind=directive.kind, limit=directive.limit, stop=directive.stop, qty=qty
+                    )
                     self._modify(trade_id, order, changed, directive.cause.value)
         self._match()
         self._check(account)
 
     def _market_out(self, trade_id: str, cause: str) -> None:
         account = self.accounts[trade_id]
+        if account.trade.open_qty < 0:
+            self._buy_back(trade_id, cause)
+            return
         left, room = account.trade.open_qty, max(account.room(), Decimal(0))
-        for order in account.exits:
+        for order in sorted(account.exits, key=lambda order: order.ticket.kind is OrderKind.STOP):
             if order.state is OrderState.UNKNOWN:
                 continue
             own = min(order.remaining + room, left)
             left, room = left - own, room - max(own - order.remaining, Decimal(0))
             if own > 0:
-                changed = replace(order.ticket, kind=OrderKind.MARKET, limit=None, qty=order.filled + own)
+                qty = order.filled + own
+                changed = replace(order.ticket, kind=OrderKind.MARKET, limit=None, stop=None, qty=qty)
                 self._modify(trade_id, order, changed, cause)
+            else:
+                self._cancel(account, order.ref)
         self._submit(trade_id, OrderKind.MARKET, None, min(left, account.room()), cause)
+
+    def _place(self, trade_id: str, asked: SubmitExit) -> None:
+        """One exit, one that joins another in its group, or a pair."""
+        account = self.accounts[trade_id]
+        mate = next((o for o in account.exits if o.ticket.oca_group == asked.oca_group != ""), None)
+        if asked.oca_group and mate is None:
+            return
+        qty = min(asked.qty, account.room(mate.ref if mate is not None else ""))
+        if asked.kind is OrderKind.LIMIT and asked.stop is not None:
+            group = f"G{len(account.orders)}"
+            self._submit(trade_id, asked.kind, asked.limit, qty, asked.cause.value, None, group)
+            self._submit(trade_id, OrderKind.STOP, None, qty, Cause.STOP_ORDER.value, asked.stop, group)
+        else:
+            self._submit(trade_id, asked.kind, asked.limit, qty, asked.cause.value, asked.stop, asked.oca_group)
+
+    def _buy_back(self, trade_id: str, cause: str) -> None:
+        account = self.accounts[trade_id]
+        for order in account.exits:
+            if order.ticket.action is Action.SELL:
+                self._cancel(account, order.ref)
+        qty = -account.trade.open_qty
+        buy = account.new_exit(Action.BUY, qty, OrderKind.MARKET)
+        ref = buy.order_ref
+        account.orders[ref] = replace(new_order(buy, trade_id, self.clock.now()), state=OrderState.SUBMITTED)
+        self._evolve(trade_id, ExitSubmitted(buy, cause))
+        self._booked(trade_id, ref, buy.purpose, qty, self.bid or Decimal(1))
 
     def _mood(self) -> str:
         mood = self.moods.popleft() if self.moods else "ok"
@@ -282,16 +315,17 @@ class FairExchange:
         return mood
 
     def _submit(
-        self, trade_id: str, kind: OrderKind, limit: Decimal | None, qty: Decimal, cause: str
+        self, trade_id: str, kind: OrderKind, limit: Decimal | None, qty: Decimal, cause: str,
+        stop: Decimal | None = None, group: str = "",
     ) -> None:  # fmt: skip
         if qty <= 0:
             return
         mood = self._mood()
         account = self.accounts[trade_id]
-        n = 1 + sum(order.ticket.purpose.is_exit for order in account.orders.values())
-        ref = order_ref(ACCOUNT, trade_id, "X", n)
         assert limit is None or SPX_OPTION_TICKS.is_legal(limit)
-        sell = Ticket(ref, ACCOUNT, CONTRACT, Action.SELL, qty, kind, Purpose.TARGET, limit)
+        assert stop is None or SPX_OPTION_TICKS.is_legal(stop)
+        sell = account.new_exit(Action.SELL, qty, kind, limit, stop, group)
+        ref = sell.order_ref
         order = new_order(sell, trade_id, self.clock.now())
         state = {"slow": OrderState.PENDING, "unknown": OrderState.UNKNOWN, "lost": OrderState.UNKNOWN,
                  "rejected": OrderState.REJECTED}.get(mood, OrderState.SUBMITTED)  # fmt: skip
@@ -313,34 +347,34 @@ class FairExchange:
         if mood == "slow":
             known = account.unconfirmed.get(order.ref, order.ticket.qty)
             account.unconfirmed[order.ref] = max(known, changed.qty)
-            self.at(self.clock.now() + SECOND, lambda: self._arrive(trade_id, changed))
+            taken = account.taken.get(order.ref, Decimal(0))
+            self.at(self.clock.now() + SECOND, lambda: self._arrive(trade_id, changed, taken))
         else:
             account.live[order.ref] = (changed, account.live[order.ref][1])
 
-    def _arrive(self, trade_id: str, changed: Ticket) -> None:
-        """A slow change is at the exchange, and confirmed at once where it is the newest."""
+    def _arrive(self, trade_id: str, changed: Ticket, taken: Decimal) -> None:
+        """A slow change is at the exchange, and confirmed at once where it is the newest. What its group took
+        meanwhile is off."""
         account, ref = self.accounts[trade_id], changed.order_ref
+        since = account.taken.get(ref, Decimal(0)) - taken
         if ref in account.live:
             done = account.live[ref][1]
-            if done < changed.qty:
-                account.live[ref] = (changed, done)
+            if done < changed.qty - since:
+                account.live[ref] = (replace(changed, qty=changed.qty - since), done)
             else:
                 del account.live[ref]
-                self._gone(account, ref)
+                account.gone(ref, self.clock.now())
         if account.orders[ref].ticket == changed:
             account.unconfirmed.pop(ref, None)
+            if ref in account.live:
+                account.told(ref, self.clock.now())
         self._match()
         self._check(account)
         self._tell_all()
 
-    def _gone(self, account: Account, ref: str) -> None:
-        gone = moved(account.orders[ref], OrderState.CANCELLED, self.clock.now())
-        if gone is not None:
-            account.orders[ref] = gone
-
     def _cancel(self, account: Account, ref: str) -> None:
         account.live.pop(ref, None)
-        self._gone(account, ref)
+        account.gone(ref, self.clock.now())
         self._tell_all()
 
     def _reconcile(self, trade_id: str) -> None:
@@ -355,45 +389,3 @@ class FairExchange:
                 live = account.live[order.ref][0]
                 account.orders[order.ref] = replace(account.orders[order.ref], ticket=live)
         self._tell_all()
-
-
-def calendar() -> Calendar:
-    return load_calendar()
-
-
-async def _driven(clock: VirtualClock, exchange: FairExchange, worker: ProtectionWorker, until_ns: int) -> None:
-    task = asyncio.create_task(worker.run())
-    await Lockstep(clock, exchange).run(until_ns)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def played(
-    start_ns: int,
-    until_ns: int,
-    prepare: Callable[[FairExchange], None],
-    moods: Sequence[str] = (),
-    settings: ProtectionSettings | None = None,
-    port: Callable[[FairExchange], Any] | None = None,
-) -> tuple[FairExchange, ProtectionWorker, list[tuple[str, BaseException]]]:
-    """Run the worker against a fair exchange in lockstep from `start_ns` to `until_ns`."""
-    clock = VirtualClock(start_ns)
-    exchange = FairExchange(clock, moods)
-    faults: list[tuple[str, BaseException]] = []
-
-    async def run() -> ProtectionWorker:
-        worker = ProtectionWorker(
-            port(exchange) if port is not None else exchange, clock, calendar(),
-            settings or ProtectionSettings(), lambda trade_id, error: faults.append((trade_id, error)),
-        )  # fmt: skip
-        exchange.worker = worker
-        prepare(exchange)
-        await _driven(clock, exchange, worker, until_ns)
-        return worker
-
-    return exchange, _in_lockstep(run()), faults
-
-
-def _in_lockstep(work: Coroutine[Any, Any, ProtectionWorker]) -> ProtectionWorker:
-    with asyncio.Runner(loop_factory=LockstepLoop) as runner:
-        return runner.run(work)

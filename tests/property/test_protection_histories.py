@@ -19,7 +19,8 @@ from station.domain.instruments import SPX_OPTION_TICKS
 from station.domain.specs import Rung
 from station.domain.trade import Cause, Trade
 from station.protection import MarketOut, ModifyExit, ProtectionSettings, SubmitExit
-from tests.property.protection_exchange import FairExchange, Ladder, played
+from tests.property.protection_exchange import FairExchange, Ladder
+from tests.property.protection_play import played
 from tests.unit.domain_cases import utc
 
 CLOSE = utc(21)
@@ -75,9 +76,8 @@ class Watch:
     def look(self) -> None:
         for trade_id, account in self.exchange.accounts.items():
             held = account.trade.open_qty
-            offered = sum((ticket.qty - done for ticket, done in account.live.values()), Decimal(0))
             self._note(trade_id, "bare", held > 0 and not account.exits)
-            self._note(trade_id, "thin", offered < held)
+            self._note(trade_id, "thin", account.offered < held)
 
     def _note(self, trade_id: str, what: str, wrong: bool) -> None:
         now = self.exchange.clock.now()

@@ -77,8 +77,9 @@ def proposals(now_ns: int) -> Proposals:
     )
 
 
-def preview(ticket: Ticket, *, refused: bool = False, advised: bool = False) -> str:
-    """The preview document of a ticket, around 4.10 by 4.20."""
+def preview(ticket: Ticket, *, refused: bool = False, advised: bool = False, rests: bool = True) -> str:
+    """The preview document of a ticket, around 4.10 by 4.20; its stop rests at the broker, a strategy's does
+    not."""
     price = Decimal(ticket.limit or ticket.stop or "4.15")
     cost = price * 100 * ticket.qty
     rules = [{"rule": name, "ok": True, "severity": "block", "text": text} for name, text in RULES]
@@ -104,6 +105,7 @@ def preview(ticket: Ticket, *, refused: bool = False, advised: bool = False) -> 
             "max_loss": f"{cost + Decimal('2.60'):.2f}",
             "greeks": {"delta": 0.421, "gamma": 0.0182, "theta": -2.125, "vega": 46.1},
             "margin": {"initial": f"{cost:.2f}", "maintenance": "0.00"}, "target": "5.20", "stop": "3.20",
+            "stop_rests": rests,
             "verdict": "refused" if against else "approved", "rules": rules, "problems": [],
         }
     )  # fmt: skip
@@ -120,7 +122,7 @@ class Counterpart:
     def answer(self, command: Command) -> Reply:
         match command:
             case PreviewProposal(qty=qty):
-                return Data(preview(Ticket("SPX", "BUY", qty, "C", "5940"), refused=self.refuses))
+                return Data(preview(Ticket("SPX", "BUY", qty, "C", "5940"), refused=self.refuses, rests=False))
             case PreviewReverse():
                 return Data(preview(Ticket("SPX", "BUY", 2, "P", "5940"), refused=self.refuses))
             case DeclineProposal(trade_id=trade_id):

@@ -24,6 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "flatten_before_close_s": 300, "flat_within_s": 60, "emergency_checks": 8, "check_s": 5,
     "rapid_shield_pct": D(22),
     "stale_after_s": 15, "fast_poll_s": 5, "fast_poll_for_s": 600, "slow_poll_s": 30, "retry_s": 1,
+    "stop_head_start_s": 2,
     "ack_timeout_s": 5, "max_contracts": None, "off": frozenset(),
 }  # fmt: skip
 
@@ -37,6 +38,7 @@ def test_the_defaults_are_those_of_the_specification() -> None:
     assert values(Memory()) == {
         "out": None, "out_reason": "", "lowered": None, "absent_checks": 0, "absent_ns": 0, "high_bid": None,
         "raised": frozenset(), "asks": (),
+        "stop_ns": 0,
     }  # fmt: skip
     assert Ask(CancelExit("X1", "x"), FILL, 1).nth == 1
 

@@ -27,7 +27,8 @@ from station.protection import (
     RequestReconcile,
     SubmitExit,
 )
-from tests.property.protection_exchange import FairExchange, calendar, played
+from tests.property.protection_exchange import FairExchange
+from tests.property.protection_play import calendar, played
 from tests.unit.domain_cases import (
     CONTRACT,
     bought,

@@ -20,7 +20,8 @@ from station.protection import (
     RequestReconcile,
     SubmitExit,
 )
-from tests.property.protection_exchange import FairExchange, played
+from tests.property.protection_exchange import FairExchange
+from tests.property.protection_play import played
 from tests.unit.domain_cases import utc
 
 START = utc(15, 5)

@@ -19,7 +19,7 @@ from station.domain.broker import (
 from station.domain.errors import BrokerUnavailable
 from station.domain.instruments import INSTRUMENTS, SPX_OPTION_TICKS, Contract, SecType, Timeframe
 from station.domain.market import Grade
-from station.domain.orders import Action, Execution, OcaType, OrderKind, OrderState, Ticket
+from station.domain.orders import Action, Execution, OcaType, OrderKind, OrderState, Purpose, Ticket
 from tests.wire.wire_rig import ACCOUNT, Heard, Rig
 
 WORKING = (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
@@ -333,3 +333,52 @@ async def test_what_if_answers_without_trading(rig: Rig) -> None:
     margin = await rig.broker.what_if(rig.buy(contract, 2, quote.bid))
     assert margin.initial >= 2 * quote.bid * 100
     assert await rig.broker.open_orders() == ()
+
+
+async def test_a_target_and_a_stop_placed_together_rest_both_and_sell_once(rig: Rig) -> None:
+    """As protection places them: one group that reduces, no parent. The stop is moved to the market, and takes
+    the target with it."""
+    contract = await rig.option()
+    entry = rig.buy(contract, 2)
+    await rig.broker.place([entry])
+    await rig.heard.paid(entry.order_ref, 2)
+    target = rig.sell(contract, 2, Decimal("900.00"), oca_group=f"OCA-{entry.order_ref}")
+    stop = replace(
+        target, order_ref=rig.ref("X"), kind=OrderKind.STOP, limit=None, stop=Decimal("0.10"),
+        purpose=Purpose.STOP,
+    )  # fmt: skip
+    await rig.broker.place([target, stop])
+    for ticket in (target, stop):
+        await rig.heard.state(ticket.order_ref, OrderState.SUBMITTED)
+        shown = await open_order(rig, ticket.order_ref)
+        assert shown is not None and shown.ticket == ticket
+    quote = await rig.quote(contract)
+    assert quote.bid is not None
+    await rig.broker.modify(replace(stop, stop=quote.bid))
+    await rig.heard.paid(stop.order_ref, 2)
+    await rig.heard.state(target.order_ref, OrderState.CANCELLED)
+    assert await held(rig, contract) == 0
+    assert await rig.broker.open_orders() == ()
+
+
+async def test_a_part_that_one_of_a_group_fills_is_told_of_the_other(rig: Rig) -> None:
+    contract = await rig.option(away=3)
+    quote = await rig.quote(contract)
+    assert quote.ask is not None
+    size = 60
+    entry = rig.buy(contract, size, quote.ask + 5)
+    await rig.broker.place([entry])
+    await rig.heard.until(lambda: rig.heard.filled(entry.order_ref) >= size, "the entry in full")
+    target = rig.sell(contract, size, Decimal("900.00"), oca_group=f"OCA-{entry.order_ref}")
+    stop = replace(
+        target, order_ref=rig.ref("X"), kind=OrderKind.STOP, limit=None, stop=Decimal("0.05"),
+        purpose=Purpose.STOP,
+    )  # fmt: skip
+    await rig.broker.place([target, stop])
+    await rig.heard.state(stop.order_ref, OrderState.SUBMITTED)
+    await rig.broker.modify(replace(target, qty=Decimal(size), limit=Decimal("0.05")))
+    await rig.heard.paid(target.order_ref, size)
+    await rig.heard.state(stop.order_ref, OrderState.CANCELLED)
+    left = [said.remaining for said in rig.heard.statuses(stop.order_ref)]
+    assert left == sorted(left, reverse=True), "it only ever shrinks"
+    assert await held(rig, contract) == 0

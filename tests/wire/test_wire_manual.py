@@ -85,8 +85,14 @@ async def test_each_kind_of_order_is_filled_and_protected_over_the_wire(
     assert (there.ticket.limit, there.ticket.qty) == (target.ticket.limit, held.open_qty)
     if kind == "bracket":
         assert held.entry_price is not None and target.ticket.limit is not None
-        assert abs(target.ticket.limit / held.entry_price - Decimal("1.4")) < Decimal("0.02")
+        assert 0 <= target.ticket.limit - held.entry_price * Decimal("1.4") < CENT
         assert held.own is not None and held.own.stop_pct == 30
+        stop = station.stop(trade)
+        assert stop is not None
+        beside = await station.at_broker(stop.ref)
+        assert beside is not None and beside.ticket is not None
+        assert beside.ticket.stop == stop.ticket.stop
+        assert beside.ticket.oca_group == there.ticket.oca_group == f"OCA-{target.ref}"
     await station.done(CloseTrade(trade.id, "test"))
     await station.until(lambda: station.is_over(trade), f"{kind} is closed")
     assert station.now(trade).cause == "manual"
@@ -99,7 +105,11 @@ async def test_resting_entries_are_changed_in_place_and_cancelled_one_by_one_and
            "STOP_LIMIT": {"stop": "90.00", "limit": "91.00"}}  # fmt: skip
     wants: dict[str, dict[str, Any]] = {"LIMIT": {"limit": "0.06", "qty": 2}, "STOP": {"stop": "92.00"},
              "STOP_LIMIT": {"stop": "93.00", "limit": "94.00"}}  # fmt: skip
-    trades = {kind: await rested(station, off=n, kind=kind, **far[kind]) for n, kind in enumerate(far)}
+    first_strike = int(station.near().strike)
+    trades = {
+        kind: await rested(station, strike=f"{first_strike + n}", kind=kind, **far[kind])
+        for n, kind in enumerate(far)
+    }
     for kind, trade in trades.items():
         ref = station.entry(trade).ref
         await station.done(ModifyOrder(ref, **wants[kind], by="test", token=station.token()))
@@ -160,6 +170,23 @@ async def test_a_target_is_moved_a_part_closed_and_the_rest_turned_round_and_fla
     assert await station.done(Flatten("test")) == "flattening 1 positions, gate CLOSED"
     await station.until(lambda: station.is_over(turned), "flat")
     assert await station.rig.exchange.positions() == ()
+    assert await station.rig.exchange.open_orders() == ()
+
+
+async def test_a_stop_is_moved_at_the_broker_goes_off_there_and_ends_its_target(station: WireStation) -> None:
+    trade = await station.held(station.near(right="P", off=2, qty=2, target_pct="200", stop_pct="80"))
+    target, stop = station.target(trade), station.stop(trade)
+    assert stop is not None
+    assert trade.contract is not None
+    quote = station.rooms.market.quote(trade.contract)
+    assert quote is not None and quote.bid is not None
+    near = quote.bid - CENT
+    await station.done(ModifyOrder(stop.ref, stop=f"{near}", by="test", token=station.token()))
+    await station.until(lambda: station.is_over(trade), "the stop went off")
+    assert station.now(trade).cause == "stop"
+    book = station.rooms.ledger.book
+    assert book.orders[stop.ref].ticket.stop == near
+    await station.until(lambda: book.orders[target.ref].state is OrderState.CANCELLED, "its target is gone")
     assert await station.rig.exchange.open_orders() == ()
 
 

@@ -179,6 +179,11 @@ class WireStation:
         exits = self.rooms.ledger.book.working_exits(trade.id)
         return next(order for order in exits if order.ticket.purpose is Purpose.TARGET)
 
+    def stop(self, trade: Trade) -> Order | None:
+        """The stop that rests at the broker beside its target."""
+        exits = self.rooms.ledger.book.working_exits(trade.id)
+        return next((order for order in exits if order.ticket.purpose is Purpose.STOP), None)
+
     def is_protected(self, trade: Trade) -> bool:
         after = self.now(trade)
         exits = self.rooms.ledger.book.working_exits(trade.id)

@@ -183,8 +183,9 @@ class IbkrBroker:
         lane = Lane.EXIT if tickets[0].purpose.is_exit else Lane.ENTRY
         sent = 0
         try:
+            waits = any(ticket.parent_ref for ticket in tickets)
             for known in bound:
-                self._send(ib, known, lane, transmit=known is bound[-1])
+                self._send(ib, known, lane, transmit=known is bound[-1] or not waits)
                 sent += not ib.client.lanes.waiting(known.order_id)
             await ib.client.lanes.flushed(bound[-1].order_id)
         except (ConnectionError, BrokerUnavailable) as error:

@@ -26,6 +26,7 @@ ONE_SHOT: Final = {
     "commission_early": "the next commission comes before its fill",
     "correct_execution": "a second after the next fill its price is corrected by a tick (`.02`)",
     "overfill": "the next fill that would complete an order is one too many",
+    "cancel_takes_group": "the next cancel in an OCA group ends its other legs too",
     "oca_ignored": "the next fill in an OCA group leaves the other legs as they are",
     "backward_status": "after the next fill an old status is repeated",
 }

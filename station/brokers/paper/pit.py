@@ -17,7 +17,7 @@ from station.brokers.paper.quotes import Board, Lone, Panel, Quoter, Touch
 from station.brokers.paper.register import Register
 from station.brokers.paper.tape import Tape
 from station.domain.instruments import Contract
-from station.domain.orders import Execution, OcaType, OrderState, Ticket, Tif
+from station.domain.orders import Execution, OcaType, OrderState, Purpose, Ticket, Tif
 
 Later = Callable[[PaperOrder, Decimal], None]
 _CANCELLED_BY_GROUP = (202, "Order Canceled - reason: OCA group")
@@ -79,7 +79,8 @@ class Pit:
             "reject_entry", now, symbol
         ):
             return Refusal(201, "Order rejected - reason: refused by the exchange")
-        if ticket.parent_ref and self._plan.strike("reject_child", now, symbol):
+        attached = ticket.parent_ref or (ticket.oca_group and ticket.purpose is Purpose.STOP)
+        if attached and self._plan.strike("reject_child", now, symbol):
             return Refusal(201, "Order rejected - reason: the attached order was refused")
         return None
 
@@ -126,6 +127,9 @@ class Pit:
             self._register.move(order, OrderState.CANCELLED, "cancelled", now)
             self._outbox.tell(order, now, (202, "Order Canceled - reason:"))
             self._bereave(order, now)
+            if order.group and self._plan.strike("cancel_takes_group", now, order.ticket.contract.symbol):
+                for other in self._register.brothers(order):
+                    self._end_with_group(other, now)
 
     # --- trading -------------------------------------------------------------------------------------
 
@@ -182,13 +186,16 @@ class Pit:
         kind = order.ticket.oca_type if order.ticket.oca_group else OcaType.REDUCE_WITH_BLOCK
         for other in self._register.brothers(order):
             if kind is OcaType.CANCEL_WITH_BLOCK:
-                self._register.move(other, OrderState.CANCELLED, "cancelled", self.now_ns, "OCA group")
-                self._outbox.tell(other, due_ns, _CANCELLED_BY_GROUP)
-                self._bereave(other, due_ns)
+                self._end_with_group(other, due_ns)
             elif kind is OcaType.REDUCE_NO_BLOCK:
                 self._later(other, qty)
             else:
                 self.reduce(other, qty, due_ns)
+
+    def _end_with_group(self, order: PaperOrder, due_ns: int) -> None:
+        self._register.move(order, OrderState.CANCELLED, "cancelled", self.now_ns, "OCA group")
+        self._outbox.tell(order, due_ns, _CANCELLED_BY_GROUP)
+        self._bereave(order, due_ns)
 
     def reduce(self, order: PaperOrder, qty: Decimal, due_ns: int) -> None:
         """Take `qty` off an order because another of its group filled it."""

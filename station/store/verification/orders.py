@@ -13,6 +13,7 @@ from station.store.verification.rows import Books, ContractKey, Said, contract_k
 INTENTS = ("trade.entry_submitted", "trade.exit_submitted")
 _FOLLOW = (
     "order.moved",
+    "order.reduced",
     "order.execution",
     "order.cancel_requested",
     "trade.exit_modified",

@@ -26,6 +26,7 @@ from station.link import (
     Reply,
     ReverseTrade,
     TakeProposal,
+    Taking,
     Ticket,
 )
 
@@ -99,7 +100,8 @@ def _proposed(rooms: Rooms, symbol: str) -> Trade | None:
 
 def takes(rooms: Rooms) -> Command | None:
     trade = _proposed(rooms, "SPY")
-    return None if trade is None else TakeProposal(trade.id, "take", by=BY)
+    own = Taking(target_pct="60", stop_pct="40")
+    return None if trade is None else TakeProposal(trade.id, "take", by=BY, terms=own)
 
 
 def takes_again(rooms: Rooms) -> Command | None:

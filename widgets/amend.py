@@ -1,4 +1,4 @@
-"""Changing a working order: size and price of an entry, the price alone of an exit. Enter arms, y sends."""
+"""Changing a working order: an entry's size and price, a position's target and stop. Enter arms, y sends."""
 
 from __future__ import annotations
 
@@ -28,22 +28,27 @@ from widgets.ticket_view import LABELS
 
 KINDS: Final = {"LMT": LIMIT, "STP": STOP, "STP LMT": STOP_LIMIT}
 FRESH_S: Final = 1.0
+TARGET: Final = "target"
 
 
-def form_of(row: WorkingOrder) -> Form:
-    """What can be changed of it, as it stands."""
+def form_of(row: WorkingOrder, guard: Decimal | None = None) -> Form:
+    """What can be changed of it, as it stands: with a target the stop of its position, now at `guard`."""
     kind = KINDS.get(row.kind, LIMIT)
-    there = {"qty": row.purpose == "entry", "trigger": row.stop is not None, "limit": row.limit is not None}
+    guarded = row.purpose == TARGET
+    stop = guard if guarded else row.stop
+    there = {
+        "qty": row.purpose == "entry", "trigger": guarded or stop is not None, "limit": row.limit is not None,
+    }  # fmt: skip
     names = tuple(name for name, is_there in there.items() if is_there)
     texts = {
         "qty": words.count(row.qty),
         "limit": "" if row.limit is None else dollars(row.limit),
-        "trigger": "" if row.stop is None else dollars(row.stop),
+        "trigger": "" if stop is None else dollars(stop),
     }
     return Form(row.action, row.symbol, kind=kind, texts=texts, at=names[-1], only=names)
 
 
-def change_of(row: WorkingOrder, form: Form, by: str) -> ModifyOrder:
+def change_of(row: WorkingOrder, form: Form, by: str, guard: Decimal | None = None) -> ModifyOrder:
     """The change that the form asks for; what stays as it is is left empty. Raises ValueError with one line."""
     qty, limit, stop = 0, "", ""
     if "qty" in form.only:
@@ -57,8 +62,9 @@ def change_of(row: WorkingOrder, form: Form, by: str) -> ModifyOrder:
         qty = int(text) if int(text) != row.qty else 0
     if "limit" in form.only:
         limit = _changed(form.text("limit"), row.limit, "limit")
-    if "trigger" in form.only:
-        stop = _changed(form.text("trigger"), row.stop, "stop")
+    before = guard if row.purpose == TARGET else row.stop
+    if "trigger" in form.only and (form.text("trigger") or before is not None):
+        stop = _changed(form.text("trigger"), before, "stop")
     if not (qty or limit or stop):
         raise ValueError("nothing is changed yet: step the price with the arrows, or type one")
     return ModifyOrder(row.order_ref, qty, limit, stop, by)
@@ -76,11 +82,15 @@ class AmendDialog(Dialog[None]):
 
     TITLE_TEXT = "MODIFY"
 
-    def __init__(self, counter: Counter, row: WorkingOrder, same: Order | None) -> None:
+    def __init__(
+        self, counter: Counter, row: WorkingOrder, same: Order | None, guard: Decimal | None = None
+    ) -> None:
+        """`guard` is where the position's stop is, of what protects one."""
         super().__init__(counter.perf)
         self._counter = counter
         self.row = row
-        self.form = form_of(row)
+        self._guard = guard
+        self.form = form_of(row, guard)
         self.armed: ModifyOrder | None = None
         self.sending = False
         self._over = False
@@ -147,7 +157,7 @@ class AmendDialog(Dialog[None]):
 
     def _arm(self) -> None:
         try:
-            self.armed = change_of(self.row, self.form, self._counter.by)
+            self.armed = change_of(self.row, self.form, self._counter.by, self._guard)
         except ValueError as fault:
             self._news = (str(fault), "bad")
             return
@@ -229,12 +239,13 @@ class AmendDialog(Dialog[None]):
         before = {
             "qty": words.count(self.row.qty),
             "limit": _told(self.row.limit),
-            "trigger": _told(self.row.stop),
+            "trigger": _told(self._guard if self.row.purpose == TARGET else self.row.stop),
         }
+        label = "stop loss" if name == "trigger" and self.row.purpose == TARGET else LABELS[name]
         text = self.form.text(name)
-        changed = text != replace(self.form, texts=form_of(self.row).texts).text(name)
+        changed = text != replace(self.form, texts=form_of(self.row, self._guard).texts).text(name)
         return (
-            (f"{'▸' if here else ' '}{LABELS[name]:<12}", ink.STRONG if here else ink.DIM),
+            (f"{'▸' if here else ' '}{label:<12}", ink.STRONG if here else ink.DIM),
             (f"{before[name]:>9}", ink.DIM), ("  → ", ink.FAINT),
             (f"{text or '--'}{'▏' if here and not self.form.fresh else ''}", ink.WARN if changed else ink.TEXT),
         )  # fmt: skip

@@ -321,7 +321,10 @@ class Dealing:
         if barred:
             self._app.tell(barred, "bad")
             return
-        self._app.push_screen(AmendDialog(self.counter(), row, order_of_label(row.label, BUY)))
+        part = self._app.link.view.floor.positions
+        held = part.rows if part is not None else ()
+        guard = next((one.stop for one in held if one.trade_id == row.trade_id), None)
+        self._app.push_screen(AmendDialog(self.counter(), row, order_of_label(row.label, BUY), guard))
 
     def cancel(self, row: WorkingOrder) -> None:
         self._send(CancelOrder(row.order_ref, self._by), f"cancelling {orders.named(row, self._now_ns())}")

@@ -292,12 +292,13 @@ class TicketDialog(Dialog[None]):
 
     def _picture(self) -> TicketPicture:
         text, tone = self._news if self._news[0] else (self._trouble, "bad")
+        not_sent = self.stage in (EDIT, ARMED)
         picture = TicketPicture(
             self.form, self.market, self._preview, self.stage, self._fault[0], self._fault[1], text, tone,
             waiting=self._order is not None and not self._is_current,
-            old_s=(self._perf() - self._previewed_ns) / SECOND if self._is_current else 0.0,
+            old_s=(self._perf() - self._previewed_ns) / SECOND if self._is_current and not_sent else 0.0,
             barred=self._counter.barred(), order=self._spoken(),
             cursor=self._scroll, contract=self._contract(), live=self._counter.environment() == "LIVE",
-            about=self.about(), now_ns=self._counter.now_ns(),
+            about=self.about(), now_ns=self._counter.now_ns() if not_sent else 0,
         )  # fmt: skip
         return replace(picture, preview=None) if self._order is None else picture

@@ -44,13 +44,16 @@ async def buy_two(seat: Seat) -> Trade:
 
 
 async def raise_target(seat: Seat, held: Trade) -> None:
-    """The working sell is moved up by a tick from its pane."""
+    """The working sell is moved up by a tick from its pane, and the stop to a price."""
     before = seat.target(held).ticket.limit
     await seat.press("u")
     assert "target" in seat.pane("orders")
     await seat.press("home", "M", "up", "enter", "y")
     await seat.lab.until_true(lambda: seat.target(held).ticket.limit != before, limit_s=30)
     assert before is not None and seat.target(held).ticket.limit == before + Decimal("0.01")
+    await seat.press("enter", "M", "tab", "ctrl+u", *"0.50", "enter", "y")
+    own = seat.now(held).own
+    assert own is not None and own.stop_price == Decimal("0.50")
     await seat.press("enter")
 
 

@@ -357,16 +357,20 @@ async def test_a_working_order_is_modified_in_two_steps() -> None:
         assert "it is on its way" in said(stage)
 
 
-async def test_an_exit_is_modified_by_its_price_and_never_cancelled_alone() -> None:
+async def test_an_exit_is_modified_by_its_price_or_its_stop_and_never_cancelled_alone() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=SIZE) as pilot:
         await press(stage, pilot, "u", "c")
         assert orders(stage) == [] and "an exit protects its position" in stage.line("notice")
         await press(stage, pilot, "M")
         assert isinstance(stage.app.screen, AmendDialog)
-        assert stage.app.screen.form.only == ("limit",)
+        assert stage.app.screen.form.only == ("trigger", "limit")
         await press(stage, pilot, "enter")
         assert "nothing is changed yet" in said(stage)
+        await press(stage, pilot, "tab", *"3.10", "enter", "y")
+        (sent,) = orders(stage)
+        assert isinstance(sent, ModifyOrder)
+        assert (sent.limit, sent.stop) == ("", "3.10")
 
 
 async def test_the_picked_entry_is_cancelled_with_one_key_and_all_of_them_after_a_question() -> None:

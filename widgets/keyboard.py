@@ -21,6 +21,10 @@ PASTE_LIMIT: Final = 128 * 1024
 """Of a longer paste the rest is forgotten: no line here takes as much."""
 PASTE_SILENCE_S: Final = 2.0
 """A paste whose end has not come for so long has lost it."""
+ESCAPE_S: Final = 0.1
+"""An escape after which nothing comes for so long is the key of that name."""
+TORN_S: Final = 1.0
+"""What begins as the rest of a key so soon after is that rest: a bad line has torn it from its escape."""
 BURST: Final = 3
 """So many letters in one read are typed by no hand, unless it leans on one key."""
 BURST_GAP_S: Final = 0.3
@@ -30,6 +34,7 @@ _START: Final = "\x1b[200~"
 _END: Final = "\x1b[201~"
 _OVERLAP: Final = len(_END) - 1
 _ONE_KEY: Final = re.compile(r"\x1b(\[[0-9;]*[A-Z~u]|O[A-Z])?")
+_REST: Final = re.compile(r"\[[0-9;]*[A-Z~u]|\[[0-9;]+$|O[A-Z]")
 _PIECES: Final = re.compile(r"(?=\x1b)")
 
 
@@ -59,11 +64,15 @@ class Keyboard:
         self._last = ""
         self._heard_s = 0.0
         self._burst_s: float | None = None
+        self._torn_s: float | None = None
 
     def feed(self, data: bytes) -> list[Message]:
         """What these bytes complete, in their order."""
         text = self._decode(data)
         self._heard_s = self._now()
+        torn, self._torn_s = self._torn_s, None
+        if torn is not None and self._heard_s - torn < TORN_S and _REST.match(text):
+            text = f"\x1b{text}"
         lost_end = self._pasted is not None and text != _END and _ONE_KEY.fullmatch(text) is not None
         found = [self._end_paste("")] if lost_end else []
         return [*found, *self._at_once(list(self._cut(text)))]
@@ -72,7 +81,14 @@ class Keyboard:
         """What time alone completes: an escape that begins nothing, a paste without an end."""
         if self._pasted is not None and self._now() - self._heard_s > PASTE_SILENCE_S:
             return [self._end_paste("")]
-        return list(self._understood(self._parser.tick))
+        alone = self._recent.endswith("\x1b")
+        if self._now() - self._heard_s < (ESCAPE_S if alone else TORN_S):
+            return []
+        self._parser._timeout_time = self._parser._timeout_time and 0.0  # pyright: ignore[reportPrivateUsage]
+        found = list(self._understood(self._parser.tick))
+        if found and alone:
+            self._torn_s = self._now()
+        return found
 
     # --- pastes ------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from textual.events import Key, Paste
 from textual.message import Message
 
 from tests.tui.terminals import F12, Engine, Terminal
-from widgets.keyboard import BURST_GAP_S, PASTE_LIMIT, PASTE_SILENCE_S, Burst, Keyboard
+from widgets.keyboard import BURST_GAP_S, ESCAPE_S, PASTE_LIMIT, PASTE_SILENCE_S, Burst, Keyboard
 
 START, END = b"\x1b[200~", b"\x1b[201~"
 DEADLY = (
@@ -99,6 +99,17 @@ def test_of_an_endless_paste_little_is_kept() -> None:
 def test_a_letter_cut_in_two_is_one_letter() -> None:
     euro = "\u20ac".encode()
     assert keys(Hand().type(euro[:1], euro[1:])) == ["euro_sign"]
+
+
+@pytest.mark.parametrize("at", range(1, len(F12)))
+def test_the_kill_key_is_heard_however_the_line_tears_it(at: int) -> None:
+    hand = Hand()
+    hand.type(F12[:at])
+    hand.wait(0.5)
+    assert keys(hand.type(F12[at:])) == ["f12"]
+    assert keys(hand.type(b"[")) == ["left_square_bracket"]
+    hand.type(b"\x1b")
+    assert keys(hand.wait(ESCAPE_S * 2)) == ["escape"] and keys(hand.type(b"O")) == ["O"]
 
 
 def test_letters_at_once_are_a_burst_and_so_is_what_follows_closely() -> None:

@@ -11,11 +11,14 @@ from textual.message import Message
 from textual.widgets import Input
 
 from widgets.actions import ACTIONS
+from widgets.amend import AmendDialog
 from widgets.keyboard import BURST, Burst, is_letter, is_typed
+from widgets.ticket_dialog import TicketDialog
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
 
+FIGURES: Final = frozenset("0123456789.%")
 AHEAD: Final = 8
 """So many letters may be typed ahead on the floor while the line stalls, if none of them trades."""
 TEXT: Final = 32
@@ -49,13 +52,18 @@ class Bursts:
         return isinstance(self._app.focused, Input)
 
     def _refuses(self, burst: Burst) -> bool:
-        if self._in_a_line:
+        if self._in_a_line or self._figures_in_a_form(burst):
             return False
         if len(self._app.screen_stack) > 1 or self._app.pages.shown is not None:
             return burst.letters >= BURST or burst.rest
         trading = {key for one in ACTIONS if one.commands for key in self._app.keys_of(one)}
         pressed = [key.key for key in burst.keys if isinstance(key, Key)]
         return burst.letters >= AHEAD or not trading.isdisjoint(pressed)
+
+    def _figures_in_a_form(self, burst: Burst) -> bool:
+        """A slow line brings a price in one piece: half of it is another price, and figures send nothing."""
+        typed = {key.character for key in burst.keys if isinstance(key, Key) and is_letter(key)}
+        return isinstance(self._app.screen, TicketDialog | AmendDialog) and typed <= FIGURES
 
     def _as_text(self, keys: Sequence[Message]) -> list[Message]:
         """Long runs in one piece; of several lines the first, as a paste is taken."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 from tests.tui.test_orders_hand import orders, press, said, ticket
+from widgets.keyboard import Burst
 from widgets.order_dialogs import OrderLineDialog, PartDialog
 
 SMALL = (80, 24)
@@ -103,3 +104,17 @@ async def test_a_form_takes_no_more_than_its_field_can_mean() -> None:
         await pasted(stage, pilot, "5" * 100_000)
         assert "nothing here takes text" in stage.line("notice")
         assert len(ticket(stage).form.text("qty")) <= 12
+
+
+@pytest.mark.parametrize(("text", "taken"), [("4.25", "4.25"), ("4.2y", "4.10"), ("xyy", "4.10")])
+async def test_a_price_that_a_slow_line_brings_at_once_is_taken_whole_or_not_at_all(
+    text: str, taken: str
+) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SMALL) as pilot:
+        await press(stage, pilot, "colon", "buy 2 SPX 5940C @ 4.10", "enter", "tab", "tab")
+        assert ticket(stage).form.at == "limit"
+        stage.app.post_message(Burst([Key(letter, letter) for letter in text], rest=False))
+        await stage.settle(pilot)
+        assert ticket(stage).form.text("limit") == taken
+        assert orders(stage) == []

@@ -28,12 +28,14 @@ from widgets.driver import TerminalDriver, wants_mouse
 from widgets.floor import FloorPlan, FloorScreen, floor_panes
 from widgets.footer import KeyLine, NoticeLine
 from widgets.gaze import Gaze
+from widgets.groups import Groups
 from widgets.hand import Hand
 from widgets.header import HeaderStrip
 from widgets.keeping import clipboard_words
 from widgets.keyboard import Burst
 from widgets.keymap import remapped
 from widgets.manner import Manner
+from widgets.memory import Memory, fronts_of, layout_of, sight_of
 from widgets.pages import Pages
 from widgets.palette import ActionProvider
 from widgets.pane import Pane
@@ -86,8 +88,11 @@ class FloorApp(App[str], inherit_bindings=False):
         self._notice = ""
         self._link_state = LinkState.CONNECTING
         self._link_news = ""
-        self._gaze = Gaze(self)
-        self._places = Places(self, self._gaze.look)
+        self.groups = Groups(self)
+        left = self.manner.likes.layout
+        self._memory = Memory(left, clock.perf, self.manner.keep_layout)
+        self._gaze = Gaze(self, sight_of(left), self._memory.symbol)
+        self._places = Places(self, self._gaze.look, fronts_of(left), zoomed=left.zoomed)
         self.link.on_news = self._news
         self.set_keymap(remapped(self._keys))
         self.set_class(self._ascii, "ascii")
@@ -116,11 +121,12 @@ class FloorApp(App[str], inherit_bindings=False):
     async def on_mount(self) -> None:
         await self.link.open()
         self._places.arrange(self.size)
-        self.positions.focus()
+        self.screen_stack[0].query_one(f"#{self._places.fronts[0]}", Pane).focus()
         self.set_interval(1 / self._hz, self._beat)
         self.call_after_refresh(self.pump)
 
     async def on_unmount(self) -> None:
+        self._remember(last=True)
         await self.link.close()
 
     # --- what is seen ------------------------------------------------------------------------------
@@ -183,6 +189,7 @@ class FloorApp(App[str], inherit_bindings=False):
         return Scene(
             link.view.floor, link.state, link.detail, silence_s, self.read_only, self.hand.kill_pending,
             self._gaze.sight, colours=not self.no_color, slow_link=self.manner.slow,
+            groups=self.manner.likes.groups,
         )  # fmt: skip
 
     def _beat(self) -> None:
@@ -210,6 +217,7 @@ class FloorApp(App[str], inherit_bindings=False):
             return
         self.link.pull()
         self._gaze.find()
+        self._remember()
         scene = self.scene()
         self._age_notice()
         page = self.pages.shown
@@ -295,11 +303,23 @@ class FloorApp(App[str], inherit_bindings=False):
         self._places.zoom()
 
     def aim(
-        self, *, symbol: str = "", timeframe: str = "", contract: str = "", step: int = 0, switch: str = ""
-    ) -> None:
-        """Look at another symbol, timeframe or option, or switch a study of the chart."""
-        if self._gaze.aim(symbol=symbol, timeframe=timeframe, contract=contract, step=step, switch=switch):
+        self, *, symbol: str = "", timeframe: str = "", contract: str = "", step: int = 0, switch: str = "",
+        group: str | None = None,
+    ) -> None:  # fmt: skip
+        """Look at another symbol, timeframe, option or group, or switch a study of the chart."""
+        gaze = self._gaze
+        if gaze.aim(
+            symbol=symbol, timeframe=timeframe, contract=contract, step=step, switch=switch, group=group
+        ):
             self.pump()
+
+    def jump(self) -> None:
+        """One key to any pane or screen."""
+        self._places.jump()
+
+    def _remember(self, *, last: bool = False) -> None:
+        places = self._places
+        self._memory.note(layout_of(places.fronts, self._gaze.sight, zoomed=places.zoomed), last=last)
 
     def _news(self) -> None:
         """What was asked for has come: no need to wait for the next beat."""
@@ -329,6 +349,9 @@ class FloorApp(App[str], inherit_bindings=False):
             self.tell(why, "warn")
         else:
             action.perform(self)
+
+    def action_group(self, step: int) -> None:
+        self.groups.step(step)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """In a dialog only the kill key acts on the floor."""

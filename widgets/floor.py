@@ -42,6 +42,20 @@ class FloorScreen(Screen[None], inherit_bindings=False):
         self._compositor = FrameCompositor()
 
 
+class WatchPane(Pane):
+    """Left and right turn to another group, enter edits the one shown."""
+
+    HELP = (
+        ("up down", "Choose the symbol: chart, chain and tickets follow."), ("left right", "Another group."),
+        ("enter I", "Change this group, or make one."),
+    )  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "app.group(-1)", "group before", show=False),
+        Binding("right", "app.group(1)", "next group", show=False),
+        Binding("enter", "app.act('groups')", "group", show=False),
+    ]
+
+
 class PositionsPane(Pane):
     HELP = (
         _CURSOR, ("b", "Ticket for more of it."), ("s -", "Close a part of it."),
@@ -69,8 +83,8 @@ class Aim(Protocol):
 def floor_panes(aim: Aim, *, plain: bool) -> Iterator[Pane]:
     """Every pane of the floor; `plain` where only ASCII may be drawn."""
     key = PANE_KEYS
-    yield Pane(key["watch"], "Watchlist", watch.part, watch.content, id="watch", ascii_only=plain,
-               on_pick=lambda symbol: aim(symbol=symbol))  # fmt: skip
+    yield WatchPane(key["watch"], "Watchlist", watch.part, watch.content, id="watch", ascii_only=plain,
+                    on_pick=lambda symbol: aim(symbol=symbol))  # fmt: skip
     yield ChartPane(key["chart"], id="chart", ascii_only=plain)
     yield PositionsPane(key["positions"], "Positions", positions.part, positions.content, id="positions",
                         ascii_only=plain)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,17 @@ if TYPE_CHECKING:
 
 
 class Gaze:
-    """`sight` is what is looked at."""
+    """`sight` is what is looked at; `first` chooses among what is watched until somebody does."""
 
-    def __init__(self, app: FloorApp) -> None:
+    def __init__(self, app: FloorApp, sight: Sight, first: Callable[[tuple[str, ...]], str]) -> None:
         self._app = app
-        self.sight = Sight()
+        self._first = first
+        self.sight = sight
 
     def aim(
-        self, *, symbol: str = "", timeframe: str = "", contract: str = "", step: int = 0, switch: str = ""
-    ) -> bool:
+        self, *, symbol: str = "", timeframe: str = "", contract: str = "", step: int = 0, switch: str = "",
+        group: str | None = None,
+    ) -> bool:  # fmt: skip
         """Look elsewhere; whether nothing has to be asked for it, so that it can be painted at once.
         A part that has to be asked for is painted when it comes."""
         sight = self.sight.at(symbol) if symbol else self.sight
@@ -30,6 +33,8 @@ class Gaze:
             sight = replace(sight, timeframe=timeframe)
         if contract:
             sight = replace(sight, contract=contract, picked=True)
+        if group is not None:
+            sight = replace(sight, group=group)
         if step:
             sight = sight.stepped(step)
         if switch == "expiry":
@@ -38,7 +43,7 @@ class Gaze:
             sight = replace(sight, **{switch: not getattr(sight, switch)})
         if sight == self.sight:
             return False
-        asked = sight.asks(self._shown()) != self.sight.asks(self._shown())
+        asked = sight.asks(self.shown()) != self.sight.asks(self.shown())
         self.sight = sight
         self.look()
         return not asked
@@ -48,7 +53,7 @@ class Gaze:
         away from it."""
         sight = self.sight
         if not sight.symbol and self._app.symbols:
-            sight = sight.at(self._app.symbols[0])
+            sight = sight.at(self._first(self._app.symbols))
         chain = self._app.link.view.floor.chain
         if chain is not None and self._has_moved_on(chain, sight):
             sight = replace(sight, contract=at_the_money(chain))
@@ -62,11 +67,12 @@ class Gaze:
         here = chain.ask == sight.chain and bool(chain.rows)
         return here and not sight.picked and not lists(chain, sight.contract)
 
-    def _shown(self) -> set[str]:
+    def shown(self) -> set[str]:
+        """The parts of the floor that are in sight."""
         base = self._app.screen_stack[0]
         names = {pane.id or "" for pane in self._app.panes if pane.display}
         return names | ({"account"} if base.query_one(AccountStrip).display else set())
 
     def look(self) -> None:
         """Ask for what is looked at in the panes that are shown."""
-        self._app.link.look(self.sight.asks(self._shown()))
+        self._app.link.look(self.sight.asks(self.shown()))

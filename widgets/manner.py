@@ -16,7 +16,7 @@ from widgets.colourless import Colourless
 from widgets.keeping import copied, to_tmux
 from widgets.options import GreetingDialog, OptionsDialog
 from widgets.pace import Pace
-from widgets.preferences import FILE_NAME, Keeper, Preferences
+from widgets.preferences import FILE_NAME, Keeper, Layout, Preferences
 from widgets.scene import Scene
 from widgets.sixteen import Sixteen
 
@@ -55,6 +55,10 @@ class Manner:
             self._repaint_all()
         if self._keeper.fault:
             self._app.tell(self._keeper.fault, "warn")
+
+    def keep_layout(self, layout: Layout) -> None:
+        """How the floor was left, for the next time; a disk that refuses is told with the next other change."""
+        self._keeper.keep(msgspec.structs.replace(self.likes, layout=layout))
 
     def _repaint_all(self) -> None:
         """Every cell anew: the colours are others."""

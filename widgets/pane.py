@@ -90,6 +90,7 @@ class Pane(LineCanvas, can_focus=True):
         self.key = key
         self.title = title
         self.picked = ""
+        self.lit = False
         self.behind: tuple[tuple[str, str], ...] = ()
         self._on_pick = on_pick
         self._scrolled = False
@@ -132,7 +133,10 @@ class Pane(LineCanvas, can_focus=True):
     def _title_bar(self, scene: Scene, width: int) -> Line:
         focused = self.has_focus
         title, note_style = (ink.TITLE_FOCUS, ink.TITLE_NOTE_FOCUS) if focused else (ink.TITLE, ink.TITLE_NOTE)
-        left: Line = ((f"{'▸' if focused else ' '}{self.key} {self._content.title or self.title} ", title),)
+        name = f"{self._content.title or self.title} "
+        left: Line = ((f"{'▸' if focused else ' '}{self.key} {name}", title),)
+        if self.lit:
+            left = ((f" {self.key} ", ink.CAUTION), (name, title))
         bad = ink.TITLE_BAD_FOCUS if focused else ink.TITLE_BAD
         warn = ink.TITLE_WARN_FOCUS if focused else ink.TITLE_WARN
         note, style = self._content.note, warn if self._content.warn else note_style

@@ -11,7 +11,7 @@ from widgets import header
 from widgets.account import AccountStrip
 from widgets.actions import BY_NAME, PANE_KEYS, PANE_NAMES, PANES
 from widgets.floor import FloorPlan
-from widgets.floorplan import LARGE_FROM, behind, columns_of, seen, usual
+from widgets.floorplan import LARGE_FROM, behind, columns_of, seen
 from widgets.footer import KeyLine
 from widgets.header import HeaderStrip
 from widgets.pane import Pane
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 
 class Places:
-    """`look` is called when other panes are shown than before."""
+    """`look` is called when other panes are shown than before. `fronts` are the panes, the newest asked for first."""
 
-    def __init__(self, app: FloorApp, look: Callable[[], None]) -> None:
+    def __init__(
+        self, app: FloorApp, look: Callable[[], None], fronts: tuple[str, ...], *, zoomed: bool
+    ) -> None:  # fmt: skip
         self._app = app
         self._look = look
-        self._fronts = usual()
-        self._zoomed = False
+        self.fronts = fronts
+        self.zoomed = zoomed
 
     def arrange(self, size: Size) -> None:
         """One pane at a time on a small terminal, two columns on a normal one, three on a large one."""
@@ -35,7 +37,7 @@ class Places:
         base = self._app.screen_stack[0]
         floor = base.query_one(FloorPlan)
         page = self._app.pages.shown
-        shown = seen(width, height, self._fronts, zoomed=self._zoomed) if page is None else ()
+        shown = seen(width, height, self.fronts, zoomed=self.zoomed) if page is None else ()
         base.query_one(HeaderStrip).styles.height = header.height(width)
         self._app.set_class(header.height(width) > header.USUAL, "tall")
         strip = base.query_one(AccountStrip)
@@ -55,7 +57,7 @@ class Places:
     async def turn(self, name: str) -> None:
         """Show a screen, or the floor where the name is empty."""
         if not name:
-            self.look_at(self._fronts[0])
+            self.look_at(self.fronts[0])
             return
         await self._app.pages.turn(name, self._app.shown_key(BY_NAME[name]))
         self.arrange(self._app.size)
@@ -67,7 +69,7 @@ class Places:
         if self._app.pages.shown is not None:
             self._app.pages.hide()
             self._app.screen_stack[0].query_one(KeyLine).tell(())
-        self._fronts = (name, *(other for other in self._fronts if other != name))
+        self.fronts = (name, *(other for other in self.fronts if other != name))
         self.arrange(self._app.size)
         base = self._app.screen_stack[0]
         base.set_focus(base.query_one(f"#{name}", Pane), scroll_visible=False)
@@ -80,8 +82,29 @@ class Places:
             return
         shown = [pane.id or "" for pane in self._app.panes if pane.display]
         names = [entry.name for entry in PANES if len(shown) == 1 or entry.name in shown]
-        self.look_at(names[(names.index(self._fronts[0]) + step) % len(names)])
+        self.look_at(names[(names.index(self.fronts[0]) + step) % len(names)])
+
+    def jump(self) -> None:
+        """One key to any pane or screen; the letters of those in sight light up."""
+        from widgets.jump import JumpDialog
+
+        app = self._app
+        self._light(lit=True)
+
+        def chosen(name: str | None) -> None:
+            self._light(lit=False)
+            if name is not None:
+                BY_NAME[name].perform(app)
+
+        letters = {entry.name: app.shown_key(BY_NAME[entry.name]) for entry in PANES}
+        seen_now = frozenset(pane.id or "" for pane in app.panes if pane.display)
+        app.push_screen(JumpDialog(app.perf, letters.__getitem__, seen_now), chosen)
+
+    def _light(self, *, lit: bool) -> None:
+        for pane in self._app.panes:
+            pane.lit = lit
+        self._app.repaint()
 
     def zoom(self) -> None:
-        self._zoomed = not self._zoomed
-        self.look_at(self._fronts[0])
+        self.zoomed = not self.zoomed
+        self.look_at(self.fronts[0])

@@ -16,6 +16,26 @@ KINDS: Final = {
 """What can ring and be shown in a banner, each switchable."""
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Some of what is watched, in the trader's order."""
+
+    name: str
+    symbols: tuple[str, ...] = ()
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """How the floor was left: `fronts` the panes asked for, newest first, `off` the chart's switches that are
+    off, `group` the watchlist's, empty for all of it."""
+
+    fronts: tuple[str, ...] = ()
+    zoomed: bool = False
+    symbol: str = ""
+    timeframe: str = "5m"
+    expiry: str = "0dte"
+    off: tuple[str, ...] = ("plan",)
+    group: str = ""
+
+
 class Preferences(msgspec.Struct, frozen=True):
     """`bells` and `banners` name the kinds that are silent; `greeted` that the first minutes are over;
     `mouse` is auto (not over SSH), on or off."""
@@ -26,6 +46,8 @@ class Preferences(msgspec.Struct, frozen=True):
     silent_banners: tuple[str, ...] = ()
     greeted: bool = False
     role: str = "trader"
+    groups: tuple[Group, ...] = ()
+    layout: Layout = Layout()
     mouse: str = "auto"
 
     def rings(self, kind: str) -> bool:

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from station.domain.clock import SECOND
 from station.link import Floor, LinkState
+from widgets.preferences import Group
 from widgets.sight import NOWHERE, Sight
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """`silence_s` is how long nothing was heard while the link is not well; `colours` False where nothing may
-    be told by colour, `slow_link` while the screen paints at half its pace or less."""
+    be told by colour, `slow_link` while the screen paints at half its pace or less; `groups` are the
+    watchlist's."""
 
     floor: Floor
     state: LinkState
@@ -23,6 +25,7 @@ class Scene:
     sight: Sight = NOWHERE
     colours: bool = True
     slow_link: bool = False
+    groups: tuple[Group, ...] = ()
 
     @property
     def now_ns(self) -> int:

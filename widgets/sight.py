@@ -12,12 +12,14 @@ from station.link import Ask, Chain
 TIMEFRAMES: Final = ("1m", "2m", "3m", "5m", "10m", "15m", "30m", "1h", "4h", "1d")
 EXPIRIES: Final = ("0dte", "weekly", "monthly")
 CHART_BARS: Final = 300
+SWITCHES: Final = ("ema", "vwap", "day", "opening", "plan", "volume")
+"""What of the chart can be switched off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """`contract` is `5940C` of the chain, empty while none is known; `picked` that somebody chose it. The flags
-    switch studies of the chart."""
+    """`contract` is `5940C` of the chain, empty while none is known; `picked` that somebody chose it; `group`
+    the watchlist's, empty for all of it. The flags are the chart's SWITCHES."""
 
     symbol: str = ""
     timeframe: str = "5m"
@@ -30,6 +32,7 @@ class Sight:
     opening: bool = True
     plan: bool = False
     volume: bool = True
+    group: str = ""
 
     @property
     def chart(self) -> Ask:

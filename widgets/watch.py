@@ -9,6 +9,7 @@ from widgets.pane import Block, Content
 from widgets.scene import Scene
 
 LAST, CHANGE, REACH = 10, 9, 7
+EVERYTHING, UNWATCHED = "all", "not watched"
 ROOMY = 40
 """Below this width the place in the day's range stands instead of the score, while that is good."""
 
@@ -25,10 +26,31 @@ def content(scene: Scene, width: int) -> Content:
     return Content(
         note=f"{unwell} unwell" if unwell else "",
         warn=bool(unwell),
-        blocks=tuple(Block((_row(row, scene, width),), row.symbol) for row in watch.rows),
+        head=(_tabs(scene, width),) if scene.groups else (),
+        blocks=tuple(Block((_row(row, scene, width),), row.symbol) for row in _grouped(watch, scene)),
         empty="no instrument is watched",
         picked=scene.sight.symbol,
     )
+
+
+def _grouped(watch: Watch, scene: Scene) -> tuple[WatchRow, ...]:
+    """The rows of the group in sight, in its order; all of them where it is gone."""
+    group = next((one for one in scene.groups if one.name == scene.sight.group), None)
+    if group is None:
+        return watch.rows
+    rows = {row.symbol: row for row in watch.rows}
+    return tuple(rows.get(symbol) or WatchRow(symbol, mode=UNWATCHED) for symbol in group.symbols)
+
+
+def _tabs(scene: Scene, width: int) -> Line:
+    """`[all] tech  index`, from the left of the one shown where there is no room for all."""
+    names = [EVERYTHING, *(group.name for group in scene.groups)]
+    here = scene.sight.group if scene.sight.group in names else EVERYTHING
+    spans = [(f"[{name}]", ink.KEY) if name == here else (f" {name} ", ink.DIM) for name in names]
+    first = 0
+    while ink.width_of(spans[first : names.index(here) + 1]) > width:
+        first += 1
+    return ink.clipped(tuple(spans[first:]), width)
 
 
 def _row(row: WatchRow, scene: Scene, width: int) -> Line:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Places:
-    """`look` is called when other panes are shown than before. `fronts` are the panes, the newest asked for first."""
+    """`look` is called when other panes are shown than before. `fronts` are the panes, newest first."""
 
     def __init__(
         self, app: FloorApp, look: Callable[[], None], fronts: tuple[str, ...], *, zoomed: bool

@@ -15,7 +15,7 @@ CLIPBOARD_LIMIT: Final = 74_000
 COPY_NAME: Final = "copy.txt"
 SCREEN_LIMIT: Final = 700
 """GNU screen passes no longer piece on."""
-TMUX_S: Final = 3.0
+TMUX_S: Final = 10.0
 SAID: Final = 120
 """So much of what tmux answers is told."""
 

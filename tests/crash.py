@@ -39,7 +39,7 @@ from station.engine.launch import settings_for
 from station.engine.options import RunOptions
 from station.engine.simulated import SimulatedRun
 from station.store import verify
-from tests.hand_script import SCRIPT, TAKINGS, Script, play_by_hand
+from tests.hand_script import BRACKET, SCRIPT, TAKINGS, Script, play_by_hand
 from tests.lab import CACHE, DAY, SEED
 
 UNTIL = "10:20"
@@ -86,6 +86,13 @@ SCENES = {
     "manual": Scene(
         {"broker.kind": "paper", "paper.seed": SEED}, {"enabled": False}, "35000", until="09:40", by_hand=SCRIPT
     ),
+    "bracket": Scene(
+        _WIDE,
+        {"enabled": False},
+        "35000",
+        until="10:02",
+        by_hand=BRACKET,
+    ),
     "proposal": Scene(
         {"broker.kind": "paper", "paper.seed": SEED},
         {"autonomy": "propose"},
@@ -97,6 +104,7 @@ SCENES = {
 """An entry that walks and fills in parts, under a ladder that grows with it; one whose rungs move to break-even
 at once; the end of a half day that is also a week's: flattening, the checklist, and the jobs beside it; and a
 hand that buys, sells a part, moves its target, changes a resting entry, turns round and closes;
+one whose bracket fills in parts, grows with them, and whose stop goes off in parts at the broker;
 and one that takes what a strategy proposes, twice, and declines what another does."""
 _LIVED: dict[str, Path] = {}
 

@@ -50,6 +50,13 @@ def buys(rooms: Rooms) -> Command | None:
     return PlaceOrder(ticket, "buy", BY)
 
 
+def buys_much(rooms: Rooms) -> Command | None:
+    """A bracket of more than the book shows at once."""
+    strike = _near(rooms, "SPY", 1)
+    ticket = Ticket("SPY", "BUY", 400, "C", strike, "0dte", "MARKET", target_pct="3", stop_pct="60")
+    return PlaceOrder(ticket, "much", BY)
+
+
 def rests(rooms: Rooms) -> Command | None:
     ticket = Ticket("SPX", "BUY", 1, "P", _near(rooms, "SPX", 5), "0dte", "LIMIT", limit="1.00")
     return PlaceOrder(ticket, "rest", BY)
@@ -119,6 +126,7 @@ Script = tuple[tuple[str, Callable[[Rooms], Command | None]], ...]
 TAKINGS: Final[Script] = (
     ("09:40:20", takes), ("09:40:40", takes_again), ("09:45:20", declines), ("09:46:00", closes),
 )  # fmt: skip
+BRACKET: Final[Script] = (("09:36:00", buys_much),)
 SCRIPT: Final[Script] = (
     ("09:36:00", buys), ("09:36:20", rests), ("09:36:40", sells_a_part), ("09:37:00", moves_the_target),
     ("09:37:20", changes_the_entry), ("09:37:40", cancels), ("09:38:00", turns_round), ("09:39:00", closes),

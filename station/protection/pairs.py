@@ -33,17 +33,14 @@ class Pair:
         """What the two could still sell together: a fill of one reduces the other."""
         return max(self.target.remaining, ZERO if self.stop is None else self.stop.remaining)
 
-    @property
-    def updated_ns(self) -> int:
-        return max(self.target.updated_ns, 0 if self.stop is None else self.stop.updated_ns)
-
 
 def is_settling(leg: Order, pair: Pair, now_ns: int, settings: ProtectionSettings) -> bool:
     """Whether the broker may still be taking from `leg` what the other filled."""
     if pair.stop is None or pair.target.remaining == pair.stop.remaining:
         return False
     larger = leg.remaining == pair.left
-    return larger and now_ns - pair.updated_ns < settings.retry_s * SECOND
+    last_ns = max(pair.target.updated_ns, pair.stop.updated_ns)
+    return larger and now_ns - last_ns < settings.retry_s * SECOND
 
 
 def stop_change(stop: Order, qty: Decimal, level: Decimal | None) -> tuple[ModifyExit, ...]:

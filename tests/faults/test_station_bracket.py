@@ -14,6 +14,7 @@ from station.calendars import at_et
 from station.domain.orders import Order, OrderKind, OrderState
 from station.domain.trade import Cause, Trade
 from station.link import ClosePart, CloseTrade, Kill, ModifyOrder, ReverseTrade
+from tests.crash import SCENES, trial
 from tests.faults.station_stage import RICH, held, ours
 from tests.faults.test_station_manual import Hand
 from tests.lab import DAY, assert_sound, paper_rows, play
@@ -82,6 +83,12 @@ def test_fault_53_a_stop_goes_off_while_the_station_is_dead(tmp_path: Path, fire
     assert_sound(tmp_path)
 
 
+@pytest.mark.parametrize("point", ["send.after:target", "commit.after:order.reduced"])
+def test_fault_53_kill_9_around_a_bracket(tmp_path: Path, point: str) -> None:
+    """Bought in parts, both legs grown, the stop gone off in parts at the broker; killed within."""
+    assert trial(tmp_path, f"{point}#1", until="10:02", scene=SCENES["bracket"]) == []
+
+
 def fault(name: str, at: str, **more: Any) -> Fault:
     return Fault(name, at_et(DAY, at), symbol="SPY", **more)
 
@@ -110,8 +117,14 @@ async def told(lab: Hand) -> str:
     return lab.alerts()
 
 
-@pytest.mark.parametrize("name", ["cancel_takes_group", "drop_cancel", "reject_modify", ""])
-@pytest.mark.parametrize("out", ["kill", "close", "reverse", "stop"])
+@pytest.mark.parametrize(
+    ("out", "name"),
+    [
+        ("kill", ""), ("kill", "drop_cancel"), ("close", "cancel_takes_group"),
+        ("reverse", "cancel_takes_group"),
+        ("reverse", "reject_modify"), ("shield", "drop_cancel"), ("shield", ""),
+    ],
+)  # fmt: skip
 def test_an_out_ends_both_legs_and_sells_once_whatever_becomes_of_the_cancel(
     tmp_path: Path, out: str, name: str
 ) -> None:
@@ -133,8 +146,7 @@ def test_an_out_ends_both_legs_and_sells_once_whatever_becomes_of_the_cancel(
                 case _:
                     lab.rooms.protection.request_out(trade.id, Cause.SHIELD, "a test")
             await lab.until_true(lambda: lab.is_over(trade.id), limit_s=30)
-            causes = {"kill": "kill", "stop": "shield"}
-            assert lab.trade(trade.id).cause == causes.get(out, "manual")
+            assert lab.trade(trade.id).cause == (out if out in ("kill", "shield") else "manual")
             await lab.step(3)
             assert all(lab.order(leg.ref).state.is_terminal for leg in (target, stop))
 

@@ -158,6 +158,9 @@ async def bytes_and_cells(
         rates.append((screen.taken - taken) / 1024 / ((WallClock().perf() - since) / SECOND))
     mean = sum(shares) / len(shares)
     note = f"{mean:.1f} % of cells changed a beat on average, {quantile(shares, 0.99):.1f} % at p99"
+    if mean:
+        cells = sum(shares) / 100 * screen.cells
+        note += f", {sum(rates) * 1024 / cells:.1f} bytes each"
     return [
         figure(f"bytes to the terminal, 4 Hz, {what}", "KiB/s", rates, *budget, note),
         figure(f"  cells changed a beat, {what}", "%", shares),

@@ -78,6 +78,10 @@ class Terminal:
         finally:
             self._found = None
 
+    @property
+    def cells(self) -> int:
+        return self._screen.columns * self._screen.lines
+
     async def changes(self, beats: int, beat_s: float) -> list[float]:
         """The share of its cells that look otherwise than a beat before, percent, at each of so many beats."""
         screen, shares = self._screen, list[float]()
@@ -87,7 +91,7 @@ class Terminal:
             await self._clock.sleep(beat_s)
             now = {row: _row_of(screen, row) for row in screen.dirty}
             changed = sum(old != new for row in now for old, new in zip(before[row], now[row], strict=True))
-            shares.append(100 * changed / (screen.columns * screen.lines))
+            shares.append(100 * changed / self.cells)
             before.update(now)
         return shares
 

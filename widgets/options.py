@@ -62,8 +62,13 @@ def _silent(likes: Preferences, field: str, kind: str) -> dict[str, object]:
     return {field: getattr(likes.switched(field, kind), field)}
 
 
+ROUND_IT: Final = 12
+"""Lines of the terminal that the rows leave to the frame, the header with the kill state and the keys."""
+
+
 class OptionsDialog(Dialog[None]):
-    """Up and down choose, space or enter changes; every change holds at once."""
+    """Up and down choose, space or enter changes; every change holds at once. Rows without room follow the
+    mark."""
 
     TITLE_TEXT = "THIS SCREEN"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -80,14 +85,15 @@ class OptionsDialog(Dialog[None]):
 
     def inside(self) -> ComposeResult:
         yield Static(self._rows(), id="rows")
-        yield Static(
-            Text("\nspace changes it, at once; Esc closes. What is critical always rings.", style=_GREY)
-        )
+        yield Static(Text("\nspace changes it; Esc closes. What is critical always rings.", style=_GREY))
 
     def _rows(self) -> Text:
         text = Text()
         plain = self.app.has_class("ascii")
-        for place, choice in enumerate(choices(self._likes())):
+        rows = choices(self._likes())
+        room = max(self.app.size.height - ROUND_IT, 1)
+        first = min(max(self._place - room // 2, 0), max(len(rows) - room, 0))
+        for place, choice in list(enumerate(rows))[first : first + room]:
             here = place == self._place
             mark = ("> " if plain else "▸ ") if here else "  "
             text.append(f"{mark}{choice.label:<34}", style=f"bold {_WHITE}" if here else "")

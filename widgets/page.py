@@ -315,7 +315,7 @@ class PagePane(Pane):
         """With the pane that tab brings up here, where there is room to say so."""
         behind = self.room.behind(self)
         whole, said = super()._title_bar(scene, width), f" tab {behind} "
-        if not behind or len(whole) < 2 or len(said) + 2 > len(whole[1][0]):
+        if not behind or self.lit or len(whole) < 2 or len(said) + 2 > len(whole[1][0]):
             return whole
         (name, style), (gap, fill), *rest = whole
         note = ink.TITLE_NOTE_FOCUS if self.has_focus else ink.TITLE_NOTE

@@ -13,12 +13,13 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from station.domain.clock import SECOND
 from station.link import AlertRow, Alerts, Floor, LinkClient, LinkServer, LinkState
 from tests.tui import synthetic
 from tests.tui.stage import Stage
-from widgets import ink, themes
+from widgets import header, ink, themes
 from widgets.actions import SCREENS
 from widgets.attention import Attention
 from widgets.driver import wants_mouse
@@ -305,6 +306,18 @@ async def test_options_hold_at_once_and_next_time(tmp_path: Path) -> None:
         await press(stage, pilot, "O", "down", "down", "down", "down", "space", "escape")
         assert stage.app.manner.likes.silent_bells == ("fill",)
     assert Keeper(tmp_path / "screen.json").value.silent_bells == ("fill",)
+
+
+async def test_every_option_is_reached_on_a_small_terminal_and_the_header_stays() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await press(stage, pilot, "O")
+        box = stage.app.screen.query_one("#box").region
+        assert box.y >= header.height(80) and box.bottom < 24
+        rows = stage.app.screen.query_one("#rows", Static)
+        for choice in choices(Preferences()):
+            assert f"▸ {choice.label}" in str(rows.render())
+            await press(stage, pilot, "down")
 
 
 def test_preferences_that_cannot_be_read_or_written_stop_nothing(tmp_path: Path) -> None:

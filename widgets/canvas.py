@@ -19,7 +19,7 @@ DRAWING_FAULTS: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 """What a picture with a value nobody expected can raise while it is drawn."""
 BRIDGED: Final = 3
 """So many unchanged cells cost no more than a move of the cursor over them."""
-Cell = tuple[str, Style]
+Cells = tuple[list[str], list[Style]]
 _NO_STYLE: Final = Style()
 
 
@@ -68,45 +68,61 @@ class LineCanvas(Widget):
 def _differences(old: Strip, new: Strip, row: int) -> list[Region]:
     """The cells of `row` that look otherwise, in runs; few cells between two runs are sent with them."""
     before, after = _cells(old), _cells(new)
-    width = len(after)
-    apart = (place for place in range(width) if before[place] != after[place])
+    width = len(after[0])
     found: list[Region] = []
     first, stop = 0, 0
-    for place in (*apart, width + BRIDGED + 1):
+    for place in (*_apart(before, after), width + BRIDGED + 1):
         if place > stop + BRIDGED:
             if stop > first:
-                found.append(_whole_signs(after, first, stop, row))
+                found.append(_whole_signs(after[0], first, stop, row))
             first = place
         stop = place + 1
     return found
 
 
-def _whole_signs(cells: list[Cell], first: int, stop: int, row: int) -> Region:
+def _apart(before: Cells, after: Cells) -> list[int]:
+    """Where another sign stands, or the same in another style; of a blank only what is seen of its style."""
+    return [
+        place
+        for place, (one, other, style, fresh) in enumerate(
+            zip(before[0], after[0], before[1], after[1], strict=True)
+        )
+        if one != other or (style != fresh and (one != " " or _seen_behind(style) != _seen_behind(fresh)))
+    ]
+
+
+def _whole_signs(signs: Sequence[str], first: int, stop: int, row: int) -> Region:
     """A sign of two cells is not sent by halves."""
-    while first and not cells[first][0]:
+    while first and not signs[first]:
         first -= 1
-    while stop < len(cells) and not cells[stop][0]:
+    while stop < len(signs) and not signs[stop]:
         stop += 1
     return Region(first, row, stop - first, 1)
 
 
-def _cells(strip: Strip) -> list[Cell]:
-    """What stands in each cell and how; of a blank, what of its style is seen. The second cell of a wide sign
-    is empty, a sign of none stands with the one before."""
-    found: list[Cell] = []
+def _cells(strip: Strip) -> Cells:
+    """The sign in each cell, and its style. The second cell of a wide sign is empty, a sign of none stands with
+    the one before."""
+    signs: list[str] = []
+    styles: list[Style] = []
     for text, style, _ in strip:
         style = style or _NO_STYLE
-        blank = (" ", _seen_behind(style))
-        if text.isascii():
-            found += [blank if sign == " " else (sign, style) for sign in text]
-            continue
-        for sign in text:
-            cells = cell_len(sign)
-            if cells:
-                found += [blank if sign == " " else (sign, style), *[("", style)] * (cells - 1)]
-            elif found:
-                found[-1] = (found[-1][0] + sign, style)
-    return found
+        if text.isascii() or _is_narrow(text):
+            signs += text
+        else:
+            for sign in text:
+                cells = cell_len(sign)
+                if cells:
+                    signs += (sign, *("" for _ in range(cells - 1)))
+                elif signs:
+                    signs[-1] += sign
+        styles += [style] * (len(signs) - len(styles))
+    return signs, styles
+
+
+@lru_cache(4096)
+def _is_narrow(text: str) -> bool:
+    return all(cell_len(sign) == 1 for sign in text)
 
 
 @lru_cache(1024)

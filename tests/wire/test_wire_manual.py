@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from station.brokers.paper import Fault
-from station.domain.orders import OrderKind, OrderState
+from station.domain.orders import Order, OrderKind, OrderState
 from station.domain.trade import Trade, TradeState
 from station.link import (
     CancelAll,
@@ -50,14 +51,17 @@ async def station(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wir
 
 
 @pytest_asyncio.fixture(loop_scope="module", autouse=True)
-async def open_gate(station: WireStation) -> None:
+async def clear_floor(station: WireStation) -> None:
     """Whatever the test before has left."""
+    await station.ask(KillRelease("RELEASE", "test"))
+    await station.done(Flatten("test"))
+    await station.until(lambda: not station.rooms.ledger.open_trades(), "nothing is open")
     await station.done(Gate("open", "test"))
 
 
 def priced(kind: str, ask: Decimal) -> dict[str, Any]:
-    """What a ticket of this kind says so that it fills: at once, or as soon as the market stirs."""
-    limit, trigger = f"{ask + 1}", f"{ask - CENT}"
+    """What a ticket of this kind says so that it fills: its trigger is behind the market already."""
+    limit, trigger = f"{ask + 1}", "0.10"
     return {
         "MARKET": {}, "MID": {"valid_s": 3600}, "LIMIT": {"limit": limit}, "STOP": {"stop": trigger},
         "STOP_LIMIT": {"stop": trigger, "limit": limit},
@@ -173,19 +177,39 @@ async def test_a_target_is_moved_a_part_closed_and_the_rest_turned_round_and_fla
     assert await station.rig.exchange.open_orders() == ()
 
 
+async def went_off(station: WireStation, trade: Trade, stop: Order) -> Decimal:
+    """The stop follows the bid, a cent under it, until the market comes back to it; where it was then."""
+    contract, book = trade.contract, station.rooms.ledger.book
+    assert contract is not None
+
+    def stands() -> Decimal:
+        return book.orders[stop.ref].ticket.stop or Decimal(0)
+
+    def is_at(level: Decimal) -> bool:
+        return station.is_over(trade) or stands() == level
+
+    def wanted() -> Decimal:
+        quote = station.rooms.market.quote(contract)
+        return stands() if quote is None or quote.bid is None else quote.bid - CENT
+
+    while not station.is_over(trade):
+        level = wanted()
+        if level > stands():
+            moved = ModifyOrder(stop.ref, stop=f"{level}", by="test", token=station.token())
+            if (await station.ask(moved)).ok:
+                await station.until(partial(is_at, level), f"the stop is at {level}")
+        await station.until(lambda: station.is_over(trade) or wanted() > stands(), "the bid moves")
+    return stands()
+
+
 async def test_a_stop_is_moved_at_the_broker_goes_off_there_and_ends_its_target(station: WireStation) -> None:
     trade = await station.held(station.near(right="P", off=2, qty=2, target_pct="200", stop_pct="80"))
     target, stop = station.target(trade), station.stop(trade)
     assert stop is not None
-    assert trade.contract is not None
-    quote = station.rooms.market.quote(trade.contract)
-    assert quote is not None and quote.bid is not None
-    near = quote.bid - CENT
-    await station.done(ModifyOrder(stop.ref, stop=f"{near}", by="test", token=station.token()))
-    await station.until(lambda: station.is_over(trade), "the stop went off")
+    assert stop.ticket.stop is not None
+    assert await went_off(station, trade, stop) > stop.ticket.stop
     assert station.now(trade).cause == "stop"
     book = station.rooms.ledger.book
-    assert book.orders[stop.ref].ticket.stop == near
     await station.until(lambda: book.orders[target.ref].state is OrderState.CANCELLED, "its target is gone")
     assert await station.rig.exchange.open_orders() == ()
 
@@ -229,7 +253,7 @@ async def test_what_the_broker_refuses_is_told_with_its_code_and_its_words(stati
 async def test_the_preview_asks_the_broker_for_the_margin(station: WireStation) -> None:
     ticket = station.near(kind="LIMIT", limit="2.00", qty=2)
     await station.ask_of(ticket)
-    document = await station.preview(ticket)
+    document = await station.margin_of(ticket)
     assert document["verdict"] == "approved", document["rules"]
     assert (Decimal(document["margin"]["initial"]), Decimal(document["cost"])) == (Decimal("401.30"), 400)
     assert await station.rig.exchange.open_orders() == ()

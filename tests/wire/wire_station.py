@@ -27,9 +27,12 @@ from station.link import Ack, Command, Data, LinkClient, LinkState, PlaceOrder, 
 from tests.lab import CACHE
 from tests.wire.wire_rig import Rig
 
-SPEED = 20.0
+SPEED = 10.0
+"""What the station allows an answer in simulated time must be time enough on a busy machine."""
 SYMBOLS = ("SPX", "SPY", "QQQ", "IWM")
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+START_S = 180.0
+"""Wall seconds after which what never comes is failed; nothing asserts a time."""
 BEAT_S = 0.005
 R = TypeVar("R", bound=Reply)
 
@@ -56,7 +59,7 @@ class WireStation:
         await self.rig.gone()
         settings = wide_settings(
             broker__kind="ibkr", broker__port=self.rig.port, risk__one_per_instrument=False,
-            risk__max_spread_pct=50,
+            risk__max_spread_pct=50, execution__what_if_timeout_s=30,
         )  # fmt: skip
         options = RunOptions(
             runtime=self.runtime, broker="ibkr", speed=SPEED, port=self.rig.port, broker_clock=True,
@@ -64,7 +67,7 @@ class WireStation:
         )  # fmt: skip
         self.run = await WiredRun.prepare(options, settings, self.said.append)
         self._session = asyncio.create_task(self.run.to_the_end())
-        await self.until(lambda: self.run.engine.progress.phase == "trading", "the engine trades")
+        await self.until(lambda: self.run.engine.progress.phase == "trading", "the engine trades", START_S)
         await self._rest()
         self.link = await self.new_link()
         await self.until(lambda: all(map(self._is_live, SYMBOLS)), "the feeds are live")
@@ -98,14 +101,16 @@ class WireStation:
         await self.rig.close()
         return document
 
-    async def until(self, condition: Callable[[], bool], what: str) -> None:
+    async def until(
+        self, condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S
+    ) -> None:  # fmt: skip
         """Let the station live until `condition` holds."""
-        deadline = self._wall.perf() + round(PATIENCE_S * 1e9)
+        deadline = self._wall.perf() + round(patience_s * 1e9)
         while not condition():
             if self._session.done():
                 self._session.result()
             alerts = "\n".join(self.alerts()[:6])
-            assert self._wall.perf() < deadline, f"not within {PATIENCE_S:g} s: {what}\n{alerts}"
+            assert self._wall.perf() < deadline, f"not within {patience_s:g} s: {what}\n{alerts}"
             await self._wall.sleep(BEAT_S)
 
     # --- what a hand does ---------------------------------------------------------------------------
@@ -140,6 +145,14 @@ class WireStation:
         reply = await self.link.ask(PreviewOrder(ticket), PATIENCE_S)
         assert isinstance(reply, Data)
         return json.loads(reply.json)
+
+    async def margin_of(self, ticket: Ticket) -> dict[str, Any]:
+        """The preview, once the broker has said in time what it would tie up."""
+        for _ in range(20):
+            document = await self.preview(ticket)
+            if document["margin"] is not None:
+                return document
+        raise AssertionError(f"the broker never told the margin of {ticket}")
 
     async def ask_of(self, ticket: Ticket) -> Decimal:
         """What the contract is offered at, once it is quoted."""

@@ -264,6 +264,15 @@ def _floor(arguments: argparse.Namespace) -> int:
 
     from station.clock import WallClock
     from station.link import Link, LinkClient
+    from widgets.keymap import remapped
+
+    try:
+        remapped(keys)
+    except BadInput:
+        if door is not None:
+            door.withdraw()
+        raise
+
     from widgets.running import run_floor
 
     clock = WallClock()

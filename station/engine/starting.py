@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,20 +19,38 @@ from station.engine.options import RunOptions
 
 START_LIMIT_S: Final = 20.0
 LOOK_S: Final = 0.01
+WITHDRAW_S: Final = 5.0
 _BAD_USAGE: Final = 2
 
 
-def ensure_engine(options: RunOptions) -> Callable[[Clock], Awaitable[None]]:
-    """Start the engine of this runtime directory where none runs. What is returned waits for its door by a wall
-    clock, so that a screen can load and paint meanwhile; it raises Fatal with what the engine said when it
-    would not start, BadInput for settings that no engine would take."""
-    process = None if is_held(options.runtime) else _spawn(options)
+class Door:
+    """An engine's, that may not be open yet; `process` is the engine where it was started for this screen."""
 
-    async def door(clock: Clock) -> None:
-        if process is not None:
-            await _await_engine(process, options.runtime, clock)
+    def __init__(self, runtime: Path, process: subprocess.Popen[bytes] | None) -> None:
+        self._runtime, self.process = runtime, process
 
-    return door
+    async def __call__(self, clock: Clock) -> None:
+        """Wait for it by a wall clock. Raises Fatal with what the engine said when it would not start, BadInput
+        for settings that no engine would take."""
+        if self.process is not None:
+            await _await_engine(self.process, self._runtime, clock)
+
+    def withdraw(self) -> None:
+        """End the engine that was started for a screen which then could not be shown; one that ran goes on."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(WITHDRAW_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def ensure_engine(options: RunOptions) -> Door:
+    """Start the engine of this runtime directory where none runs. A screen can load and paint while it waits
+    for the door."""
+    return Door(options.runtime, None if is_held(options.runtime) else _spawn(options))
 
 
 def _spawn(options: RunOptions) -> subprocess.Popen[bytes]:

@@ -16,8 +16,9 @@ import pytest
 from station.clock import WallClock
 from station.domain.clock import Clock
 from station.domain.errors import BadInput
+from station.engine.lease import is_held
 from station.engine.options import RunOptions
-from station.engine.starting import ensure_engine
+from station.engine.starting import Door, ensure_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = """
@@ -58,3 +59,15 @@ def test_the_floor_that_was_painted_before_ends_with_what_the_engine_said(tmp_pa
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
     assert told.decode().splitlines()[-1].partition("vigil: ")[2].startswith("risk.beta")
+
+
+def test_an_engine_started_for_a_screen_that_cannot_be_shown_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "app.py")])
+    runtime = tmp_path / "runtime"
+    door = ensure_engine(RunOptions(runtime=runtime, broker="paper", seed=3))
+    assert door.process is not None and door.process.poll() is None
+    door.withdraw()
+    assert door.process.poll() is not None and not is_held(runtime), "nothing trades behind an error"
+    Door(runtime, None).withdraw()

@@ -24,6 +24,8 @@ LIVE: Final = frozenset({"risk", "safeguards", "signals", "options", "execution"
 """Sections whose edits are in force at once; the others' at the next start."""
 LIVE_BUT: Final = frozenset({"signals.pool_max_age_s", "signals.valid_s"})
 
+ENDLESS: Final = 2**53
+"""A bound that is there for the machine only."""
 _SIGNS: Final = {"gt": "over", "ge": "at least", "lt": "under", "le": "at most"}
 _WORDS: Final = {
     int: "whole number", float: "number", Decimal: "number", str: "text", time: "time ET", Path: "path",
@@ -149,7 +151,6 @@ def _limit(field: FieldInfo) -> str:
         f"{words} {getattr(bound, sign)}"
         for bound in field.metadata
         for sign, words in _SIGNS.items()
-        if getattr(bound, sign, None) is not None
+        if getattr(bound, sign, None) is not None and getattr(bound, sign) < ENDLESS
     ]
-    patterns = [str(bound.pattern) for bound in field.metadata if getattr(bound, "pattern", None)]
-    return ", ".join([*said, *(f"like {pattern}" for pattern in patterns)])
+    return ", ".join([*said, *([field.description] if field.description else [])])

@@ -68,7 +68,7 @@ class PaperSection(Section):
     """The embedded exchange. `speed` 0 is as fast as it goes; else simulated seconds a second. `rare_halts_pct`
     is the chance that a share stops for five minutes some time in a session, by the seed."""
 
-    account: Annotated[str, Field(pattern=r"^DU\d{5,9}$")] = "DU1000001"
+    account: Annotated[str, Field(pattern=r"^DU\d{5,9}$", description="DU and 5 to 9 digits")] = "DU1000001"
     start_cash_usd: Usd = Decimal(35_000)
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 7
     speed: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
@@ -94,7 +94,9 @@ class MarketSection(Section):
     record: Literal["off", "market", "all"] = "off"
     bars_folder: str = ""
     factors_folder: str = ""
-    rest_url: Annotated[str, Field(pattern=r"^(https?://[^/\s]+.*)?$")] = ""
+    rest_url: Annotated[
+        str, Field(pattern=r"^(https?://[^/\s]+.*)?$", description="http:// or https:// address")
+    ] = ""
     second_source: Literal["none", "folder", "rest"] = "none"
     sources: dict[str, tuple[Literal["broker", "folder", "rest"], ...]] = {}
 
@@ -306,7 +308,7 @@ class ProtectionSection(Section):
 class WealthSection(Section):
     """Which plan sizes the trades (SPEC §11): the name of a CSV in this directory."""
 
-    plan: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")] = "WM235K"
+    plan: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$", description="letters and digits")] = "WM235K"
 
 
 class JournalSection(Section):

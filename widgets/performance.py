@@ -193,7 +193,7 @@ def _rows(told: Figures) -> list[tuple[str, str, ink.Style]]:
         ("expectancy", _dollars(told.expectancy), ink.TEXT),
         ("average win", _dollars(told.average_win), ink.UP),
         ("average loss", _dollars(told.average_loss), ink.DOWN),
-        ("deepest fall", f"-{told.max_drawdown}", ink.DOWN),
+        ("deepest fall", _fall(told.max_drawdown), ink.DOWN),
         ("Sharpe", _ratio(told.sharpe), ink.TEXT),
         ("Sortino", _ratio(told.sortino), ink.TEXT),
         ("held, mean", hold_text(told.mean_hold_s), ink.TEXT),
@@ -210,7 +210,7 @@ def _member(name: str, told: Figures, table: Table) -> Block:
         [
             (name or "(none)", ink.TEXT), (str(told.trades), ink.DIM), (_share(told.win_rate), ink.TEXT),
             _money(told.net_pnl), (_ratio(told.profit_factor), ink.DIM), (_dollars(told.expectancy), ink.DIM),
-            (f"-{told.max_drawdown}", ink.DIM),
+            (_fall(told.max_drawdown), ink.DIM),
         ]
     )  # fmt: skip
     return Block((line,))
@@ -219,6 +219,10 @@ def _member(name: str, told: Figures, table: Table) -> Block:
 def _money(text: str) -> tuple[str, ink.Style]:
     amount = Decimal(text)
     return f"{words.arrow(amount)} {words.signed_money(amount)}", words.tone(amount)
+
+
+def _fall(text: str) -> str:
+    return f"-{text}" if Decimal(text) else "none"
 
 
 def _dollars(text: str | None) -> str:

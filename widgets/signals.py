@@ -202,7 +202,7 @@ def _proposed(row: ProposalRow, scene: Scene, width: int) -> Line:
 
 
 def _laps(known: Signals, width: int) -> Line:
-    spans: list[Span] = []
+    spans: list[Span] = [(" this run ", ink.FAINT)] if known.laps else []
     for lap in known.laps:
         spans += [(f" {lap.name} ", ink.FAINT)]
         if lap.p50_ms is None or lap.p99_ms is None:

@@ -85,7 +85,7 @@ class StrategiesPage(RowPage):
                 )
             blocks.append(Block(tuple(lines), row.strategy_id))
         return Content(
-            note=f"{on} of {len(rows)} on  {room.hunts} hunts  {words.arrow(net)} {words.signed_money(net)}",
+            note=f"{on} of {len(rows)} on  hunts {room.hunts}  {words.arrow(net)} {words.signed_money(net)}",
             head=(table.heading,) if rows else (), blocks=tuple(blocks), empty="there is no strategy",
             picked=self.key_picked,
         )  # fmt: skip

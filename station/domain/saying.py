@@ -90,7 +90,7 @@ def _fee(data: Data) -> str:
 
 
 def _reconciled(data: Data) -> str:
-    counted = f"{data['orders']} orders, {data['executions']} executions, {data['positions']} positions"
+    counted = f"orders {data['orders']}, executions {data['executions']}, positions {data['positions']}"
     word = "clean" if data["clean"] else "BREAKS"
     found = f"; {'; '.join(data['discrepancies'])}" if data["discrepancies"] else ""
     return f"{word} ({data['reason']}): {counted}{found}"

@@ -19,6 +19,12 @@ def test_every_setting_is_described_once() -> None:
     assert {key.split(".")[0] for key in keys} == set(Settings.model_fields)
 
 
+def test_a_limit_is_said_in_words() -> None:
+    rows = {row.key: row.limit for row in described()}
+    assert rows["paper.account"] == "DU and 5 to 9 digits" and rows["paper.seed"] == "at least 0"
+    assert not [key for key, limit in rows.items() if "^" in limit or len(limit) > 60]
+
+
 @pytest.mark.parametrize("row", [row for row in described() if row.editable], ids=lambda row: row.key)
 def test_what_is_shown_of_a_setting_can_be_typed_back(row: object) -> None:
     key = row.key  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]

@@ -64,7 +64,7 @@ FILL = ExecutionBooked(
         (TradeClosed("shield", Decimal("-192.00"), True), "shield, net -192.00, fees not final"),
         (TradeFailed("POSITION_SIZE", "7 % of equity"), "POSITION_SIZE: 7 % of equity"),
         (Reconciled("start", 1, 2, 3, ("one too many",), False),
-         "BREAKS (start): 1 orders, 2 executions, 3 positions; one too many"),
+         "BREAKS (start): orders 1, executions 2, positions 3; one too many"),
         (KillChanged(True, True, "screen", ""), "ON, flatten by screen"),
         (TradeTagged("late", False, "screen"), "#late off by screen"),
         (Alerted("warning", "quotes are late"), "quotes are late"),

@@ -27,6 +27,7 @@ BY: Final = "screen"
 LOOSENS: Final = "LOOSENS"
 LOOSEN_WORD: Final = "LOOSEN"
 FLAG: Final = "on or off"
+UNCHANGED: Final = "that is what it is already: write another value, or esc leaves it"
 LOOKING_ON: Final = "this screen is attached read-only: nothing is edited here"
 Sender = Callable[[str], Awaitable[str]]
 """Sends what was typed; what is wrong with it, empty when it was taken."""
@@ -219,7 +220,7 @@ class RowPage(EditPage):
         command = EditConfig(self.KIND, story.key, "", self.change_of(story.key).version, line.name, BY)
 
         async def send(text: str) -> str:
-            return await self.send(_with_value(command, text))
+            return UNCHANGED if text == line.value else await self.send(_with_value(command, text))
 
         self.ask_value(f"{story.key} · {line.name}", line.value, facts(line), send)
 

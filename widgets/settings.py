@@ -17,7 +17,7 @@ from widgets.floorplan import Slot
 from widgets.ink import Line
 from widgets.page import PagePane, Question
 from widgets.pane import Block, Content, wrapped
-from widgets.rowpage import BY, FLAG, EditPage, author, version_lines
+from widgets.rowpage import BY, FLAG, UNCHANGED, EditPage, author, version_lines
 from widgets.scene import Scene
 
 SETTING: Final = "setting"
@@ -133,7 +133,8 @@ class SettingsPage(EditPage):
             return
 
         async def send(text: str) -> str:
-            return await self.send(EditConfig(SETTING, row.key, text, row.change.version, by=BY))
+            command = EditConfig(SETTING, row.key, text, row.change.version, by=BY)
+            return UNCHANGED if text == row.value else await self.send(command)
 
         told = [("now", row.value or "(empty)"), ("default", row.default or "(empty)"), ("write", row.kind)]
         told += [("range", row.limit)] if row.limit else []

@@ -78,9 +78,14 @@ def _picked(data: Data) -> str:
     return f"{contract_text(data['contract'])}  {data['bid']} × {data['ask']}, {greeks}, underlying {at}"
 
 
+def _amount(text: str) -> str:
+    """Without the sign of a nothing."""
+    return text if text.strip("-0.") else text.removeprefix("-")
+
+
 def _filled(data: Data) -> str:
     inferred = ", inferred" if data.get("inferred") else ""
-    slip = f"slip {data['slippage']}, {data['slippage_mid']} from the mid{inferred}"
+    slip = f"slip {_amount(data['slippage'])}, {_amount(data['slippage_mid'])} from the mid{inferred}"
     return f"{data['purpose']}: {data['qty']} @ {data['price']}, {slip}"
 
 

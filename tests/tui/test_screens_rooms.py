@@ -143,6 +143,17 @@ def test_a_value_edited_in_its_dialog(snap_compare: Compare) -> None:
     assert snap_compare(stage.app, terminal_size=SIZES["80x24"], run_before=edit)
 
 
+async def test_a_value_taken_over_as_it_was_is_no_edit() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "f7", "down", "down", "down", "enter")
+        stage.clock.advance(0.4)
+        await pilot.press("enter")
+        await press(stage, pilot)
+        assert "already" in said(stage)
+        assert not [one for one in stage.engine.heard if isinstance(one, EditConfig)]
+
+
 async def test_what_a_key_edits_is_what_the_cursor_stands_on() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=LARGE) as pilot:

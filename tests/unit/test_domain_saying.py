@@ -40,7 +40,7 @@ def plain(event: Event) -> dict[str, Any]:
 
 FILL = ExecutionBooked(
     "X1", entry_ref(), Purpose.ENTRY, Decimal(2), Decimal("4.20"), 100, Decimal("0.65"), Decimal("0.00"),
-    Decimal("0.05"),
+    Decimal("-0.00"),
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ FILL = ExecutionBooked(
         (entry_submitted(2), "BUY 2 MKT, decided at 10.00"),
         (OrderMoved(exit_ref(), OrderState.REJECTED, 7, 9, "off the tick"), "X-1 rejected: off the tick"),
         (OrderReduced(exit_ref(), Decimal(2)), "X-1 is for 2 now: its group filled the rest"),
-        (FILL, "entry: 2 @ 4.20, slip 0.00, 0.05 from the mid"),
+        (FILL, "entry: 2 @ 4.20, slip 0.00, 0.00 from the mid"),
         (CommissionBooked("X1", "R", Decimal("1.00"), Decimal("0.65")), "1.00, counted as 0.65 until now"),
         (
             ExitModified(ticket(exit_ref(), 1, kind=OrderKind.MARKET), "shield", "bid 6.60 under 6.63"),

@@ -85,13 +85,17 @@ class FilmPane(PagePane):
         film = self.film
         if film is None:
             return Content(title="Game film")
+        self._settle(film)
+        state = "playing  " if self.playing else ""
+        note = f"{state}bar {self._place + 1} of {len(film.bars)}" if film.bars else ""
+        return Content(title=f"Game film  {film.trade.id} {film.trade.symbol} {film.timeframe}", note=note)
+
+    def _settle(self, film: FilmTold) -> None:
+        """Another trade's film begins at its own bar."""
         if film.trade.id != self._of:
             self._of, self.playing = film.trade.id, False
             self._place = _opening(film)
         self._place = min(self._place, len(film.bars) - 1)
-        state = "playing  " if self.playing else ""
-        note = f"{state}bar {self._place + 1} of {len(film.bars)}" if film.bars else ""
-        return Content(title=f"Game film  {film.trade.id} {film.trade.symbol} {film.timeframe}", note=note)
 
     def _body(self, scene: Scene, width: int, height: int) -> list[Line]:
         film, part = self.film, self._part(scene)
@@ -110,6 +114,7 @@ class FilmPane(PagePane):
         film = self.film
         if film is None or not film.bars:
             return []
+        self._settle(film)
         return frame(film, self._place, width, height, plain=self._ascii, colours=colours)
 
 

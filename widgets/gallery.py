@@ -43,11 +43,14 @@ class PicturePane(FilmPane):
     def action_play(self) -> None:
         """A picture stands still."""
 
+    def _settle(self, film: FilmTold) -> None:
+        self._place = len(film.bars) - 1
+
     def draw(self, scene: Scene, width: int, height: int) -> Content:
         told = self.film
         if told is None:
             return Content(title="Picture")
-        self._place = len(told.bars) - 1
+        self._settle(told)
         others = [moment for moment in told.moments if moment != told.moment]
         at = f" {words.clock_text(told.at_ns)}" if told.at_ns else ""
         return Content(

@@ -16,7 +16,7 @@ from widgets.colourless import Colourless
 from widgets.keeping import copied, to_tmux
 from widgets.options import GreetingDialog, OptionsDialog
 from widgets.pace import Pace
-from widgets.preferences import FILE_NAME, Keeper, Layout, Preferences
+from widgets.preferences import FILE_NAME, ONLOOKERS_NAME, Keeper, Layout, Preferences
 from widgets.scene import Scene
 from widgets.sixteen import Sixteen
 
@@ -31,7 +31,8 @@ class Manner:
 
     def __init__(self, app: FloorApp, folder: Path | None, hz: float) -> None:
         self._app = app
-        self._keeper = Keeper(folder / FILE_NAME if folder is not None else None)
+        name = ONLOOKERS_NAME if app.read_only else FILE_NAME
+        self._keeper = Keeper(folder / name if folder is not None else None)
         self.exports = folder / "exports" if folder is not None else None
         self._pace = Pace(hz, chosen=self.likes.slow)
         self._attention = Attention()

@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 
 FILE_NAME: Final = "screen.json"
+ONLOOKERS_NAME: Final = "observer.json"
+"""Of one who is attached read-only: the trader's own stay the trader's."""
 KINDS: Final = {
     "fill": "fills", "stop": "stops and shields", "gate": "gate and kill switch", "disconnect": "disconnects",
     "proposal": "proposals", "reject": "orders refused or over",

@@ -110,6 +110,15 @@ async def test_the_theme_key_repaints_everything_and_is_remembered(tmp_path: Pat
     assert json.loads((tmp_path / "screen.json").read_text())["theme"] == "light"
 
 
+async def test_one_who_looks_on_leaves_the_traders_preferences_alone(tmp_path: Path) -> None:
+    (tmp_path / "screen.json").write_text('{"greeted": true}')
+    stage = Stage(synthetic.calm(), folder=tmp_path, read_only=True)
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "ctrl+t")
+    assert (tmp_path / "screen.json").read_text() == '{"greeted": true}'
+    assert json.loads((tmp_path / "observer.json").read_text())["theme"] == "light"
+
+
 # --- what rings ----------------------------------------------------------------------------------------
 
 

@@ -230,6 +230,15 @@ async def test_the_list_is_exported_and_the_film_pictured(tmp_path: Path) -> Non
         assert "◆ signal" in (tmp_path / "exports" / "film-T0003.txt").read_text(encoding="utf-8")
 
 
+async def test_a_film_that_is_not_in_sight_is_pictured_too(tmp_path: Path) -> None:
+    (tmp_path / "screen.json").write_text('{"greeted": true}')
+    stage = Stage(synthetic.calm(), folder=tmp_path)
+    async with stage.app.run_test(size=SIZES["80x24"]) as pilot:
+        await press(stage, pilot, "J", "down", "V")
+        text = (tmp_path / "exports" / "film-T0003.txt").read_text(encoding="utf-8")
+        assert "◆ signal" in text and sum(any(one in row for one in "┃│╽╿") for row in text.splitlines()) > 5
+
+
 async def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
     (tmp_path / "exports").write_text("in the way")
     (tmp_path / "screen.json").write_text('{"greeted": true}')

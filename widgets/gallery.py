@@ -9,7 +9,7 @@ from rich.style import Style
 from textual.binding import BindingType
 
 from widgets import ink, plot, screen_keys, story, words
-from widgets.film import FilmPane, drawn
+from widgets.film import LEAST_ROWS, FilmPane, drawn
 from widgets.ink import Line
 from widgets.page import PagePane
 from widgets.pane import Content, centred, said_of, wrapped
@@ -143,8 +143,8 @@ def thumb(film: FilmTold, width: int, height: int, *, chosen: bool, plain: bool,
     )  # fmt: skip
     at = f"{words.day_text(film.at_ns)} {words.minute_text(film.at_ns)}"
     foot: Line = ((f" {at}  {film.moment}  {trade.cause or ''}", ink.DIM),)
-    room = height - 3
-    if not film.bars:
+    room = max(height - 3, 0)
+    if not film.bars or room < LEAST_ROWS - 1 or width < plot.LEAST_COLUMNS:
         return [head, *[ink.BLANK] * room, foot, ink.BLANK]
     short = squeezed(film, width - 1)
     cells, _, _ = drawn(short, len(short.bars) - 1, width, room, plain=plain, colours=colours)

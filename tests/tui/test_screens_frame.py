@@ -293,3 +293,13 @@ def test_columns_give_way_by_rank() -> None:
     assert said(40).split() == ["SPX", "7", "whatever"] and said(40)[-8:] == "whatever"
     assert said(20).split() == ["SPX", "7"] and said(9).split() == ["SPX"]
     assert "".join(text for text, _ in Table(columns, 40).heading).split() == ["name", "n", "note"]
+
+
+@pytest.mark.parametrize("size", [(40, 11), (12, 4)])
+async def test_no_terminal_is_too_small_for_a_screen(size: tuple[int, int]) -> None:
+    stage = Stage(synthetic.busy())
+    async with stage.app.run_test(size=size) as pilot:
+        for entry in SCREENS:
+            assert "could not be drawn" not in await turned(stage, pilot, entry.keys.split(",")[0]), entry.name
+        for keys in ("f8", "G"), ("e",), ("p",):
+            assert "could not be drawn" not in await turned(stage, pilot, *keys), keys

@@ -1,4 +1,4 @@
-"""Strategies as the hunter sees them: what matches, and what stands in the way."""
+"""Strategies as the hunter sees them: what matches, what stands in the way, what each waits for."""
 
 from __future__ import annotations
 
@@ -46,6 +46,10 @@ def _block(row: StrategyRow, width: int) -> Block:
     lines: list[Line] = [first]
     if row.matched:
         lines.append(ink.clipped((("   ", ink.TEXT), (f"✓ {row.matched}", ink.DIM)), width))
-    if row.blocks:
+    if row.waits:
+        lines.append(ink.clipped((("   ", ink.TEXT), (f"… {row.waits}", ink.DIM)), width))
+    elif row.blocks and row.verdict == "WAIT":
+        lines.append(ink.clipped((("   ", ink.TEXT), (f"… {row.blocks}", ink.TEXT)), width))
+    elif row.blocks:
         lines.append(ink.clipped((("   ", ink.TEXT), (f"× {row.blocks}", ink.WARN)), width))
     return Block(tuple(lines))

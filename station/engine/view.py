@@ -26,7 +26,7 @@ from station.domain.events import (
 from station.domain.instruments import INSTRUMENTS, Timeframe
 from station.domain.orders import OrderState
 from station.domain.signals import Firing, Gate
-from station.domain.specs import ScannerSpec
+from station.domain.specs import ScannerSpec, StrategySpec
 from station.domain.trade import Cause, Trade, TradeState
 from station.engine.engine import Engine
 from station.engine.standing_orders import (
@@ -57,7 +57,7 @@ from station.link.floor import (
     Strategies,
     StrategyRow,
 )
-from station.strategy import Block, Pass, Verdict
+from station.strategy import NO_MATCH, NO_SIGNAL, Block, Pass, Verdict
 
 FEED_ROWS: Final = 200
 ALERT_ROWS: Final = 200
@@ -307,9 +307,7 @@ class FloorView:
         hunt = self._engine.rooms.hunt
         verdicts = {verdict.spec.strategy_id: verdict for verdict in hunt.last}
         rows = tuple(
-            _strategy_row(
-                spec.strategy_id, spec.priority, spec.hunter, spec.enabled, verdicts.get(spec.strategy_id)
-            )
+            _strategy_row(spec, verdicts.get(spec.strategy_id))
             for spec in sorted(self._engine.desired.value.strategies, key=lambda s: (s.priority, s.strategy_id))
             if spec.symbol in self._engine.outside.symbols
         )
@@ -328,20 +326,24 @@ def _shield_words(trade: Trade) -> str:
     return {"rapid_shield": "rapid shield", "day_shield": "day shield"}.get(trade.shield, "")
 
 
-def _strategy_row(
-    strategy_id: str, priority: int, hunter: str, enabled: bool, verdict: Verdict | None
-) -> StrategyRow:
-    if not enabled:
-        return StrategyRow(strategy_id, "OFF", priority=priority)
+def _strategy_row(spec: StrategySpec, verdict: Verdict | None) -> StrategyRow:
+    name, hunter, priority = spec.strategy_id, spec.hunter, spec.priority
+    if not spec.enabled:
+        return StrategyRow(name, "OFF", priority=priority)
     if verdict is None:
-        return StrategyRow(strategy_id, "WAIT", blocks="no signal yet", hunter=hunter, priority=priority)
+        return StrategyRow(name, "WAIT", "", "", "no signal yet", hunter, priority, waits=_patterns(spec))
     at_ns = verdict.decisions[-1].at_ns if verdict.decisions else 0
     if isinstance(verdict, Pass):
         names = ", ".join(signal.firing.scanner for signal in verdict.signals)
-        return StrategyRow(strategy_id, "MATCH", verdict.side.value, names, "", hunter, priority, at_ns)
+        return StrategyRow(name, "MATCH", verdict.side.value, names, "", hunter, priority, at_ns)
     assert isinstance(verdict, Block)
     word = "WAIT" if verdict.stage in ("pool", "match", "window") else "BLOCK"
     side = verdict.side.value if verdict.side else ""
-    return StrategyRow(
-        strategy_id, word, side, "", f"{verdict.stage}: {verdict.reason}", hunter, priority, at_ns
-    )
+    waits = _patterns(spec) if verdict.reason in (NO_MATCH, NO_SIGNAL) else ""
+    reason = f"{verdict.stage}: {verdict.reason}"
+    return StrategyRow(name, word, side, "", reason, hunter, priority, at_ns, waits)
+
+
+def _patterns(spec: StrategySpec) -> str:
+    """The scanners it may trade on, calls before puts."""
+    return " ".join(dict.fromkeys((*spec.call_patterns, *spec.put_patterns)))

@@ -190,7 +190,8 @@ class Alerts(msgspec.Struct, frozen=True):
 
 class StrategyRow(msgspec.Struct, frozen=True):
     """One strategy as the hunter sees it. `verdict` is MATCH, WAIT, BLOCK, HELD or OFF; `matched` names the
-    signals that match, `blocks` what stops it and why."""
+    signals that match, `blocks` what stops it and why, `waits` the patterns of the signals it waits for while
+    none is there."""
 
     strategy: str
     verdict: str
@@ -200,6 +201,7 @@ class StrategyRow(msgspec.Struct, frozen=True):
     hunter: str = ""
     priority: int = 1
     at_ns: int = 0
+    waits: str = ""
 
 
 class Strategies(msgspec.Struct, frozen=True):

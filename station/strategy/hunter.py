@@ -25,6 +25,8 @@ from station.strategy.veera import BarsOf, judge
 PASS: Final = "pass"
 BLOCK: Final = "block"
 STANDARD: Final = "standard"
+NO_SIGNAL: Final = "no fresh signal in the pool"
+NO_MATCH: Final = "no signal matches the patterns"
 _SIDES: Final = (Side.CALL, Side.PUT)
 
 
@@ -185,7 +187,7 @@ class _Case:
 
     def _pool(self) -> None:
         count = len(self._snapshot)
-        reason = "fresh signals in the pool" if count else "no fresh signal in the pool"
+        reason = "fresh signals in the pool" if count else NO_SIGNAL
         self._note("pool", count > 0, reason, f"{count} signals", "at least 1")
 
     def _match(self) -> dict[Side, tuple[Signal, ...]]:
@@ -202,7 +204,7 @@ class _Case:
             )
         else:
             self._unsure()
-            self._note("match", False, "no signal matches the patterns", "none", limit)
+            self._note("match", False, NO_MATCH, "none", limit)
         return fresh
 
     def _unsure(self) -> None:

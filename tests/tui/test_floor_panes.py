@@ -11,10 +11,11 @@ import pytest
 
 from station.domain.clock import SECOND
 from station.link import Ask, Floor, LinkClient, LinkState
+from station.link.floor import Strategies, StrategyRow
 from tests.tui import synthetic, synthetic_panes
 from tests.tui.stage import Stage, connected, lost
 from tests.tui.synthetic import NOON
-from widgets import account, chain, feed, ink, orders, positions, watch, words
+from widgets import account, chain, feed, ink, orders, positions, strategies, watch, words
 from widgets.actions import PANES
 from widgets.floorplan import behind
 from widgets.ink import Line
@@ -77,6 +78,18 @@ def test_the_feed_counts_every_gate_and_draws_every_score(width: int) -> None:
     assert len(counts) <= width
     first = said(made.blocks[0].lines[0])
     assert ("87 ████░" in first) if width > 34 else ("87▇" in first)
+
+
+def test_a_strategy_that_waits_names_what_it_waits_for_and_one_that_is_blocked_names_what_stops_it() -> None:
+    rows = (
+        StrategyRow("A", "WAIT", blocks="match: no signal", waits="SPX_V3_CALL SPX_FIB_*"),
+        StrategyRow("B", "WAIT", blocks="window: too late"),
+        StrategyRow("C", "BLOCK", "PUT", blocks="veera: ADX"),
+    )  # fmt: skip
+    made = strategies.content(scene(strategies=Strategies(rows)), 46).blocks
+    assert [said(block.lines[-1]).strip() for block in made] == [
+        "… SPX_V3_CALL SPX_FIB_*", "… window: too late", "× veera: ADX",
+    ]  # fmt: skip
 
 
 # --- positions and orders ------------------------------------------------------------------------------

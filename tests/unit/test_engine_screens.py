@@ -190,6 +190,14 @@ async def _restarted(tmp_path: Path) -> None:
         room = await Shell(lab).ask(ScannerRoom, "scanner_room")
         before = {row.name: row for row in room.rows if row.published}
         feed = [row.scanner for row in floor_of(lab).rows if not row.gate]
+        told = lab.run._doors.view.floor().strategies  # pyright: ignore[reportPrivateUsage]
+        specs = {spec.strategy_id: spec for spec in lab.run.engine.desired.value.strategies}
+        assert told is not None
+        waiting = [row for row in told.rows if row.waits]
+        assert waiting and all(row.verdict == "WAIT" and not row.matched for row in waiting)
+        for row in waiting:
+            assert row.waits.split()[0] == specs[row.strategy].call_patterns[0]
+            assert specs[row.strategy].put_patterns[-1] in row.waits
     assert before
     async with Lab(tmp_path) as lab:
         after = {row.name: row for row in (await Shell(lab).ask(ScannerRoom, "scanner_room")).rows}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from tests.lab import Lab, play
 from tests.tui import synthetic
 from tests.tui.seat import seated
 from tests.tui.stage import Stage
+from tests.tui.terminals import Engine, Terminal
 from widgets.dialogs import KillDialog
 
 SMALL = (80, 24)
+F12 = b"\x1b[24~"
 STOPS, FLATTENS = Kill(flatten=False, by="screen"), Kill(flatten=True, by="screen")
 
 
@@ -123,3 +126,22 @@ def test_a_kill_from_another_shell_is_read_on_the_screen(tmp_path: Path) -> None
                 assert "✗ kill switch" in await seat.until("REFUSED by")
 
     play(day)
+
+
+def test_a_kill_before_a_stopped_process_is_told_undelivered_and_arrives_when_it_lives(
+    repo_root: Path, tmp_path: Path
+) -> None:
+    engine = Engine(tmp_path / "engine.sock", repo_root, "calm")
+    engine.beat()
+    one = Terminal(engine, repo_root, tmp_path)
+    try:
+        one.painted()
+        engine.process.send_signal(signal.SIGSTOP)
+        one.press(F12)
+        one.until(lambda text: "KILL NOT DELIVERED" in text and "no answer within 3 s" in text)
+        engine.process.send_signal(signal.SIGCONT)
+        one.until(lambda text: "KILL ON" in text)
+        assert "Kill" in engine.heard()
+    finally:
+        one.close()
+        engine.stop()

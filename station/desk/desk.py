@@ -246,8 +246,12 @@ class Desk:
             await self._entries.send(order.ticket)
 
     async def change_again(self, order: Order) -> None:
-        """Send the committed change that the broker provably never had; an entry's only in its time."""
-        if order.state.is_working and (order.ticket.purpose.is_exit or self.may_resend(order)):
+        """Send the committed change that the broker provably never had; an entry's only in its time. One of an
+        OCA group is measured anew: others of its group may have filled since."""
+        trade = self._ledger.trades.get(order.trade_id)
+        if order.ticket.oca_group and order.ticket.purpose.is_exit and trade is not None:
+            await self._hands.change_again(trade, order)
+        elif order.state.is_working and (order.ticket.purpose.is_exit or self.may_resend(order)):
             await self._hands.send_change(order.ticket)
 
     def limit(self, held: Mapping[Contract, Decimal]) -> None:

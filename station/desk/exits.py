@@ -271,6 +271,14 @@ class ExitHands:
                 await self.send_change(ticket)
         await self._replace(trade, [pair for pair in changes if pair[1] not in tickets], cause)
 
+    async def change_again(self, trade: Trade, order: Order) -> None:
+        """A committed change of an exit, for no more than there is room for now."""
+        ticket, cause = order.ticket, Cause(trade.cause_of(order.ref))
+        asked = ModifyExit(
+            order.ref, ticket.kind, ticket.qty, ticket.limit, ticket.stop, cause, "the change had not arrived"
+        )
+        await self.carry_out(trade.id, asked)
+
     async def send_change(self, ticket: Ticket) -> None:
         """Send a committed change. A link that is down leaves the order as it was: the reconciliation that
         follows finds the difference and sends it then."""

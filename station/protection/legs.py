@@ -30,6 +30,7 @@ from station.protection.pairs import Pair, is_settling, stop_change, waits_for_p
 from station.protection.rules import break_even_limit, is_resting, resting_level, rung_limits
 
 _CANCEL_PATIENCE: Final = 3
+_TOO_MANY: Final = "one exit too many"
 _KNOWN: Final = Decimal("Infinity")
 """An exit without an answer outstanding; one that an earlier process left is asked about by the start."""
 
@@ -206,7 +207,7 @@ def _left(
             extra.append(leg)
         offered += leg.remaining
     if any(not waits_for_partner(leg, legs, now_ns, settings) for leg in extra):
-        return _cancels(extra, now_ns, settings)
+        return _cancels(extra, now_ns, settings, wish.cause.value)
     waits = any(leg.ticket.kind is not OrderKind.MARKET for leg in ready)
     short = (bool(ready) or not legs) and promised(holding) < open_qty
     if waits or short or (offered > open_qty and ready):
@@ -214,10 +215,13 @@ def _left(
     return ()
 
 
-def _cancels(orders: Iterable[Order], now_ns: int, settings: ProtectionSettings) -> tuple[CancelExit, ...]:
-    """Each cancelled once, and again when a cancel has had no effect for long."""
+def _cancels(
+    orders: Iterable[Order], now_ns: int, settings: ProtectionSettings, stops_for: str = _TOO_MANY
+) -> tuple[CancelExit, ...]:
+    """Each cancelled once, and again when a cancel has had no effect for long; resting stops for a cause of
+    their own."""
     return tuple(
-        CancelExit(order.ref, "one exit too many")
+        CancelExit(order.ref, stops_for if is_resting(order) else _TOO_MANY)
         for order in orders
         if not order.cancel_cause or not _owed(order, now_ns, settings)
     )

@@ -3,6 +3,7 @@ sell more than is held, whatever becomes of either."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 from station.brokers.paper.faults import Fault
 from station.calendars import at_et
+from station.domain.events import ExitModified, ExitsSet
+from station.domain.hand import OwnExits
 from station.domain.orders import Order, OrderKind, OrderState
 from station.domain.trade import Cause, Trade
 from station.link import ClosePart, CloseTrade, Kill, ModifyOrder, ReverseTrade
@@ -244,6 +247,29 @@ def test_a_stop_that_a_hand_sets_later_comes_to_rest_beside_its_target(tmp_path:
             await lab.step(2)
             target, stop = lab.pair(trade)
             assert (target.ticket.limit, stop.ticket.stop) == (alone.ticket.limit, Decimal("0.05"))
+
+    play(work)
+    assert_sound(tmp_path)
+
+
+def test_a_change_of_a_leg_that_never_left_is_measured_and_sent_again(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Hand(tmp_path) as lab:
+            trade = await lab.until_protected()
+            _, stop = lab.pair(trade)
+            ticket = replace(stop.ticket, stop=Decimal("0.05"))
+            wish = ExitsSet(OwnExits(stop_price=ticket.stop), "test")
+            change = ExitModified(ticket, "stop order", "the stop of a hand")
+            await lab.rooms.ledger.record(trade.id, wish, change)
+            await lab.during(lab.rooms.reconciler.reconcile("a test"))
+            await lab.step(10)
+            await lab.during(lab.rooms.reconciler.reconcile("a test"))
+            await lab.step(2)
+            (at_exchange,) = paper_rows(
+                tmp_path, f"SELECT stop_price, qty FROM orders WHERE order_ref = '{stop.ref}'"
+            )
+            assert at_exchange == ("0.05", "3")
+            assert any("the change had not arrived" in body for body in lab.events("trade.exit_modified"))
 
     play(work)
     assert_sound(tmp_path)

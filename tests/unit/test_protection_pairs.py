@@ -222,7 +222,7 @@ def test_the_brokers_stop_has_a_head_start_of_two_seconds(after_ns: int, out: bo
     assert next_look(found, NOW, SPAN, DEFAULT, memory) == NOW + 2 * SECOND
     again = decide(found, NOW + after_ns, SPAN, DEFAULT, memory)
     assert again[1].out is (Cause.STOP if out else None)
-    assert again[0] == ((CancelExit(exit_ref(2), "one exit too many"),) if out else ())
+    assert again[0] == ((CancelExit(exit_ref(2), "stop"),) if out else ())
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_a_head_start_of_nothing_is_none() -> None:
 
 def test_an_out_cancels_the_stops_first_and_sells_once_they_are_gone() -> None:
     both = bracket(leg(3, P1), stop(), kill_flatten=True)
-    assert asked(both) == (CancelExit(exit_ref(2), "one exit too many"),)
+    assert asked(both) == (CancelExit(exit_ref(2), "kill"),)
     waits = bracket(leg(3, P1), stop(cancel_cause="x", updated_ns=NOW), kill_flatten=True)
     assert asked(waits) == ()
     alone = bracket(leg(3, P1), kill_flatten=True)

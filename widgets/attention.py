@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from station.link import AlertRow, Alerts, Header
+from station.link.floor import READY
 from widgets import words
 from widgets.scene import Scene
 
@@ -40,6 +41,10 @@ class Attention:
         known, self._alerts = self._alerts, part
         if part is None or part is known:
             return []
+        if part.state != READY:
+            # An engine that starts again will tell the day's alerts once more.
+            self._alerts = known
+            return []
         fresh = part.rows[: _new(part.rows, known.rows)] if known is not None else part.rows[:1]
         told = [(row, CRITICAL if row.severity == CRITICAL else row.kind) for row in reversed(fresh)]
         return [
@@ -61,8 +66,13 @@ class Attention:
 
 
 def _new(rows: tuple[AlertRow, ...], known: tuple[AlertRow, ...]) -> int:
-    """How many of `rows` (newest first) stand before the newest that was known."""
-    return rows.index(known[0]) if known and known[0] in rows else len(rows)
+    """How many of `rows` (newest first) stand before the newest that was known; where that is gone, how many
+    are younger."""
+    if not known:
+        return len(rows)
+    if known[0] in rows:
+        return rows.index(known[0])
+    return sum(row.at_ns > known[0].at_ns for row in rows)
 
 
 def loudest(news: tuple[News, ...]) -> News:

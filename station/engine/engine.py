@@ -19,6 +19,7 @@ from station.domain.instruments import Contract, Hours
 from station.domain.ports import Changes, Snapshot
 from station.domain.specs import Desired
 from station.engine import killfile
+from station.engine.alerts import TOLD
 from station.engine.arrivals import Arrivals
 from station.engine.day_end import DONE, SUMMED, DayEnd, due_at
 from station.engine.desired import DesiredCache
@@ -64,6 +65,8 @@ class Engine:
         self._resumed = False
         self._loaded = False
         self._parked: tuple[str, bool] | None = None
+        self.recalled: tuple[Recorded, ...] = ()
+        """What earlier processes told this day, newest first."""
         self.on_fatal: Callable[[Fatal], None] = _unheard
         self.on_event: Callable[[Recorded], None] = _unheard
         self.link: Session | None = None
@@ -126,7 +129,10 @@ class Engine:
         rooms.ledger.restore(snapshot)
         rooms.controls.restore(snapshot.controls)
         rooms.scanners.restore(snapshot.scanner_marks)
-        rooms.bars.recall(await self.outside.stores.lifecycle.signals(self.day_start()))
+        lifecycle, day_start = self.outside.stores.lifecycle, self.day_start()
+        rooms.bars.recall(await lifecycle.signals(day_start))
+        told = await lifecycle.latest(day_start, [event.type for event in TOLD])
+        self.recalled = tuple(one.recorded for one in told)
         rooms.way.adopt_signals(snapshot.signals)
         self._resumed = snapshot.last_ns > 0
         spooled = await rooms.ledger.recover_spool()

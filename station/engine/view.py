@@ -5,29 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
-from station.calendars import et_text, series_hours
-from station.desk.entries import NOT_FILLED
+from station.calendars import series_hours
 from station.desk.stopwatch import SIGNAL_TO_WIRE
 from station.domain.clock import SECOND
 from station.domain.events import (
-    Alerted,
-    EntryModified,
-    ExecutionBooked,
-    ExitModified,
-    GateChanged,
-    KillChanged,
     Recorded,
-    TradeClosed,
-    TradeFailed,
-    TradeProposed,
 )
 from station.domain.instruments import INSTRUMENTS, Timeframe
-from station.domain.orders import OrderState
 from station.domain.signals import Firing, Gate
 from station.domain.specs import ScannerSpec, StrategySpec
-from station.domain.trade import Cause, Trade, TradeState
+from station.domain.trade import Trade, TradeState
+from station.engine.alerts import alert_row
 from station.engine.engine import Engine
 from station.engine.standing_orders import (
     covered,
@@ -38,7 +28,6 @@ from station.engine.standing_orders import (
     stop_of,
     working_orders,
 )
-from station.execution.book import CHANGE_REFUSED
 from station.link.floor import (
     LOADING,
     READY,
@@ -59,11 +48,9 @@ from station.link.floor import (
 )
 from station.strategy import NO_MATCH, NO_SIGNAL, Block, Pass, Verdict
 
+T = TypeVar("T")
 FEED_ROWS: Final = 200
 ALERT_ROWS: Final = 200
-_STOPPED: Final = frozenset({Cause.STOP.value, Cause.SHIELD.value, Cause.EMERGENCY.value})
-REJECTED: Final = f"entry {OrderState.REJECTED.value.lower()}"
-_SEVERITY: Final = {"info": "info", "warning": "warn", "critical": "critical"}
 
 
 class FloorView:
@@ -77,6 +64,7 @@ class FloorView:
         self._alerts: deque[AlertRow] = deque(maxlen=ALERT_ROWS)
         self._previous: dict[str, float] = {}
         self._attached = False
+        self._recalled = False
         self._specs: tuple[ScannerSpec, ...] | None = None
         self._here = 0
         self._cold: list[str] = []
@@ -95,6 +83,7 @@ class FloorView:
                 Orders(state=LOADING, note=note), Proposals(),
             )  # fmt: skip
         self.attend()
+        self._recall()
         return Floor(
             self._header(),
             self._feed_part(),
@@ -111,68 +100,31 @@ class FloorView:
             return
         self._attached = True
         rooms = self._engine.rooms
-        for firing in rooms.bars.recalled:
-            self._fired(firing, None)
         rooms.ledger.listeners.append(self._recorded)
         rooms.bars.listeners.append(self._fired)
 
+    def _recall(self) -> None:
+        """What earlier processes told this day stands behind what this one has told, once it is loaded."""
+        if self._recalled or not self._engine.is_loaded:
+            return
+        self._recalled = True
+        for firing in reversed(self._engine.rooms.bars.recalled):
+            _put_behind(self._feed, _firing_row(firing, None))
+        for item in self._engine.recalled:
+            row = self._alert_of(item)
+            if row is not None:
+                _put_behind(self._alerts, row)
+
     def _fired(self, firing: Firing, gate: Gate | None) -> None:
-        self._feed.appendleft(
-            FiringRow(
-                firing.bar_close_ns, firing.scanner, firing.side.value, firing.score,
-                gate.value if gate else "", firing.instrument, firing.timeframe.value,
-            )
-        )  # fmt: skip
+        self._feed.appendleft(_firing_row(firing, gate))
 
     def _recorded(self, item: Recorded) -> None:
-        told = self._told(item)
-        if told is not None:
-            self._alerts.appendleft(AlertRow(item.at_ns, *told))
+        row = self._alert_of(item)
+        if row is not None:
+            self._alerts.appendleft(row)
 
-    def _told(self, item: Recorded) -> tuple[str, ...] | None:
-        """Severity and text, and the kind of what may ring."""
-        event = item.event
-        trade = self._engine.rooms.ledger.trades.get(item.trade_id)
-        label = trade.contract.label if trade is not None and trade.contract is not None else item.trade_id
-        match event:
-            case Alerted():
-                return _SEVERITY.get(event.severity, "info"), event.text
-            case ExecutionBooked():
-                side = "SELL" if event.purpose.is_exit else "BUY"
-                return (
-                    "good",
-                    f"FILL {side} {label} {event.qty} @ {event.price} slip {event.slippage + 0}",
-                    "fill",
-                )
-            case TradeClosed():
-                return (
-                    "good" if event.net_pnl > 0 else "warn",
-                    f"CLOSED {label} {event.net_pnl:+} {event.cause}",
-                    "stop" if event.cause in _STOPPED else "",
-                )
-            case TradeProposed() if trade is not None:
-                until = et_text(event.until_ns)
-                return (
-                    "warn",
-                    f"PROPOSAL {trade.strategy}: BUY {event.qty} {label} until {until} ET",
-                    "proposal",
-                )
-            case TradeFailed():
-                symbol = f"{trade.strategy} {trade.symbol} {trade.side.value}" if trade else item.trade_id
-                by_hand = trade is not None and (trade.hand is not None or trade.offer is not None)
-                gone = event.cause == REJECTED or event.reason == NOT_FILLED
-                kind = "reject" if by_hand and gone else ""
-                return "warn" if by_hand else "info", f"no entry {symbol}: {event.reason}", kind
-            case EntryModified() | ExitModified() if event.reason.startswith(CHANGE_REFUSED):
-                why = event.reason.removeprefix(CHANGE_REFUSED)
-                return "warn", f"CHANGE REFUSED {label}: {why}; the order stands as it was", "reject"
-            case GateChanged():
-                return "warn", f"GATE {event.state.lower()}: {event.reason} (by {event.by})", "gate"
-            case KillChanged():
-                severity = "critical" if event.on else "warn"
-                return severity, f"KILL {'ON' if event.on else 'released'} by {event.by}", "gate"
-            case _:
-                return None
+    def _alert_of(self, item: Recorded) -> AlertRow | None:
+        return alert_row(item, self._engine.rooms.ledger.trades.get(item.trade_id))
 
     # --- parts --------------------------------------------------------------------------------------
 
@@ -347,3 +299,16 @@ def _strategy_row(spec: StrategySpec, verdict: Verdict | None) -> StrategyRow:
 def _patterns(spec: StrategySpec) -> str:
     """The scanners it may trade on, calls before puts."""
     return " ".join(dict.fromkeys((*spec.call_patterns, *spec.put_patterns)))
+
+
+def _firing_row(firing: Firing, gate: Gate | None) -> FiringRow:
+    return FiringRow(
+        firing.bar_close_ns, firing.scanner, firing.side.value, firing.score, gate.value if gate else "",
+        firing.instrument, firing.timeframe.value,
+    )  # fmt: skip
+
+
+def _put_behind(rows: deque[T], older: T) -> None:
+    """Where there is room for it: a full deque would drop its newest."""
+    if len(rows) != rows.maxlen:
+        rows.append(older)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -129,6 +129,10 @@ class LifecycleReader:
         )
         return tuple(logged(row) for row in rows)
 
+    async def latest(self, since_ns: int, types: Sequence[str]) -> tuple[Logged, ...]:
+        """Events of these types at or after `since_ns`, newest first, back to the first that is older."""
+        return await self._run(lambda connection: tuple(_backwards(connection, since_ns, frozenset(types))))
+
     async def walk(self, work: Callable[[Walk], T]) -> T:
         """What `work` makes of the books row by row, on the database's own thread: nothing is held at once."""
         return await self._run(lambda connection: work(Walk(connection)))
@@ -220,6 +224,15 @@ def logged(row: tuple[Any, ...]) -> Logged:
     """An event from (seq, at_ns, trade_id, type, v, data)."""
     seq, at_ns, trade_id, name, v, data = row
     return Logged(seq, Recorded(decode_event(name, v, data), at_ns, trade_id))
+
+
+def _backwards(connection: sqlite3.Connection, since_ns: int, types: frozenset[str]) -> Iterator[Logged]:
+    newest_first = "SELECT seq, at_ns, trade_id, type, v, data FROM trade_events ORDER BY seq DESC"
+    for row in connection.execute(newest_first):
+        if row[1] < since_ns:
+            return
+        if row[3] in types:
+            yield logged(row)
 
 
 def _trade_clause(wanted: TradeFilter) -> tuple[str, tuple[object, ...]]:

@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from station.domain.clock import SECOND
 from station.link import AlertRow, Alerts, Floor, LinkClient, LinkServer, LinkState
+from station.link.floor import LOADING
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 from widgets import header, ink, themes
@@ -210,6 +211,21 @@ def test_of_the_first_picture_only_what_is_critical_is_news() -> None:
     assert Attention().news(Scene(Floor(), LinkState.CONNECTED)) == ()
     (news,) = Attention().news(Scene(synthetic.busy(), LinkState.CONNECTED))
     assert news.kind == "critical" and "protective sell was rejected" in news.text
+
+
+def told(*at_ns: int) -> Scene:
+    """A picture with a fill told at each of these instants."""
+    rows = tuple(AlertRow(at, "good", f"FILL {at}", "fill") for at in at_ns)
+    return Scene(Floor(alerts=Alerts(rows)), LinkState.CONNECTED)
+
+
+def test_an_engine_that_starts_again_tells_nothing_twice() -> None:
+    attention, starting = Attention(), Scene(Floor(alerts=Alerts(state=LOADING)), LinkState.CONNECTED)
+    attention.news(told(2, 1))
+    assert attention.news(starting) == ()
+    assert [news.text for news in attention.news(told(4, 3, 2, 1))] == ["FILL 3", "FILL 4"]
+    assert attention.news(starting) == ()
+    assert [news.text for news in attention.news(told(5, 3))] == ["FILL 5"], "the newest known is gone"
 
 
 # --- pace ----------------------------------------------------------------------------------------------

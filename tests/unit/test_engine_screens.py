@@ -16,7 +16,7 @@ from station.domain.specs_parse import parse_strategy, spec_row
 from station.engine.commands import Commander
 from station.engine.editing import FLAG, STRATEGY_FIELDS, TEXTS, WHOLE, field_lines, typed, written
 from station.engine.stopped import settings_in
-from station.link import Ack, Command, CopyStrategy, Data, EditConfig, Feed, Query, RevertConfig
+from station.link import Ack, Alerts, Command, CopyStrategy, Data, EditConfig, Feed, Query, RevertConfig
 from station.link.messages import READ_ONLY_COMMANDS
 from station.link.screens import (
     RowStory,
@@ -177,11 +177,11 @@ async def _live(tmp_path: Path) -> None:
         assert private == (False, Decimal("1.5"), Decimal(4), 7, 60, Decimal(123))
 
 
-def floor_of(lab: Lab) -> Feed:
-    """What the scanner feed shows."""
-    feed = lab.run._doors.view.floor().feed  # pyright: ignore[reportPrivateUsage]
-    assert feed is not None
-    return feed
+def floor_of(lab: Lab) -> tuple[Feed, Alerts]:
+    """What the scanner feed and the alert log show."""
+    floor = lab.run._doors.view.floor()  # pyright: ignore[reportPrivateUsage]
+    assert floor.feed is not None and floor.alerts is not None
+    return floor.feed, floor.alerts
 
 
 async def _restarted(tmp_path: Path) -> None:
@@ -189,27 +189,29 @@ async def _restarted(tmp_path: Path) -> None:
         await lab.until("10:00")
         room = await Shell(lab).ask(ScannerRoom, "scanner_room")
         before = {row.name: row for row in room.rows if row.published}
-        feed = [row.scanner for row in floor_of(lab).rows if not row.gate]
-        told = lab.run._doors.view.floor().strategies  # pyright: ignore[reportPrivateUsage]
+        feed, told = floor_of(lab)
+        published = [row.scanner for row in feed.rows if not row.gate]
+        hunts = lab.run._doors.view.floor().strategies  # pyright: ignore[reportPrivateUsage]
         specs = {spec.strategy_id: spec for spec in lab.run.engine.desired.value.strategies}
-        assert told is not None
-        waiting = [row for row in told.rows if row.waits]
+        assert hunts is not None
+        waiting = [row for row in hunts.rows if row.waits]
         assert waiting and all(row.verdict == "WAIT" and not row.matched for row in waiting)
         for row in waiting:
             assert row.waits.split()[0] == specs[row.strategy].call_patterns[0]
             assert specs[row.strategy].put_patterns[-1] in row.waits
-    assert before
+    assert before and told.rows
     async with Lab(tmp_path) as lab:
         after = {row.name: row for row in (await Shell(lab).ask(ScannerRoom, "scanner_room")).rows}
         for name, row in before.items():
             assert after[name].published == row.published == sum(after[name].spark)
             assert 0 < after[name].last_ns <= row.last_ns, "the last one may have been refused"
-        known = floor_of(lab)
+        known, again = floor_of(lab)
         assert known.published == sum(row.published for row in before.values())
-        assert [row.scanner for row in known.rows] == feed
+        assert [row.scanner for row in known.rows] == published
+        assert again.rows[-len(told.rows) :] == told.rows
 
 
-def test_a_restart_forgets_no_firing_of_the_day(tmp_path: Path) -> None:
+def test_a_restart_forgets_no_firing_and_no_alert_of_the_day(tmp_path: Path) -> None:
     play(lambda: _restarted(tmp_path))
 
 

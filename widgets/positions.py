@@ -107,7 +107,7 @@ def _guard(row: PositionRow, scene: Scene, width: int) -> Line:
         spans += [(many if len(row.exits) > 1 else row.protection, ink.ACCENT), ("  ", ink.TEXT)]
     if row.leaving:
         spans += [(f" {row.leaving} ", ink.CAUTION), ("  ", ink.TEXT)]
-    if row.stop is not None and width < ROOMY and f"{words.price(row.stop)}" not in row.protection:
+    if row.stop is not None and width < ROOMY and not _tells_stop(row):
         spans += [(f"stop {words.price(row.stop)}", ink.ACCENT), ("  ", ink.TEXT)]
     if row.shield:
         spans += [(row.shield, ink.DIM), ("  ", ink.TEXT)]
@@ -115,6 +115,11 @@ def _guard(row: PositionRow, scene: Scene, width: int) -> Line:
     if row.strategy:
         spans.append((f"  {row.strategy}", ink.FAINT))
     return ink.clipped(tuple(spans), width)
+
+
+def _tells_stop(row: PositionRow) -> bool:
+    """The stop stands among what works at the broker."""
+    return any(one.stop is not None for one in row.exits) or "stop" in row.protection
 
 
 def standing(row: PositionRow) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from station.domain.clock import SECOND
 from station.link import Ask, Floor, LinkClient, LinkState
-from station.link.floor import Strategies, StrategyRow
+from station.link.floor import ExitRow, PositionRow, Positions, Strategies, StrategyRow
 from tests.tui import synthetic, synthetic_panes
 from tests.tui.stage import Stage, connected, lost
 from tests.tui.synthetic import NOON
@@ -100,6 +100,17 @@ def test_a_contract_s_name_is_whole_in_the_middle_of_a_large_floor() -> None:
     assert any("SPXW 5940C 0DTE " in row for row in rows) and any("stop 0.87" in row for row in rows)
     working = [said(block.lines[0]) for block in orders.content(scene(), 62).blocks]
     assert all("0DTE" in row for row in working)
+
+
+def test_a_stop_is_told_once_where_it_has_no_column() -> None:
+    row = PositionRow("T1", "SPY 20251120 580C", Decimal(2), "SELL_SUBMITTED", stop=Decimal("1.01"))
+    target = ExitRow("X1", "SELL", "LMT", Decimal(2), limit=Decimal("1.59"), state="SUBMITTED")
+    works = ExitRow("X2", "SELL", "STP", Decimal(2), stop=Decimal("1.00"), state="SUBMITTED")
+    for exits, told in (((target,), "stop 1.01"), ((works, target), "stop 2 @ 1.00")):
+        rows = (msgspec.structs.replace(row, exits=exits, protection="sell 1.59 live"),)
+        made = positions.content(scene(positions=Positions(rows)), 62).blocks[0].lines
+        text = " ".join(said(line) for line in made)
+        assert told in text and text.count("stop") == 1
 
 
 # --- the account ---------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from station.protection.legs import promised
 from station.protection.rules import resting_level, rests
 from tests.unit.domain_cases import exit_ref
 from tests.unit.test_protection_by_hand import held
-from tests.unit.test_protection_ladder import HOUSE, P1
+from tests.unit.test_protection_ladder import HOUSE, P1, P2, P3
 from tests.unit.test_protection_rules import DEFAULT, FILL, SPAN, Order, holding, looked, working
 
 D = Decimal
@@ -199,6 +199,16 @@ def test_a_hand_moves_either_price() -> None:
     assert asked(bracket(leg(3, P1), stop(3, "8.00"))) == (to_stop(3),)
     moved = OwnExits((D("13.00"),), D("9.00"))
     assert asked(bracket(leg(3, P1), stop(), own=moved)) == (to_target(3, "13.00"),)
+
+
+def test_a_new_price_is_asked_for_before_what_takes_hold() -> None:
+    own = OwnExits((D(0), D("13.00")), D("9.00"))
+    trade = replace(held(4, own), ladder=HOUSE)
+    rungs = ((1, P1, 1), (1, P2, 3), (1, P3, 5))
+    legs = [leg(qty, limit, n, f"OCA-{n}") for qty, limit, n in rungs]
+    stops = [stop(qty, n=n + 1, group=f"OCA-{n}") for qty, _, n in rungs]
+    sent = asked(replace(bracket(*legs, *stops), trade=trade))
+    assert sent == (to_target(1, "13.00", 3), to_target(2, P1, 1), to_stop(2, n=2))
 
 
 # --- going off ---------------------------------------------------------------------------------------

@@ -133,6 +133,16 @@ def test_a_target_that_is_missing_joins_its_stop() -> None:
     assert asked(bracket(stop(2))) == (replace(joined, qty=D(2)),)
 
 
+def test_a_stop_joins_for_what_its_target_has_at_the_broker() -> None:
+    assert asked(bracket(leg(2, P1))) == (to_target(3), beside(2))
+
+
+def test_a_stop_without_a_group_or_without_a_wish_has_no_target_beside_it() -> None:
+    gone = CancelExit(exit_ref(2), "one exit too many")
+    assert asked(bracket(stop(group=""))) == (gone,)
+    assert asked(bracket(stop(), own=OwnExits())) == (gone,)
+
+
 def test_a_target_without_a_group_gives_way_to_a_pair() -> None:
     alone = bracket(leg(3, P1, group=""))
     assert asked(alone) == (CancelExit(exit_ref(1), "one exit too many"),)

@@ -14,7 +14,8 @@ from station.desk.preparation import Identity
 from station.domain.broker import Broker, OpenOrder
 from station.domain.clock import Ids
 from station.domain.errors import BrokerUnavailable, Refused
-from station.domain.events import Event, ExitSubmitted, OrderMoved, PositionAdopted
+from station.domain.events import Event, ExitsSet, ExitSubmitted, OrderMoved, PositionAdopted
+from station.domain.hand import OwnExits
 from station.domain.instruments import Contract
 from station.domain.orders import ZERO, Execution, OrderKind, OrderState, Purpose, trade_of
 from station.domain.trade import Cause
@@ -56,7 +57,7 @@ class AdoptionDesk:
         for held in exits:
             trade = self._ledger.trades.get(trade_of(held.order_ref) or "")
             if trade is not None and trade.contract == held.contract and trade.state.is_open and held.ticket:
-                await self._ledger.record(trade.id, *_kept(held))
+                await self._ledger.record(trade.id, *_kept(held), *_stop_of(trade.own, (held,)))
                 await self._alert("warning", f"exit {held.order_ref}, unknown here, {KEEPING}", trade.id)
 
     async def meet(self, finding: Finding) -> bool:
@@ -100,7 +101,7 @@ class AdoptionDesk:
         adopted = PositionAdopted(account, self._identity().environment, contract, qty + sold, cost)
         trade_id = self._ids.trade_id(self._session())
         kept = [event for order in exits for event in _kept(order)]
-        await self._ledger.record(trade_id, adopted, *kept)
+        await self._ledger.record(trade_id, adopted, *kept, *_stop_of(None, exits))
         text = f"adopted {qty} {contract.label}: bought by an order of ours that these books do not know"
         await self._alert("critical", f"{text}; it is protected as {trade_id}", trade_id)
         try:
@@ -146,3 +147,13 @@ def _kept(held: OpenOrder) -> tuple[Event, ...]:
     cause = _CAUSES.get(ticket.kind, Cause.EXTERNAL)
     moved = OrderMoved(held.order_ref, OrderState.SUBMITTED, held.broker_id, held.perm_id, "taken over")
     return ExitSubmitted(ticket, cause.value), moved
+
+
+def _stop_of(own: OwnExits | None, exits: Iterable[OpenOrder]) -> tuple[Event, ...]:
+    """The stop that rests beside what is taken over is the trade's from now on, else it would be taken away."""
+    known = own or OwnExits()
+    stops = [held.ticket.stop for held in exits if held.ticket and held.ticket.kind is OrderKind.STOP]
+    level = max((stop for stop in stops if stop is not None), default=None)
+    if level is None or known.stop_price is not None or known.stop_pct is not None:
+        return ()
+    return (ExitsSet(replace(known, stop_price=level), "taken over"),)

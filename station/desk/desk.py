@@ -298,16 +298,17 @@ class Desk:
     # --- ExitPort -----------------------------------------------------------------------------------
 
     def holdings(self) -> Sequence[Holding]:
-        found = (self.holding(trade.id) for trade in self._ledger.open_trades())
-        return [holding for holding in found if holding is not None]
+        left = (order.trade_id for order in self._ledger.book.working() if order.ticket.purpose.is_exit)
+        trades = dict.fromkeys((*(trade.id for trade in self._ledger.open_trades()), *left))
+        return [holding for holding in map(self.holding, trades) if holding is not None]
 
     def holding(self, trade_id: str) -> Holding | None:
         trade = self._ledger.trades.get(trade_id)
-        if trade is None or trade.contract is None or not trade.state.is_open:
+        exits = self._ledger.book.working_exits(trade_id)
+        if trade is None or trade.contract is None or not (trade.state.is_open or exits):
             return None
         entry = self._ledger.book.orders.get(trade.entry_ref)
         entry_working = entry is not None and entry.state.is_working and not trade.entry_done
-        exits = self._ledger.book.working_exits(trade_id)
         if trade.open_qty == 0 and not exits and not entry_working:
             return None
         spec = self._way.specs().get(trade.strategy)

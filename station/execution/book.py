@@ -39,6 +39,7 @@ from station.domain.orders import (
     together,
     trade_of,
 )
+from station.domain.trade import Cause
 
 UNBOUNDED: Final = Decimal("Infinity")
 """The total that an exit may have at the broker while nothing is known of it."""
@@ -336,7 +337,7 @@ class OrderBook:
             return Interpretation(order.trade_id, (noticed,))
         self._by_broker.add(order.ref)
         undone = (
-            ExitModified(before.ticket, "target", reason, before.decision_price, before.decision_mid)
+            ExitModified(before.ticket, _cause_of(before), reason, before.decision_price, before.decision_mid)
             if before.ticket.purpose.is_exit
             else EntryModified(before.ticket, reason)
         )
@@ -444,6 +445,11 @@ def _is_spent(order: Order, status: OrderStatus) -> bool:
     """Whether an order is over because others of its OCA group filled what it had left."""
     over = status.state is OrderState.FILLED and status.filled == order.filled < order.ticket.qty
     return over and bool(order.ticket.oca_group) and order.state.is_working and order.filled > 0
+
+
+def _cause_of(exit_: Order) -> str:
+    """What an exit stands for that is as it was before a change."""
+    return (Cause.STOP_ORDER if exit_.ticket.purpose is Purpose.STOP else Cause.TARGET).value
 
 
 def _explains(order: Order, notice: OrderNotice) -> bool:

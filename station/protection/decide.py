@@ -57,7 +57,7 @@ def decide(
     trade, entry = holding.trade, holding.trade.entry_price
     if trade.open_qty == 0 or entry is None:
         kept = _flat_memory(holding, memory)
-        return asked(_orphans(holding, kept), (), now_ns, holding, settings, kept)
+        return asked(_orphans(holding, now_ns, settings, kept), (), now_ns, holding, settings, kept)
     memory = _remembered(holding, now_ns, session, settings, memory)
     if trade.open_qty < 0:
         return _bought_back(holding, now_ns, session, settings, memory)
@@ -81,8 +81,10 @@ def next_look(
     trade = holding.trade
     holds = trade.open_qty != 0 or bool(holding.exits)
     pending = retries(holding, now_ns, settings, memory) if holds else []
+    if trade.open_qty == 0:
+        pending += [order.updated_ns + settings.ack_timeout_s * SECOND for order in holding.exits]
     if trade.open_qty == 0 or session is None:
-        return min(pending, default=None)
+        return min((at for at in pending if at > now_ns), default=None)
     held = now_ns - trade.filled_ns
     fast = held < settings.fast_poll_for_s * SECOND
     step = (settings.fast_poll_s if fast else settings.slow_poll_s) * SECOND
@@ -247,8 +249,13 @@ def _flat_memory(holding: Holding, memory: Memory) -> Memory:
     return replace(fresh, out=memory.out, out_reason=memory.out_reason)
 
 
-def _orphans(holding: Holding, memory: Memory) -> tuple[Directive, ...]:
-    cancels = (CancelExit(order.ref, "position is flat") for order in holding.exits if not order.cancel_cause)
+def _orphans(
+    holding: Holding, now_ns: int, settings: ProtectionSettings, memory: Memory
+) -> tuple[Directive, ...]:
+    """What is left of the exits sells what is not there: it is cancelled until it is gone."""
+    patience_ns = settings.ack_timeout_s * SECOND
+    left = (o for o in holding.exits if not o.cancel_cause or now_ns - o.updated_ns >= patience_ns)
+    cancels = (CancelExit(order.ref, "position is flat") for order in left)
     return (*cancels, *cancelled_entry(holding, memory.out))
 
 

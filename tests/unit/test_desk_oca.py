@@ -8,10 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from station.domain.broker import OpenOrder, OrderStatus
-from station.domain.events import Event, ExecutionBooked, OrderMoved, OrderReduced, Recorded
+from station.domain.broker import OpenOrder, OrderNotice, OrderStatus
+from station.domain.events import Event, ExecutionBooked, ExitModified, OrderMoved, OrderReduced, Recorded
 from station.domain.orders import Execution, Order, OrderKind, OrderState, Purpose, new_order
 from station.domain.projection import order_ref_of, project_order
+from station.domain.trade import Cause
 from station.execution import BrokerTruth, OrderBook, plan_reconciliation
 from station.execution.reconcile import Kind
 from tests.unit.domain_cases import ACCOUNT, CONTRACT, exit_ref, ticket, utc
@@ -108,6 +109,15 @@ def test_of_a_group_only_what_an_order_claims_itself_is_inferred(
     found = made.inferred(made.orders[S], NOW)
     assert found is not None
     assert found.qty == inferred
+
+
+def test_a_stop_whose_change_is_refused_is_still_a_stop() -> None:
+    """What closes the trade says what its last exit was for."""
+    made = book(leg(T), leg(S))
+    made.put(leg(S, 5))
+    found = made.interpret(OrderNotice(S, 105, "Order being modified was refused", NOW))
+    undone = [event for event in found.events if isinstance(event, ExitModified)]
+    assert [(event.ticket, event.cause) for event in undone] == [(leg(S).ticket, Cause.STOP_ORDER.value)]
 
 
 # --- reconciliation ----------------------------------------------------------------------------------

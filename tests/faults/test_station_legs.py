@@ -1,0 +1,121 @@
+"""What is left of a pair: a leg whose position is gone must not stay at the broker, whatever was lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from station.brokers.paper.faults import Fault
+from station.calendars import at_et
+from station.domain.orders import Order, OrderState
+from station.domain.trade import Origin, Trade
+from station.link import ModifyOrder
+from tests.faults.station_stage import RICH, ours
+from tests.faults.test_station_bracket import fault, near_stop
+from tests.faults.test_station_manual import Hand
+from tests.lab import DAY, assert_sound, play
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_fault_13_a_leg_that_outlives_its_position_is_cancelled_until_it_is_gone(
+    tmp_path: Path, lost: int
+) -> None:
+    """The group did not take it and its cancel is lost: a sell of nothing must not wait for its price."""
+
+    async def work() -> None:
+        faults = [fault("oca_ignored", "09:36:30"), fault("drop_cancel", "09:36:30", count=lost)]
+        async with Hand(tmp_path, faults=faults) as lab:
+            trade = await lab.until_protected()
+            target, _ = lab.pair(trade)
+            await lab.until("09:36:40")
+            await near_stop(lab, trade)
+            await lab.until_true(lambda: lab.is_over(trade.id))
+            await lab.until_true(lambda: lab.at_exchange(target.ref)[0] == "CANCELLED", limit_s=180)
+            await lab.step(2)
+            assert lab.order(target.ref).state is OrderState.CANCELLED
+
+    play(work)
+    assert_sound(tmp_path)
+
+
+def test_fault_22_a_change_that_never_arrived_offers_no_more_than_the_group_has_left(tmp_path: Path) -> None:
+    """The target is moved while the link is down, and the stop goes off in part before it is back."""
+
+    async def work() -> None:
+        faults = [Fault("disconnect", at_et(DAY, "09:36:20"), seconds=8.5)]
+        async with Hand(tmp_path, settings=RICH, faults=faults) as lab:
+            await lab.until("09:36")
+            assert (await lab.placed("t1", qty=400, target_pct="90")).ok
+            trade = await lab.until_holding()
+            await lab.until_true(lambda: lab.trade(trade.id).entry_done)
+            await lab.step(4)
+            await near_stop(lab, lab.trade(trade.id))
+            await lab.until("09:36:21")
+            target, stop = lab.pair(trade)
+            assert (await lab.ordered(ModifyOrder(target.ref, limit="3.50", by="test"))).ok
+            await lab.until("09:36:30")
+            sold = lab.order(stop.ref).filled
+            assert 0 < sold < 400
+            assert lab.at_exchange(target.ref) == ("SUBMITTED", 400 - sold, 0)
+            await lab.until_true(lambda: lab.is_over(trade.id))
+
+    play(work)
+    assert not ours(tmp_path, "SELECT 1 FROM order_failures")
+    assert_sound(tmp_path)
+
+
+def test_fault_53_a_leg_that_outlived_its_trade_is_cancelled_after_a_restart(tmp_path: Path) -> None:
+    async def first() -> str:
+        faults = [fault("oca_ignored", "09:36:30"), fault("drop_cancel", "09:36:30")]
+        async with Hand(tmp_path, faults=faults) as lab:
+            trade = await lab.until_protected()
+            target, _ = lab.pair(trade)
+            await lab.until("09:36:40")
+            await near_stop(lab, trade)
+            await lab.tick_until(lambda: lab.order(target.ref).cancel_cause != "")
+            return target.ref
+
+    async def then() -> None:
+        async with Hand(tmp_path, start=None, away_s=30) as lab:
+            await lab.until_true(lambda: lab.order(ref).state is OrderState.CANCELLED, limit_s=60)
+            assert lab.at_exchange(ref)[0] == "CANCELLED"
+
+    ref = play(first)
+    play(then)
+    assert_sound(tmp_path)
+
+
+def test_fault_36_a_stop_that_rests_is_taken_over_with_its_position(tmp_path: Path) -> None:
+    """A database from before the trade under a broker that holds it: target and stop stay where they are."""
+    older, newer = tmp_path / "older", tmp_path / "newer"
+
+    async def before() -> None:
+        async with Hand(older) as lab:
+            await lab.until("09:35:50")
+
+    async def bought() -> tuple[Trade, Order]:
+        async with Hand(newer) as lab:
+            trade = await lab.until_protected()
+            return trade, lab.pair(trade)[1]
+
+    async def back() -> None:
+        async with Hand(older, start=None) as lab:
+            await lab.step(30)
+            (adopted,) = [t for t in lab.trades() if t.origin is Origin.ADOPTED]
+            assert adopted.open_qty == trade.open_qty
+            assert lab.at_exchange(stop.ref)[0] == "SUBMITTED"
+            target, still = lab.pair(adopted)
+            assert still.ticket == stop.ticket
+            await near_stop(lab, adopted)
+            await lab.until_true(lambda: lab.is_over(adopted.id))
+            assert lab.trade(adopted.id).cause == "stop"
+            assert lab.at_exchange(target.ref)[0] == "CANCELLED"
+
+    play(before)
+    shutil.copytree(older, newer)
+    trade, stop = play(bought)
+    for book in newer.glob("paper.db*"):
+        shutil.copy(book, older / book.name)
+    play(back)

@@ -25,6 +25,8 @@ ESCAPE_S: Final = 0.1
 """An escape after which nothing comes for so long is the key of that name."""
 TORN_S: Final = 1.0
 """What begins as the rest of a key so soon after is that rest: a bad line has torn it from its escape."""
+HELD_S: Final = 2.0
+"""What has begun as a key's sequence waits so long for its rest: its last letter alone is another key."""
 BURST: Final = 3
 """So many letters in one read are typed by no hand, unless it leans on one key."""
 BURST_GAP_S: Final = 0.3
@@ -33,8 +35,9 @@ BURST_GAP_S: Final = 0.3
 _START: Final = "\x1b[200~"
 _END: Final = "\x1b[201~"
 _OVERLAP: Final = len(_END) - 1
-_ONE_KEY: Final = re.compile(r"\x1b(\[[0-9;]*[A-Z~u]|O[A-Z])?")
-_REST: Final = re.compile(r"\[[0-9;]*[A-Z~u]|\[[0-9;]+$|O[A-Z]")
+_KEYS: Final = re.compile(r"(\x1b(\[[0-9;]*[A-Z~u]|O[A-Z]))*(\x1b(\[[0-9;]*|O)?)?")
+"""Keys and nothing else, the last perhaps not whole."""
+_REST: Final = re.compile(r"\[[0-9;]*[A-Z~u]|\[[0-9;]*$|O[A-Z]")
 _PIECES: Final = re.compile(r"(?=\x1b)")
 
 
@@ -73,7 +76,8 @@ class Keyboard:
         torn, self._torn_s = self._torn_s, None
         if torn is not None and self._heard_s - torn < TORN_S and _REST.match(text):
             text = f"\x1b{text}"
-        lost_end = self._pasted is not None and text != _END and _ONE_KEY.fullmatch(text) is not None
+        keys_alone = bool(text) and _END not in text and _KEYS.fullmatch(text) is not None
+        lost_end = self._pasted is not None and keys_alone
         found = [self._end_paste("")] if lost_end else []
         return [*found, *self._at_once(list(self._cut(text)))]
 
@@ -82,7 +86,7 @@ class Keyboard:
         if self._pasted is not None and self._now() - self._heard_s > PASTE_SILENCE_S:
             return [self._end_paste("")]
         alone = self._recent.endswith("\x1b")
-        if self._now() - self._heard_s < (ESCAPE_S if alone else TORN_S):
+        if self._now() - self._heard_s < (ESCAPE_S if alone else HELD_S):
             return []
         self._parser._timeout_time = self._parser._timeout_time and 0.0  # pyright: ignore[reportPrivateUsage]
         found = list(self._understood(self._parser.tick))

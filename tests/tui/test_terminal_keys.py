@@ -87,6 +87,14 @@ def test_a_paste_that_lost_its_end_is_over_after_a_silence_or_with_a_key() -> No
         assert keys(found) == ["f12"] and pastes(found) == [lost.decode()]
 
 
+@pytest.mark.parametrize("reads", [[F12 + F12], [F12[:3], F12[3:] + F12], [F12[:2], F12[2:], F12]])
+def test_both_steps_of_the_kill_are_heard_in_a_paste_that_lost_its_end(reads: list[bytes]) -> None:
+    hand = Hand()
+    hand.type(START + b"text")
+    found = hand.type(*reads)
+    assert keys(found) == ["f12", "f12"] and pastes(found) == ["text"]
+
+
 def test_of_an_endless_paste_little_is_kept() -> None:
     hand = Hand()
     for _ in range(100):
@@ -110,6 +118,17 @@ def test_the_kill_key_is_heard_however_the_line_tears_it(at: int) -> None:
     assert keys(hand.type(b"[")) == ["left_square_bracket"]
     hand.type(b"\x1b")
     assert keys(hand.wait(ESCAPE_S * 2)) == ["escape"] and keys(hand.type(b"O")) == ["O"]
+
+
+@pytest.mark.parametrize(("sent", "key"), [(F12, "f12"), (b"\x1b[F", "end"), (b"\x1b[H", "home")])
+def test_a_key_that_comes_byte_by_byte_is_that_key_and_none_of_its_letters(sent: bytes, key: str) -> None:
+    """The last letter of End alone would close every position."""
+    for begun in (1, 2):
+        hand = Hand()
+        found = hand.type(sent[:begun])
+        for at in range(begun, len(sent)):
+            found += hand.wait(0.4) + hand.type(sent[at : at + 1])
+        assert [name for name in keys(found) if name != "escape"] == [key]
 
 
 def test_letters_at_once_are_a_burst_and_so_is_what_follows_closely() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.driver import Driver
-from textual.events import Paste, Resize
+from textual.events import Event, Key, Paste, Resize
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.theme import Theme
@@ -345,6 +345,8 @@ class FloorApp(App[str], inherit_bindings=False):
         """Perform an action of the table, or say why not."""
         action = BY_NAME[name]
         why = action.why_not(self)
+        if not why and name == "flatten" and self._bursts.is_text:
+            why = "typed as part of a word: nothing was closed; press it again to close every position"
         if why:
             self.tell(why, "warn")
         else:
@@ -360,6 +362,11 @@ class FloorApp(App[str], inherit_bindings=False):
         if action == "act" and len(self.screen_stack) > 1:
             return BY_NAME[str(parameters[0])].fixed
         return True
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key):
+            self._bursts.note(event)
+        await super().on_event(event)
 
     async def on_burst(self, burst: Burst) -> None:
         await self._bursts.take(burst)

@@ -10,6 +10,7 @@ from textual.events import Event, Key, Paste
 from textual.message import Message
 from textual.widgets import Input
 
+from station.domain.clock import MILLISECOND
 from widgets.actions import ACTIONS
 from widgets.amend import AmendDialog
 from widgets.keyboard import BURST, Burst, is_letter, is_typed
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FIGURES: Final = frozenset("0123456789.%")
 AHEAD: Final = 8
 """So many letters may be typed ahead on the floor while the line stalls, if none of them trades."""
+TYPED_NS: Final = 250 * MILLISECOND
+"""Letters of a word follow one another within this."""
 TEXT: Final = 32
 """So many letters in a row go into a line as one piece."""
 
@@ -31,6 +34,25 @@ class Bursts:
     def __init__(self, app: FloorApp) -> None:
         self._app = app
         self._refused = False
+        self._run: list[str] = []
+        self._typed_ns = 0
+
+    def note(self, key: Key) -> None:
+        """Every key that is pressed comes by here first."""
+        if not is_letter(key):
+            self._run = []
+            return
+        now = self._app.perf()
+        if now - self._typed_ns >= TYPED_NS:
+            self._run = []
+        self._typed_ns = now
+        self._run.append(key.key)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the last key stands in letters typed as fast as a word is: `SPX`, meant for a line that did
+        not open. One key again and again is no word."""
+        return len(set(self._run)) >= BURST
 
     async def take(self, burst: Burst) -> None:
         """Press these keys, or say why not; keys that no text holds are pressed in any case."""

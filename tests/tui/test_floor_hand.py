@@ -241,6 +241,32 @@ async def test_one_key_flattens(key: str) -> None:
         assert stage.engine.heard == [Flatten(by="screen")]
 
 
+async def test_a_word_for_a_line_that_did_not_open_closes_nothing() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await stage.settle(pilot)
+        for key in "2SpX":
+            stage.clock.advance(0.12)
+            await pilot.press(key)
+        assert stage.engine.heard == [] and "part of a word: nothing was closed" in stage.line("notice")
+        stage.clock.advance(0.3)
+        await pilot.press("X")
+        await stage.app.workers.wait_for_complete()
+        assert stage.engine.heard == [Flatten(by="screen")], "pressed by itself it closes"
+
+
+@pytest.mark.parametrize("keys", ["XXXX", "pX"])
+async def test_a_hand_in_haste_flattens(keys: str) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await stage.settle(pilot)
+        for key in keys:
+            stage.clock.advance(0.08)
+            await pilot.press(key)
+        await stage.app.workers.wait_for_complete()
+        assert set(stage.engine.heard) == {Flatten(by="screen")}
+
+
 async def test_a_position_that_goes_leaves_nothing_picked() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=SIZE) as pilot:

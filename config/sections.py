@@ -85,7 +85,6 @@ class MarketSection(Section):
     (`*`: the others), `second_source` what closed bars are compared with.
     """
 
-    bars_kept: Annotated[int, Field(ge=500, le=20_000)] = 2_000
     latency_alert_p95_ms: Annotated[int, Field(ge=1, le=60_000)] = 200
     divergence_alert_pct: Annotated[Decimal, Field(gt=0, le=10)] = Decimal("0.1")
     rest_requests_per_s: Annotated[int, Field(ge=1, le=100)] = 5
@@ -348,14 +347,6 @@ class ScheduleSection(Section):
     nightly_sync_et: ExchangeTime = time(20, 30)
     hygiene_et: ExchangeTime = time(21, 0)
     reconcile_every_s: Annotated[int, Field(ge=5, le=3_600)] = 60
-
-
-class ScreenSection(Section):
-    """The terminal client."""
-
-    frames_per_s: Annotated[int, Field(ge=1, le=30)] = 4
-    ascii: bool = False
-    theme: str = "vigil"
 
 
 class SecretsSection(Section):

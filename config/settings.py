@@ -35,7 +35,6 @@ from config.sections import (
     RiskSection,
     SafeguardsSection,
     ScheduleSection,
-    ScreenSection,
     SecretsSection,
     SignalsSection,
     StationSection,
@@ -69,7 +68,6 @@ class Settings(BaseSettings):
     journal: JournalSection = JournalSection()
     alerts: AlertsSection = AlertsSection()
     schedule: ScheduleSection = ScheduleSection()
-    screen: ScreenSection = ScreenSection()
     secrets: SecretsSection = SecretsSection()
 
     @classmethod

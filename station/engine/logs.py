@@ -65,8 +65,9 @@ class LogFile:
             return True
 
 
-def open_log(runtime: Path, clock: Clock) -> FilteringBoundLogger:
-    """A logger that stamps the station's own clock; bind `trade_id` to correlate."""
+def open_log(runtime: Path, clock: Clock, level: str) -> FilteringBoundLogger:
+    """A logger that stamps the station's own clock and leaves out what is less loud than `level`; bind
+    `trade_id` to correlate."""
     stream = LogFile(runtime / LOG)
 
     def stamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -81,6 +82,6 @@ def open_log(runtime: Path, clock: Clock) -> FilteringBoundLogger:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(sort_keys=True, default=str),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(20),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
     )
     return cast("FilteringBoundLogger", logger)

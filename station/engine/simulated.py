@@ -112,7 +112,7 @@ class SimulatedRun:
             tuple(symbol for symbol in INSTRUMENTS if symbol in tape.symbols), loop.activity,
             base, held,
         )  # fmt: skip
-        log = open_log(runtime, clock)
+        log = open_log(runtime, clock, settings.station.log_level)
         engine = Engine(outside, SessionSpan(day, tape.open_ns, tape.close_ns, _is_early(calendar, day)), say)
         pace = "sim max" if options.speed is None else f"sim ×{options.speed:g}"
         doors = Doors(engine, pace, log)

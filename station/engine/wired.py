@@ -84,7 +84,7 @@ class WiredRun:
             base=base, pinned=held,
         )  # fmt: skip
         engine = Engine(outside, span, say)
-        doors = Doors(engine, _pace(clock), open_log(runtime, clock))
+        doors = Doors(engine, _pace(clock), open_log(runtime, clock, settings.station.log_level))
         until_ns = at_et(span.day, options.until) if options.until else span.close_ns + AFTER_CLOSE_S * SECOND
         return cls(engine, clock, until_ns, options, lease, doors, stores)
 

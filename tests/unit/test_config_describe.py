@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from config.describe import described, parsed, value_of, value_text
+from config.describe import UNREAD, described, parsed, value_of, value_text
 from config.files import ConfigError
 from config.settings import Settings, load_settings, origins, with_changes
 
 SETTINGS = Settings()
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_setting_is_described_once() -> None:
@@ -52,6 +54,19 @@ def test_bounds_are_told_in_words() -> None:
     assert rows["risk.daily_loss_pct"].limit == "over 0, at most 100"
     assert rows["protection.late_mode"].kind == "modify_to_entry | alert_only | force_close"
     assert not rows["secrets.rest_key"].editable and not rows["broker.port"].editable
+
+
+def test_what_nothing_reads_is_told_so_and_all_else_is_read() -> None:
+    rows = {row.key: row for row in described()}
+    assert rows["alerts.smtp_port"].limit.endswith("; nothing reads it yet")
+    assert rows["schedule.report_et"].limit == "nothing reads it yet"
+    rooms = (path for room in ("station", "widgets", "config") for path in (ROOT / room).rglob("*.py"))
+    readers = [path for path in rooms if path.name not in ("sections.py", "describe.py")]
+    read = "\n".join(path.read_text() for path in (ROOT / "app.py", *readers))
+    never = {key for key in rows if not re.search(rf"\.{key.rpartition('.')[2]}\b", read)}
+    assert never <= UNREAD, "a setting without a reader is told as one"
+    by_section = {key for key in UNREAD if re.search(rf"\b{re.escape(key)}\b", read)}
+    assert not by_section, "what has a reader is not told as unread"
 
 
 def test_a_secret_is_told_as_set_or_not() -> None:

@@ -18,7 +18,7 @@ from config.files import ConfigError
 from config.settings import Settings
 
 SECRETS: Final = "secrets"
-FIXED: Final = ("station.environment", "station.runtime_dir", "paper.account")
+FIXED: Final = ("station.environment", "paper.account")
 """They decide which books are opened, so that nothing inside those books may change them."""
 LIVE: Final = frozenset({"risk", "safeguards", "signals", "options", "execution", "protection"})
 """Sections whose edits are in force at once; the others' at the next start."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import date, time
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -37,10 +36,9 @@ class Section(BaseModel):
 
 
 class StationSection(Section):
-    """Who runs, and where it leaves things."""
+    """Who runs."""
 
     environment: Environment = "paper"
-    runtime_dir: Path = Path("runtime")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     config_ttl_s: Annotated[int, Field(ge=1, le=5)] = 5
     heartbeat_s: Annotated[int, Field(ge=1, le=300)] = 5

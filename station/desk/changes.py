@@ -129,6 +129,12 @@ class ChangeDesk:
     def _refuse_dearer(self, order: Order, ticket: Ticket) -> None:
         trade = self._ledger.trades[order.trade_id]
         price = ticket.limit if ticket.limit is not None else ticket.stop
+        most = self._entries.most_paid(trade)
+        if most is not None and price is not None and price > most:
+            text = (
+                f"{order.ref} stays as it is: limit {price} is over {most}, the most that {trade.strategy} pays"
+            )
+            raise Refused("CAP", text)
         asked = Proposal(
             trade.symbol, ticket.contract, ticket.action, ticket.qty, limit=price, origin="MANUAL",
             override=trade.hand is not None and trade.hand.override,

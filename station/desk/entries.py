@@ -31,7 +31,7 @@ from station.domain.signals import Decision
 from station.domain.specs import StrategySpec
 from station.domain.trade import Trade
 from station.execution import ExecutionTerms, InstrumentLocks, Submitter, at_once, within
-from station.execution.policy import EntryTerms, walked
+from station.execution.policy import EntryTerms, most_paid, walked
 
 WORKING: Final = (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
 NOT_FILLED: Final = "it did not fill in its time"
@@ -221,6 +221,14 @@ class EntryDesk:
         limit = walked(spec, order.decision_mid, steps, quote, rule)
         if limit is not None and order.ticket.limit is not None and limit > order.ticket.limit:
             await self._step_on(trade, order, limit, f"step {steps} from the mid of {order.decision_mid}")
+
+    def most_paid(self, trade: Trade) -> Decimal | None:
+        """The most that its strategy bids for the entry now; None where there is no cap or a hand placed it."""
+        spec = None if trade.hand is not None else self._spec(trade)
+        quote = None if trade.contract is None else self._judgement.quote(trade.contract)
+        if spec is None or trade.contract is None or quote is None or quote.mid is None:
+            return None
+        return most_paid(spec, quote.mid, self._judgement.tick_rule(trade.contract))
 
     async def _step_on(self, trade: Trade, order: Order, limit: Decimal, reason: str) -> None:
         async with self._locks.hold(trade.symbol):

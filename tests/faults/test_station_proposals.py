@@ -20,6 +20,7 @@ from station.link import (
     DeclineProposal,
     Gate,
     Kill,
+    ModifyOrder,
     PreviewProposal,
     ProposalRow,
     TakeProposal,
@@ -211,4 +212,25 @@ def test_a_hand_s_prices_hold_for_what_it_takes_and_none_is_over_the_strategy_s_
 
     play(first)
     play(then)
+    assert_sound(tmp_path)
+
+
+def test_what_was_taken_is_not_moved_over_the_strategy_s_cap_either(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Proposing(tmp_path) as lab:
+            await lab.edit_strategies(entry_cap_pct=3)
+            trade = await lab.proposed(FIRST_ENTRY)
+            ask = Decimal((await lab.preview(trade.id))["price_basis"]["ask"])
+            low = ask - Decimal("0.10")
+            assert (await lab.told(TakeProposal(trade.id, "t1", terms=Taking(limit=f"{low}")))).ok
+            await lab.step(1)
+            entry = lab.trade(trade.id).entry_ref
+            over = await lab.told(ModifyOrder(entry, limit=f"{ask + 1}", by="test", token="m1"))
+            assert (over.ok, over.code, f"the most that {trade.strategy} pays" in over.text) == (
+                False, "CAP", True,
+            )  # fmt: skip
+            assert lab.order(entry).ticket.limit == low
+            assert (await lab.told(ModifyOrder(entry, limit=f"{ask}", by="test", token="m2"))).ok
+
+    play(work)
     assert_sound(tmp_path)

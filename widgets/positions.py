@@ -103,7 +103,8 @@ def _guard(row: PositionRow, scene: Scene, width: int) -> Line:
     if not row.protected:
         spans += [(f" {row.protection or 'UNPROTECTED'} ", ink.CAUTION), ("  ", ink.TEXT)]
     elif row.protection:
-        many = f"{len(row.exits)} exits work"
+        work = sum(one.state in LIVE for one in row.exits)
+        many = f"{work if work == len(row.exits) else f'{work} of {len(row.exits)}'} exits work"
         spans += [(many if len(row.exits) > 1 else row.protection, ink.ACCENT), ("  ", ink.TEXT)]
     if row.leaving:
         spans += [(f" {row.leaving} ", ink.CAUTION), ("  ", ink.TEXT)]

@@ -69,8 +69,9 @@ def stop_of(trade: Trade, exits: Sequence[Order]) -> Decimal | None:
 
 
 def covered(exits: Sequence[Order]) -> Decimal:
-    """How much the working exits would sell."""
-    return together((order, order.remaining) for order in exits)
+    """How much the working exits would sell, of those that the broker has confirmed and nobody takes back."""
+    sure = (order for order in exits if order.state in _CHANGEABLE and not order.cancel_cause)
+    return together((order, order.remaining) for order in sure)
 
 
 def leaving(trade: Trade) -> str:
@@ -103,4 +104,6 @@ def _price(order: Order) -> str:
 
 
 def _state(order: Order) -> str:
+    if order.cancel_cause and order.state in _CHANGEABLE:
+        return "cancelling"
     return {OrderState.PENDING: "sent", OrderState.UNKNOWN: "UNKNOWN"}.get(order.state, "live")

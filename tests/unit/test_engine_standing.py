@@ -1,0 +1,35 @@
+"""What a screen is told of a position's exits: covered is what the broker has confirmed, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from station.domain.orders import Order, OrderState
+from station.engine.standing_orders import covered, standing
+from tests.unit.test_desk_oca import S, T, leg
+
+
+@pytest.mark.parametrize(
+    ("target", "stop", "sure"),
+    [
+        (leg(T), leg(S), 3),
+        (leg(T), leg(S, state=OrderState.UNKNOWN), 3),
+        (leg(T, state=OrderState.UNKNOWN), leg(S, state=OrderState.UNKNOWN), 0),
+        (leg(T, state=OrderState.PENDING), leg(S, state=OrderState.PENDING), 0),
+        (leg(T, 2), leg(S, cancel_cause="kill"), 2),
+        (leg(T, cancel_cause="replace"), leg(S, 1), 1),
+    ],
+)
+def test_an_exit_that_the_broker_has_not_confirmed_covers_nothing(
+    target: Order, stop: Order, sure: int
+) -> None:
+    assert covered((target, stop)) == sure
+
+
+def test_an_exit_that_is_being_cancelled_is_not_called_live() -> None:
+    stop = leg(S, cancel_cause="kill")
+    assert standing((leg(T), stop)) == "sell stop 3 @ 9.00 cancelling, 3 @ 12.30 live"
+    gone = replace(stop, state=OrderState.UNKNOWN)
+    assert standing((gone,)) == "sell stop 9.00 UNKNOWN"

@@ -254,6 +254,10 @@ class Desk:
         elif order.state.is_working and (order.ticket.purpose.is_exit or self.may_resend(order)):
             await self._hands.send_change(order.ticket)
 
+    async def take_back(self, order: Order) -> None:
+        """Cancel an exit that the broker does not accept; what it was for is placed anew once it is gone."""
+        await self._hands.cancel(order.ticket.contract.symbol, order.ref, "not accepted")
+
     def limit(self, held: Mapping[Contract, Decimal]) -> None:
         self._hands.limit(held)
 

@@ -28,6 +28,7 @@ from station.execution.reconcile import ON_ITS_WAY_S, Kind, position_findings
 RETRY_S = 2.0
 SETTLE_S = 1.0
 BEAT_S = 60.0
+_DOUBTFUL = (OrderState.PENDING, OrderState.UNKNOWN)
 
 
 class Resolver(Protocol):
@@ -38,6 +39,8 @@ class Resolver(Protocol):
     async def resend(self, order: Order) -> None: ...
 
     async def change_again(self, order: Order) -> None: ...
+
+    async def take_back(self, order: Order) -> None: ...
 
     def limit(self, held: Mapping[Contract, Decimal]) -> None: ...
 
@@ -212,6 +215,8 @@ class Reconciler:
             await self.resolver.change_again(self._ledger.book.orders[order.ref])
         for stray in plan.strays:
             await self._cancel_stray(stray.order_ref)
+        for order in self._never_accepted(truth):
+            await self.resolver.take_back(order)
         return tuple(f for f in plan.findings if f.kind is not Kind.NEVER_SENT or f.subject not in waiting)
 
     def _unproven(self, absent: tuple[Order, ...], at_ns: int) -> frozenset[str]:
@@ -228,6 +233,18 @@ class Reconciler:
                 waiting.add(order.ref)
                 self._look_at(order.ref, due_ns)
         return frozenset(waiting)
+
+    def _never_accepted(self, truth: BrokerTruth) -> list[Order]:
+        """Exits that the broker has had for long and has not accepted: beside them nothing else may be sold."""
+        found: list[Order] = []
+        for held in truth.open_orders:
+            order = self._ledger.book.orders.get(held.order_ref)
+            if order is None or not order.ticket.purpose.is_exit or held.order_ref in truth.later:
+                continue
+            doubtful = held.state in _DOUBTFUL and order.state in _DOUBTFUL
+            if doubtful and truth.at_ns - order.updated_ns >= 2 * ON_ITS_WAY_S * SECOND:
+                found.append(order)
+        return found
 
     def _look_at(self, ref: str, at_ns: int) -> None:
         if (ref, at_ns) not in self._looks:

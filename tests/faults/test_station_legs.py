@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from station.brokers.paper.faults import Fault
 from station.calendars import at_et
 from station.domain.orders import Order, OrderState
 from station.domain.trade import Origin, Trade
-from station.link import ModifyOrder
+from station.link import Kill, ModifyOrder
 from tests.faults.station_stage import RICH, ours
 from tests.faults.test_station_bracket import fault, near_stop
 from tests.faults.test_station_manual import Hand
@@ -119,3 +120,37 @@ def test_fault_36_a_stop_that_rests_is_taken_over_with_its_position(tmp_path: Pa
     for book in newer.glob("paper.db*"):
         shutil.copy(book, older / book.name)
     play(back)
+
+
+@pytest.mark.parametrize("out", ["kill", "stop", ""])
+@pytest.mark.parametrize("lost", [1, 2])
+def test_fault_16_an_exit_that_the_broker_never_accepts_does_not_hold_up_the_way_out(
+    tmp_path: Path, lost: int, out: str
+) -> None:
+    """It lists the order and does nothing with it: the order is taken back, and what it was for goes anew."""
+
+    async def work() -> None:
+        async with Hand(tmp_path, faults=[fault("drop_order", "09:36:10", count=lost)]) as lab:
+            await lab.until("09:36")
+            assert (await lab.placed("t1", stop_pct="")).ok
+            trade = await lab.until_holding()
+            await lab.until("09:36:11")
+            (alone,) = lab.exits(trade)
+            assert trade.contract is not None
+            quote = lab.rooms.market.quote(trade.contract)
+            assert quote is not None and quote.bid is not None
+            level = quote.bid - Decimal("0.02") if out == "stop" else Decimal("0.05")
+            assert (await lab.ordered(ModifyOrder(alone.ref, stop=f"{level}", by="test"))).ok
+            await lab.step(2)
+            assert any(order.state is OrderState.PENDING for order in lab.exits(trade))
+            if out == "kill":
+                assert (await lab.ordered(Kill(flatten=True, by="test"))).ok
+            if out:
+                await lab.until_true(lambda: lab.is_over(trade.id), limit_s=120)
+                assert lab.trade(trade.id).cause == out
+            else:
+                await lab.step(20)
+                assert [leg.state for leg in lab.pair(trade)] == [OrderState.SUBMITTED] * 2
+
+    play(work)
+    assert_sound(tmp_path)

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Final
 
 from station.desk.inbox import OrderInbox
 from station.desk.ledger import Ledger
 from station.desk.stopwatch import FILL_TO_PROTECT, FILL_TO_SEND, Stopwatch
 from station.domain.broker import Broker
+from station.domain.clock import SECOND
 from station.domain.errors import BrokerUnavailable
 from station.domain.events import CancelRequested, ExitModified, ExitSubmitted
 from station.domain.instruments import Contract
@@ -42,6 +44,8 @@ from station.protection import (
 from station.protection.pairs import oca_group_of
 from station.protection.rules import is_resting
 
+GROUP_S: Final = 1
+"""An execution is known no later than this after what it has ended in its OCA group."""
 _CAN_EXIT = (TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED, TradeState.SELL_FILLED)
 
 
@@ -144,11 +148,22 @@ class ExitHands:
             return
         mates = self._ledger.book.working_exits(trade.id) if asked.oca_group else ()
         mate = next((order for order in mates if order.ticket.oca_group == asked.oca_group), None)
-        if asked.oca_group and mate is None:
+        if asked.oca_group and (mate is None or self._may_have_filled(mate)):
             return
         qty = min(asked.qty, self.room(trade, mate.ref if mate is not None else ""))
         exit_ = _Exit(asked.kind, asked.purpose, asked.limit, asked.stop, asked.oca_group)
         await self._place(trade, qty, exit_, asked.cause.value)
+
+    def _may_have_filled(self, leg: Order) -> bool:
+        """Whether the broker has just ended another of its group, as a fill of `leg` does, or says that it
+        filled: until the execution is here, nothing may join it."""
+        book, since_ns = self._ledger.book, self._ledger.now() - GROUP_S * SECOND
+        taken = any(
+            order.ticket.oca_group == leg.ticket.oca_group
+            and order.state is OrderState.CANCELLED and not order.cancel_cause and order.updated_ns > since_ns
+            for order in book.of_trade(leg.trade_id)
+        )  # fmt: skip
+        return taken or leg.ref in book.claims
 
     async def _place(self, trade: Trade, qty: Decimal, asked: _Exit, cause: str, replaces: str = "") -> None:
         """Commit one intent, or several where `qty` is more than one order may be for, then send them; a pair

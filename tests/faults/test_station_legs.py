@@ -16,7 +16,7 @@ from station.link import Kill, ModifyOrder
 from tests.faults.station_stage import RICH, ours
 from tests.faults.test_station_bracket import fault, near_stop
 from tests.faults.test_station_manual import Hand
-from tests.lab import DAY, assert_sound, play
+from tests.lab import DAY, assert_sound, paper_rows, play
 
 
 @pytest.mark.parametrize("lost", [1, 2])
@@ -153,4 +153,30 @@ def test_fault_16_an_exit_that_the_broker_never_accepts_does_not_hold_up_the_way
                 assert [leg.state for leg in lab.pair(trade)] == [OrderState.SUBMITTED] * 2
 
     play(work)
+    assert_sound(tmp_path)
+
+
+@pytest.mark.parametrize("fills", ["target", "stop"])
+def test_fault_10_a_leg_that_its_group_took_is_not_replaced_before_the_fill_is_known(
+    tmp_path: Path, fills: str
+) -> None:
+    """That the other leg is gone comes before the execution that took it: a new one would sell what is sold."""
+
+    async def work() -> None:
+        async with Hand(tmp_path, faults=[fault("status_before_fill", "09:36:10")]) as lab:
+            trade = await lab.until_protected()
+            await lab.until("09:36:11")
+            target, _ = lab.pair(trade)
+            if fills == "stop":
+                await near_stop(lab, trade)
+            else:
+                assert trade.contract is not None
+                quote = lab.rooms.market.quote(trade.contract)
+                assert quote is not None
+                assert (await lab.ordered(ModifyOrder(target.ref, limit=f"{quote.bid}", by="test"))).ok
+            await lab.until_true(lambda: lab.is_over(trade.id))
+            assert lab.trade(trade.id).cause == fills
+
+    play(work)
+    assert len(paper_rows(tmp_path, "SELECT 1 FROM orders WHERE action = 'SELL'")) == 2
     assert_sound(tmp_path)

@@ -235,7 +235,9 @@ async def test_one_who_looks_on_is_offered_nothing_that_edits() -> None:
     async with stage.app.run_test(size=SIZE) as pilot:
         await turned(stage, pilot, "J")
         assert "note" not in stage.line("keys") and "filter" in stage.line("keys")
-        await turned(stage, pilot, "f7", "down", "down", "down", "enter")
+        await turned(stage, pilot, "f7")
+        await stage.app.workers.wait_for_complete()
+        await turned(stage, pilot, "down", "down", "down", "enter")
         assert len(stage.app.screen_stack) == 1 and "read-only" in stage.line("notice")
 
 

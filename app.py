@@ -298,6 +298,8 @@ def _floor(arguments: argparse.Namespace) -> int:
     reason = asyncio.run(attached())
     if reason == "detach":
         print("detached: the engine goes on; `python app.py` attaches again, `python app.py stop` ends it")
+    elif reason == "left":
+        print("left: the engine was not reached; `python app.py status` tells whether one runs")
     return 1 if reason == "failed" else 0
 
 

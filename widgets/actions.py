@@ -33,15 +33,22 @@ def _one_picked(app: FloorApp) -> str:
         return "the positions pane is not shown: press p first, so that you see what you close"
     if app.picked_position is not None:
         return ""
-    unknown = _unknown(app.link.view.floor.positions)
-    if unknown:
+    part = app.link.view.floor.positions
+    if unknown := _unknown(part):
         return f"the positions are not known here: X closes every one. {unknown}"
+    if part is not None and not part.rows:
+        return "flat: there is no position, and no working entry"
     return "no position is picked: choose one with the arrows"
 
 
 def _unknown(part: Positions | Orders | None) -> str:
     """Why there is nothing to pick from; empty where there is, or where it is empty."""
     return "" if part is None or part.state == READY else part.note or part.state
+
+
+def _no_orders(app: FloorApp) -> str:
+    part = app.link.view.floor.orders
+    return "no order works at the broker" if part is not None and not part.rows else ""
 
 
 def _may_cancel(app: FloorApp) -> str:
@@ -51,7 +58,7 @@ def _may_cancel(app: FloorApp) -> str:
             unknown = _unknown(app.link.view.floor.orders)
             if unknown:
                 return f"the working orders are not known here: C cancels every entry. {unknown}"
-            return "no order is picked: choose one with the arrows"
+            return _no_orders(app) or "no order is picked: choose one with the arrows"
         return (
             "" if order.may_cancel else "an exit protects its position: it is modified, or goes with its trade"
         )
@@ -67,7 +74,7 @@ def _may_modify(app: FloorApp) -> str:
     if order is None and (unknown := _unknown(app.link.view.floor.orders)):
         return f"the working orders are not known here. {unknown}"
     if order is None:
-        return "no working order is picked: press u and choose one with the arrows"
+        return _no_orders(app) or "no working order is picked: press u and choose one with the arrows"
     return (
         ""
         if order.may_modify

@@ -43,7 +43,8 @@ def content(scene: Scene, width: int, height: int) -> Content:
     book = scene.floor.book
     if book is None:
         contract = scene.sight.contract
-        return Content(title=f"Bid/ask {contract}".rstrip(), empty="choose an option in the chain")
+        empty = f"asking for the prices of {contract} …" if contract else "choose an option in the chain"
+        return Content(title=f"Bid/ask {contract}".rstrip(), empty=empty)
     label = words.contract(book.label, scene.now_ns) if book.label else scene.sight.contract
     age_s = scene.age_s(book.at_ns)
     old = age_s > book.stale_s and book.at_ns > 0

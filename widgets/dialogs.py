@@ -159,7 +159,8 @@ class GateDialog(Dialog[str]):
 
 
 class QuitDialog(Dialog[str]):
-    """Detach or stop; the default is detach while anything is open."""
+    """Detach or stop; the default is detach while anything is open. `standing` is what is, as last known; of an
+    engine that is not `reachable` nothing is promised, and it cannot be stopped from here."""
 
     TITLE_TEXT = "LEAVE"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -169,14 +170,21 @@ class QuitDialog(Dialog[str]):
         Binding("q", "leave", "stay"),
     ]
 
-    def __init__(self, perf: Callable[[], int], standing: str, *, can_detach: bool, can_stop: bool) -> None:
+    def __init__(
+        self, perf: Callable[[], int], standing: str, *, reachable: bool, can_detach: bool, can_stop: bool
+    ) -> None:  # fmt: skip
         super().__init__(perf)
         self._standing = standing
+        self._reachable = reachable
+        can_detach, can_stop = can_detach or not reachable, can_stop and reachable
         self._can = {"detach": can_detach, "stop": can_stop}
         prefers_detach = can_detach and (bool(standing) or not can_stop)
         self.default = "detach" if prefers_detach else "stop"
 
     def inside(self) -> ComposeResult:
+        if not self._reachable:
+            yield from self._unreached()
+            return
         standing = self._standing or "Nothing is open and nothing is working."
         yield Static(Text(f"{standing}\n", style=_AMBER if self._standing else _WHITE))
         rows: list[tuple[str, str, str]] = []
@@ -186,6 +194,14 @@ class QuitDialog(Dialog[str]):
             rows.append(("s", "stop the engine: nothing watches open positions then", _AMBER))
         rows += [("Enter", self.default, _WHITE), ("Esc", "stay", _GREY)]
         yield Static(keys_text(*rows))
+
+    def _unreached(self) -> ComposeResult:
+        last = f"; as last known: {self._standing}" if self._standing else ": what is open is not known here"
+        yield Static(Text(f"The engine is not reached{last}.\n", style=_AMBER))
+        yield Static(
+            keys_text(("d", "leave; `app.py status` tells whether an engine runs", _AMBER),
+                      ("Enter", "leave", _WHITE), ("Esc", "stay", _GREY))
+        )  # fmt: skip
 
     def action_choose(self, answer: str) -> None:
         chosen = answer or self.default
@@ -264,8 +280,22 @@ class HelpDialog(Dialog[None]):
                     yield Static(Text("An order line", style=f"bold {_WHITE}"))
                     yield Static(Text.assemble(keys_text(*lines), "\n"))
 
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._tell_more)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._tell_more)
+
     def action_scroll(self, step: int) -> None:
         self.query_one("#pages", VerticalScroll).scroll_relative(y=step, animate=False)
+        self.call_after_refresh(self._tell_more)
+
+    def _tell_more(self) -> None:
+        """Nothing else tells that the page goes on: it has no scrollbar."""
+        pages = self.query_one("#pages", VerticalScroll)
+        below, above = pages.scroll_y < pages.max_scroll_y, pages.scroll_y > 0
+        said = f"{'↓' if below else '↑'} more: arrows, PgUp, PgDn" if below or above else ""
+        self.query_one("#box").border_subtitle = ink.plain(said) if self.app.has_class("ascii") else said
 
 
 def keys_text(*rows: tuple[str, str, str], cells: int = 58) -> Text:

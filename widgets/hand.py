@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 BY: Final = "screen"
 STOPPED: Final = "stop"
 DETACHED: Final = "detach"
+LEFT: Final = "left"
+"""Gone from an engine that was not reached: nobody knows here whether it goes on."""
 KILL_TIMEOUT_S: Final = 3.0
 RETRY_S: Final = 0.5
 
@@ -187,18 +189,21 @@ class Hand:
             standing.append(f"{known.working_orders} working at the broker")
         if self._kill is not None:
             standing.append("a kill is not delivered yet")
-        reachable = app.link.state in (LinkState.CONNECTED, LinkState.MISMATCH)
         dialog = QuitDialog(
-            app.perf, ", ".join(standing),
-            can_detach=app.can_detach or not reachable, can_stop=reachable and not app.read_only,
+            app.perf, ", ".join(standing), reachable=self._reachable, can_detach=app.can_detach,
+            can_stop=not app.read_only,
         )  # fmt: skip
         self._ask(dialog, self._leave)
 
     def _leave(self, answer: str) -> None:
         if answer == DETACHED:
-            self._app.exit(DETACHED)
+            self._app.exit(DETACHED if self._reachable else LEFT)
         else:
             self.send(Stop(BY), "stopping the engine", lambda: self._app.exit(STOPPED))
+
+    @property
+    def _reachable(self) -> bool:
+        return self._app.link.state in (LinkState.CONNECTED, LinkState.MISMATCH)
 
     # --- how it is sent ----------------------------------------------------------------------------
 

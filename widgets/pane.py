@@ -194,7 +194,10 @@ class Pane(LineCanvas, can_focus=True):
         """A picked row that is gone leaves nothing picked, so that no key hits its neighbour by surprise."""
         keys = self._keys()
         if self._content.picked is not None:
+            unseen = self.picked != self._content.picked or not self._had_keys
             self.picked = self._content.picked
+            if unseen:
+                self._reveal()
         elif self.picked not in keys:
             self.picked = keys[0] if keys and not self._had_keys and not self._content.shy else ""
         self._had_keys = bool(keys)
@@ -272,6 +275,7 @@ class Pane(LineCanvas, can_focus=True):
         self.repaint()
 
     def on_resize(self) -> None:
+        self._reveal()
         self.repaint()
 
 

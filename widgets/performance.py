@@ -81,7 +81,7 @@ class PerformancePage(Page):
         points = self.told.curve
         only = filters.written(self._args)
         net = Decimal(points[-1].total) if points else Decimal(0)
-        note = f"{only}  {len(points)} trades  {words.signed_money(net)}".strip()
+        note = f"{only}  {words.counted(len(points), 'trade')}  {words.signed_money(net)}".strip()
         return Content(note=note, warn=bool(only))
 
     def _figures(self, _scene: Scene, width: int) -> Content:

@@ -24,7 +24,7 @@ def content(scene: Scene, width: int) -> Content:
     if strategies is None:
         return Content()
     return Content(
-        note=f"{strategies.hunts} hunts" if strategies.hunts else "",
+        note=words.counted(strategies.hunts, "hunt") if strategies.hunts else "",
         blocks=tuple(_block(row, width) for row in strategies.rows),
         empty="no strategy is enabled",
     )

@@ -52,6 +52,11 @@ def countdown(until_ns: int, now_ns: int) -> str:
     return f"{left // 60:02d}:{left % 60:02d}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 trade`, `3 trades`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def arrow(value: Decimal | float) -> str:
     if value > 0:
         return "▲"

@@ -101,7 +101,7 @@ class Commander:
         rooms = self._engine.rooms
         match command:
             case Kill():
-                await rooms.controls.kill(command.by or "operator", "kill switch", flatten=command.flatten)
+                await rooms.controls.kill(command.by or "operator", "by hand", flatten=command.flatten)
                 return Ack(True, KILLED_FLAT if command.flatten else KILLED)
             case KillRelease():
                 return await self._release(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from decimal import Decimal
 
+from station.domain.clock import MINUTE
 from station.link import Account, LinkState
 from widgets import candles, ink, words
 from widgets.canvas import DRAWING_FAULTS, LineCanvas
@@ -82,7 +83,7 @@ def _unknown(account: Account | None, scene: Scene) -> tuple[str, Style]:
 def _curve(account: Account, cells: int, rows: int) -> list[Line]:
     """The day's P&L so far over the part of the session that has passed."""
     whole = max(account.curve_to_ns - account.curve_from_ns, 1)
-    passed = len(account.curve) * 60_000_000_000
+    passed = len(account.curve) * MINUTE
     used = min(max(round(cells * passed / whole), 1), cells) if account.curve else 0
     style = words.tone(account.curve[-1]) if account.curve else ink.DIM
     lines: list[Line] = []

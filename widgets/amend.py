@@ -81,6 +81,7 @@ class AmendDialog(Dialog[None]):
     """The order as it stands, and as it would be."""
 
     TITLE_TEXT = "MODIFY"
+    TAKES_FIGURES = True
 
     def __init__(
         self, counter: Counter, row: WorkingOrder, same: Order | None, guard: Decimal | None = None

@@ -9,11 +9,8 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from widgets.dialogs import Dialog
+from widgets.ink import AMBER, GREY, RED
 from widgets.lineinput import LineInput
-
-_AMBER = "#e2ae4a"
-_RED = "#ff7b72"
-_DIM = "#76838f"
 
 
 class LineDialog(Dialog[str]):
@@ -35,7 +32,7 @@ class LineDialog(Dialog[str]):
         yield LineInput(value=self._value, id="word")
         yield Static("", id="wrong")
         for line in self._more:
-            yield Static(Text(line, style=_DIM))
+            yield Static(Text(line, style=GREY))
 
     def on_mount(self) -> None:
         self.query_one("#box").border_title = self._title
@@ -45,7 +42,7 @@ class LineDialog(Dialog[str]):
         event.stop()
         wrong = self._check(event.value)
         if wrong:
-            self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
+            self.query_one("#wrong", Static).update(Text(wrong, style=RED))
         else:
             self.dismiss(event.value)
 
@@ -60,7 +57,7 @@ class WordDialog(Dialog[str]):
     def inside(self) -> ComposeResult:
         yield Static(
             Text.assemble(
-                f"{self._said}\n\nType ", (self._word, f"bold {_AMBER}"), " and press Enter; Esc leaves it."
+                f"{self._said}\n\nType ", (self._word, f"bold {AMBER}"), " and press Enter; Esc leaves it."
             )
         )
         yield LineInput(id="word")
@@ -76,5 +73,5 @@ class WordDialog(Dialog[str]):
             self.dismiss(event.value)
             return
         wrong = f"{event.value!r} is not {self._word}: nothing is done"
-        self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
+        self.query_one("#wrong", Static).update(Text(wrong, style=RED))
         self.query_one("#word", Input).clear()

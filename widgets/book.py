@@ -13,7 +13,8 @@ from widgets.scene import Scene
 
 SIZE, PRICE, OURS = 7, 9, 10
 WORDS = {"target": "TP", "stop": "SL", "entry": "entry", "close": "close"}
-FARTHEST = 400
+HEIGHT = 20
+"""Rows where nobody says how many there are."""
 
 
 def part(scene: Scene) -> Book | None:
@@ -26,17 +27,17 @@ class BookPane(Pane):
     HELP = (("o", "Choose the option in the chain."), ("up down", "Scroll the prices."))
 
     def __init__(self, key: str, *, id: str, ascii_only: bool) -> None:
-        super().__init__(key, "Bid/ask", part, content_of(20), id=id, ascii_only=ascii_only)
+        super().__init__(
+            key,
+            "Bid/ask",
+            part,
+            lambda scene, width: content(scene, width, HEIGHT),
+            id=id,
+            ascii_only=ascii_only,
+        )
 
     def draw(self, scene: Scene, width: int, height: int) -> Content:
         return content(scene, width, height)
-
-
-def content_of(height: int):
-    def render(scene: Scene, width: int) -> Content:
-        return content(scene, width, height)
-
-    return render
 
 
 def content(scene: Scene, width: int, height: int) -> Content:

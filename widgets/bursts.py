@@ -12,9 +12,8 @@ from textual.widgets import Input
 
 from station.domain.clock import MILLISECOND
 from widgets.actions import ACTIONS
-from widgets.amend import AmendDialog
+from widgets.dialogs import Dialog
 from widgets.keyboard import BURST, Burst, is_letter, is_typed
-from widgets.ticket_dialog import TicketDialog
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
@@ -85,7 +84,8 @@ class Bursts:
     def _figures_in_a_form(self, burst: Burst) -> bool:
         """A slow line brings a price in one piece: half of it is another price, and figures send nothing."""
         typed = {key.character for key in burst.keys if isinstance(key, Key) and is_letter(key)}
-        return isinstance(self._app.screen, TicketDialog | AmendDialog) and typed <= FIGURES
+        top = self._app.screen
+        return isinstance(top, Dialog) and top.TAKES_FIGURES and typed <= FIGURES
 
     def _as_text(self, keys: Sequence[Message]) -> list[Message]:
         """Long runs in one piece; of several lines the first, as a paste is taken."""

@@ -16,6 +16,7 @@ from textual.widgets import Input, Static
 from station.domain.clock import MILLISECOND
 from widgets import ink
 from widgets.actions import ACTIONS, CHART, DEAL, LOOK, PROTECT, SCREEN, STATION, Action
+from widgets.ink import AMBER, GREEN, GREY, RED, WHITE
 from widgets.lineinput import LineInput
 from widgets.orderline import GRAMMAR
 from widgets.sight import TIMEFRAMES
@@ -24,18 +25,14 @@ SWALLOW_NS: Final = 300 * MILLISECOND
 RELEASE_WORD: Final = "RELEASE"
 Answer = TypeVar("Answer")
 
-_GREY = "#76838f"
-_AMBER = "#e2ae4a"
-_RED = "#ff7b72"
-_GREEN = "#46c08f"
-_WHITE = "#eef2f6"
-
 
 class Dialog(ModalScreen[Answer]):
     """A small modal, `ripe` once it has been open long enough for a key to be meant for it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "close", show=False)]
     TITLE_TEXT: ClassVar[str] = ""
+    TAKES_FIGURES: ClassVar[bool] = False
+    """Keys of a price or a number are typed into it, though no line of text has them."""
 
     def __init__(self, perf: Callable[[], int]) -> None:
         super().__init__()
@@ -77,7 +74,7 @@ class KillDialog(Dialog[None]):
         yield Static(self._said(), id="said")
         yield Static(
             keys_text(
-                ("F12", "once more: close every position at market", _RED), ("Esc", "leave it at that", _GREY)
+                ("F12", "once more: close every position at market", RED), ("Esc", "leave it at that", GREY)
             )
         )
 
@@ -91,7 +88,7 @@ class KillDialog(Dialog[None]):
             self.query_one("#said", Static).update(self._said())
 
     def _said(self) -> Text:
-        colour = {"good": _GREEN, "bad": _RED}.get(self._tone, _WHITE)
+        colour = {"good": GREEN, "bad": RED}.get(self._tone, WHITE)
         word = ink.plain(self._word) if self.app.has_class("ascii") else self._word
         return Text(f"{word}\n", style=f"bold {colour}")
 
@@ -110,7 +107,7 @@ class ReleaseDialog(Dialog[str]):
         yield Static(
             Text.assemble(
                 why, "Entries can open again. The engine reconciles first and refuses on any break.\n\n",
-                "Type ", (RELEASE_WORD, f"bold {_AMBER}"), " and press Enter; Esc leaves it on.",
+                "Type ", (RELEASE_WORD, f"bold {AMBER}"), " and press Enter; Esc leaves it on.",
             )
         )  # fmt: skip
         yield LineInput(placeholder="", id="word")
@@ -125,7 +122,7 @@ class ReleaseDialog(Dialog[str]):
             self.dismiss(event.value)
         else:
             wrong = f"{event.value!r} is not {RELEASE_WORD}: the kill switch stays on"
-            self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
+            self.query_one("#wrong", Static).update(Text(wrong, style=RED))
             self.query_one("#word", Input).clear()
 
 
@@ -144,13 +141,13 @@ class GateDialog(Dialog[str]):
         self._now = now
 
     def inside(self) -> ComposeResult:
-        yield Static(Text.assemble("now ", (self._now or "unknown", f"bold {_WHITE}"), "\n"))
+        yield Static(Text.assemble("now ", (self._now or "unknown", f"bold {WHITE}"), "\n"))
         yield Static(
             keys_text(
-                ("o", "open       entries may be sent", _AMBER),
-                ("r", "reducing   only what shrinks exposure", _AMBER),
-                ("c", "closed     nothing but protection", _AMBER),
-                ("Esc", "leave it", _GREY),
+                ("o", "open       entries may be sent", AMBER),
+                ("r", "reducing   only what shrinks exposure", AMBER),
+                ("c", "closed     nothing but protection", AMBER),
+                ("Esc", "leave it", GREY),
             )
         )
 
@@ -186,21 +183,21 @@ class QuitDialog(Dialog[str]):
             yield from self._unreached()
             return
         standing = self._standing or "Nothing is open and nothing is working."
-        yield Static(Text(f"{standing}\n", style=_AMBER if self._standing else _WHITE))
+        yield Static(Text(f"{standing}\n", style=AMBER if self._standing else WHITE))
         rows: list[tuple[str, str, str]] = []
         if self._can["detach"]:
-            rows.append(("d", "detach: the engine goes on, protecting what is open", _AMBER))
+            rows.append(("d", "detach: the engine goes on, protecting what is open", AMBER))
         if self._can["stop"]:
-            rows.append(("s", "stop the engine: nothing watches open positions then", _AMBER))
-        rows += [("Enter", self.default, _WHITE), ("Esc", "stay", _GREY)]
+            rows.append(("s", "stop the engine: nothing watches open positions then", AMBER))
+        rows += [("Enter", self.default, WHITE), ("Esc", "stay", GREY)]
         yield Static(keys_text(*rows))
 
     def _unreached(self) -> ComposeResult:
         last = f"; as last known: {self._standing}" if self._standing else ": what is open is not known here"
-        yield Static(Text(f"The engine is not reached{last}.\n", style=_AMBER))
+        yield Static(Text(f"The engine is not reached{last}.\n", style=AMBER))
         yield Static(
-            keys_text(("d", "leave; `app.py status` tells whether an engine runs", _AMBER),
-                      ("Enter", "leave", _WHITE), ("Esc", "stay", _GREY))
+            keys_text(("d", "leave; `app.py status` tells whether an engine runs", AMBER),
+                      ("Enter", "leave", WHITE), ("Esc", "stay", GREY))
         )  # fmt: skip
 
     def action_choose(self, answer: str) -> None:
@@ -219,7 +216,7 @@ class SymbolDialog(Dialog[str]):
         self._symbols = symbols
 
     def inside(self) -> ComposeResult:
-        yield Static(Text.assemble("One of ", (" ".join(self._symbols), f"bold {_WHITE}"), ". Enter takes it."))
+        yield Static(Text.assemble("One of ", (" ".join(self._symbols), f"bold {WHITE}"), ". Enter takes it."))
         yield LineInput(placeholder="", id="word")
         yield Static("", id="wrong")
 
@@ -236,7 +233,7 @@ class SymbolDialog(Dialog[str]):
             self.dismiss(found)
             return
         wrong = f"{event.value!r} is not watched; choose one of {', '.join(self._symbols)}"
-        self.query_one("#wrong", Static).update(Text(wrong, style=_RED))
+        self.query_one("#wrong", Static).update(Text(wrong, style=RED))
         self.query_one("#word", Input).clear()
 
 
@@ -263,21 +260,21 @@ class HelpDialog(Dialog[None]):
     def inside(self) -> ComposeResult:
         with VerticalScroll(id="pages", can_focus=False):
             if self._own:
-                yield Static(Text(f"In {self._pane}", style=f"bold {_WHITE}"))
-                yield Static(Text.assemble(keys_text(*((key, text, _AMBER) for key, text in self._own)), "\n"))
+                yield Static(Text(f"In {self._pane}", style=f"bold {WHITE}"))
+                yield Static(Text.assemble(keys_text(*((key, text, AMBER) for key, text in self._own)), "\n"))
             for group in (PROTECT, DEAL, LOOK, CHART, SCREEN, STATION):
                 rows = [
-                    (self._shown(one), one.help, _AMBER) for one in ACTIONS if one.group == group and one.listed
+                    (self._shown(one), one.help, AMBER) for one in ACTIONS if one.group == group and one.listed
                 ]
                 if group == CHART:
-                    rows.append(("1 … 9 0", f"Timeframe: {', '.join(TIMEFRAMES)}.", _AMBER))
+                    rows.append(("1 … 9 0", f"Timeframe: {', '.join(TIMEFRAMES)}.", AMBER))
                 if group == LOOK:
-                    rows.append(("ctrl+p", "All of this by name.", _AMBER))
-                yield Static(Text(group, style=f"bold {_WHITE}"))
+                    rows.append(("ctrl+p", "All of this by name.", AMBER))
+                yield Static(Text(group, style=f"bold {WHITE}"))
                 yield Static(Text.assemble(keys_text(*rows), "\n"))
                 if group == DEAL:
-                    lines = [(example, meaning, _AMBER) for example, meaning in GRAMMAR]
-                    yield Static(Text("An order line", style=f"bold {_WHITE}"))
+                    lines = [(example, meaning, AMBER) for example, meaning in GRAMMAR]
+                    yield Static(Text("An order line", style=f"bold {WHITE}"))
                     yield Static(Text.assemble(keys_text(*lines), "\n"))
 
     def on_mount(self) -> None:

@@ -17,36 +17,42 @@ BAR: Final = "#151d26"
 BAR_FOCUS: Final = "#1d3346"
 PICKED: Final = "#18242f"
 
+WHITE: Final = "#eef2f6"
+GREY: Final = "#76838f"
+AMBER: Final = "#e2ae4a"
+GREEN: Final = "#46c08f"
+RED: Final = "#ff7b72"
+
 TEXT: Final = Style(color="#c9d2db", bgcolor=GROUND)
-STRONG: Final = Style(color="#eef2f6", bgcolor=GROUND, bold=True)
-DIM: Final = Style(color="#76838f", bgcolor=GROUND)
+STRONG: Final = Style(color=WHITE, bgcolor=GROUND, bold=True)
+DIM: Final = Style(color=GREY, bgcolor=GROUND)
 FAINT: Final = Style(color="#4a5661", bgcolor=GROUND)
 ACCENT: Final = Style(color="#69b1ea", bgcolor=GROUND)
-UP: Final = Style(color="#46c08f", bgcolor=GROUND)
+UP: Final = Style(color=GREEN, bgcolor=GROUND)
 DOWN: Final = Style(color="#f0665e", bgcolor=GROUND)
-WARN: Final = Style(color="#e2ae4a", bgcolor=GROUND)
-ALARM: Final = Style(color="#ff7b72", bgcolor=GROUND, bold=True)
-KEY: Final = Style(color="#e2ae4a", bgcolor=GROUND, bold=True)
+WARN: Final = Style(color=AMBER, bgcolor=GROUND)
+ALARM: Final = Style(color=RED, bgcolor=GROUND, bold=True)
+KEY: Final = Style(color=AMBER, bgcolor=GROUND, bold=True)
 
 STUDY_FAST: Final = Style(color="#69b1ea", bgcolor=GROUND)
-STUDY_SLOW: Final = Style(color="#e2ae4a", bgcolor=GROUND)
+STUDY_SLOW: Final = Style(color=AMBER, bgcolor=GROUND)
 STUDY_VWAP: Final = Style(color="#b38cd9", bgcolor=GROUND)
 LAST: Final = Style(color="#0b0f14", bgcolor="#c9d2db", bold=True)
 CURSOR: Final = Style(bgcolor="#2a3a48")
 
 TITLE: Final = Style(color="#93a4b4", bgcolor=BAR)
 TITLE_FOCUS: Final = Style(color="#e8f1f8", bgcolor=BAR_FOCUS, bold=True)
-TITLE_NOTE: Final = Style(color="#76838f", bgcolor=BAR)
+TITLE_NOTE: Final = Style(color=GREY, bgcolor=BAR)
 TITLE_NOTE_FOCUS: Final = Style(color="#a9bccb", bgcolor=BAR_FOCUS)
-TITLE_WARN: Final = Style(color="#e2ae4a", bgcolor=BAR)
-TITLE_WARN_FOCUS: Final = Style(color="#e2ae4a", bgcolor=BAR_FOCUS)
-TITLE_BAD: Final = Style(color="#ff7b72", bgcolor=BAR, bold=True)
-TITLE_BAD_FOCUS: Final = Style(color="#ff7b72", bgcolor=BAR_FOCUS, bold=True)
+TITLE_WARN: Final = Style(color=AMBER, bgcolor=BAR)
+TITLE_WARN_FOCUS: Final = Style(color=AMBER, bgcolor=BAR_FOCUS)
+TITLE_BAD: Final = Style(color=RED, bgcolor=BAR, bold=True)
+TITLE_BAD_FOCUS: Final = Style(color=RED, bgcolor=BAR_FOCUS, bold=True)
 
 PAPER: Final = Style(color="#08131d", bgcolor="#69b1ea", bold=True)
 LIVE: Final = Style(color="#1c1200", bgcolor="#f2b134", bold=True)
 KILL: Final = Style(color="#ffffff", bgcolor="#c62828", bold=True)
-CAUTION: Final = Style(color="#1c1200", bgcolor="#e2ae4a", bold=True)
+CAUTION: Final = Style(color="#1c1200", bgcolor=AMBER, bold=True)
 
 Span = tuple[str, Style]
 Line = tuple[Span, ...]

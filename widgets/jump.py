@@ -12,10 +12,11 @@ from textual.widgets import Static
 
 from widgets.actions import PANES, SCREENS
 from widgets.dialogs import Dialog
+from widgets.ink import AMBER, GREY, WHITE
 
 FLOOR: Final = "floor"
 SCREEN_KEYS: Final = "1234567890"
-_KEY, _HERE, _AWAY = "bold #e2ae4a", "#eef2f6", "#76838f"
+_KEY, _HERE, _AWAY = f"bold {AMBER}", WHITE, GREY
 _COLUMNS: Final = 3
 
 

@@ -50,7 +50,7 @@ async def to_tmux(text: str) -> str:
     return (
         ""
         if asked.returncode == 0
-        else " ".join(wrong.decode("utf-8", "replace").split())[:120] or "tmux failed"
+        else " ".join(wrong.decode("utf-8", "replace").split())[:SAID] or "tmux failed"
     )
 
 

@@ -8,9 +8,10 @@ from rich.text import Text
 from textual.events import Key, Paste
 from textual.widgets import Input, Static
 
+from widgets.ink import RED
+
 LONGEST: Final = 240
 """Characters a line takes: what a trader means fits in it, and a screenful pasted by mistake does not."""
-RED: Final = "#ff7b72"
 
 
 def taken(text: str, most: int, *, digits: bool = False) -> str:

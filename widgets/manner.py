@@ -11,7 +11,7 @@ import msgspec
 from textual.filter import LineFilter
 
 from widgets import themes
-from widgets.attention import CRITICAL, Attention, News, loudest
+from widgets.attention import CRITICAL, Attention, loudest
 from widgets.colourless import Colourless
 from widgets.keeping import copied, to_tmux
 from widgets.options import GreetingDialog, OptionsDialog
@@ -152,6 +152,3 @@ class Manner:
     async def _to_tmux(self, text: str, said: str, tone: str) -> None:
         wrong = await to_tmux(text)
         self._app.tell(f"{said}; tmux took it" if not wrong else f"{said}; {wrong}", tone)
-
-
-__all__ = ["SLOW_WORDS", "Manner", "News"]

@@ -14,13 +14,10 @@ from textual.widgets import Static
 from widgets import ink, themes
 from widgets.actions import BY_NAME, Action
 from widgets.dialogs import Dialog
+from widgets.ink import AMBER, GREEN, GREY, WHITE
 from widgets.preferences import KINDS, Preferences
 from widgets.roles import ROLES
 
-_WHITE: Final = "#eef2f6"
-_AMBER: Final = "#e2ae4a"
-_GREY: Final = "#76838f"
-_GREEN: Final = "#46c08f"
 Keep = Callable[..., None]
 
 
@@ -85,7 +82,7 @@ class OptionsDialog(Dialog[None]):
 
     def inside(self) -> ComposeResult:
         yield Static(self._rows(), id="rows")
-        yield Static(Text("\nspace changes it; Esc closes. What is critical always rings.", style=_GREY))
+        yield Static(Text("\nspace changes it; Esc closes. What is critical always rings.", style=GREY))
 
     def _rows(self) -> Text:
         text = Text()
@@ -96,8 +93,8 @@ class OptionsDialog(Dialog[None]):
         for place, choice in list(enumerate(rows))[first : first + room]:
             here = place == self._place
             mark = ("> " if plain else "▸ ") if here else "  "
-            text.append(f"{mark}{choice.label:<34}", style=f"bold {_WHITE}" if here else "")
-            tone = _GREY if choice.said == "off" else _GREEN if choice.said == "on" else _AMBER
+            text.append(f"{mark}{choice.label:<34}", style=f"bold {WHITE}" if here else "")
+            tone = GREY if choice.said == "off" else GREEN if choice.said == "on" else AMBER
             text.append(f"{choice.said}\n", style=f"bold {tone}" if here else tone)
         text.right_crop(1)
         return text
@@ -142,19 +139,19 @@ class GreetingDialog(Dialog[None]):
         text = Text()
         text.append("The engine is at work beside this screen, and goes on when the screen closes.\n")
         if live:
-            text.append("This is LIVE money at the broker.\n\n", style=f"bold {_AMBER}")
+            text.append("This is LIVE money at the broker.\n\n", style=f"bold {AMBER}")
         else:
             broker = (
                 "its own simulated exchange" if header is None or header.broker == "paper" else header.broker
             )
             text.append(
                 f"This is PAPER money on {broker}: nothing here can cost you a cent.\n\n",
-                style=f"bold {_GREEN}",
+                style=f"bold {GREEN}",
             )
         for name in FIVE:
-            text.append(ink.fit(self._shown(BY_NAME[name]), 6), style=f"bold {_AMBER}")
+            text.append(ink.fit(self._shown(BY_NAME[name]), 6), style=f"bold {AMBER}")
             text.append(f"{_MEANINGS[name]}\n")
         text.append("\nWhen a scanner fires and a strategy agrees, a trade appears under positions with its ")
         text.append("target, its shield and the sell that already works at the broker. ")
-        text.append("Enter begins.", style=f"bold {_WHITE}")
+        text.append("Enter begins.", style=f"bold {WHITE}")
         return text

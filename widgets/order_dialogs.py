@@ -13,15 +13,11 @@ from textual.widgets import Input, Static
 
 from widgets import ink
 from widgets.dialogs import Dialog, keys_text
+from widgets.ink import AMBER, GREEN, GREY, RED, WHITE
 from widgets.lineinput import LONGEST, LineInput
 from widgets.order import Order
 from widgets.orderline import GRAMMAR, Known, LineFault, completed, completions, parse
 
-AMBER: Final = "#e2ae4a"
-RED: Final = "#ff7b72"
-GREY: Final = "#76838f"
-WHITE: Final = "#eef2f6"
-GREEN: Final = "#46c08f"
 SHOWN: Final = 64
 """Cells of a wrong line that are shown: with a longer one its mark would stand under another word."""
 AROUND: Final = 40

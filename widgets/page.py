@@ -320,6 +320,3 @@ class PagePane(Pane):
         (name, style), (gap, fill), *rest = whole
         note = ink.TITLE_NOTE_FOCUS if self.has_focus else ink.TITLE_NOTE
         return ((name, style), (said, note), (gap[len(said) :], fill), *rest)
-
-
-__all__ = ["Answer", "Page", "PagePane", "Question", "ink"]

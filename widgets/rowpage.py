@@ -17,7 +17,7 @@ from widgets import ink, screen_keys, words
 from widgets.asking import WordDialog
 from widgets.columns import Column, Table
 from widgets.dialogs import Dialog
-from widgets.ink import Line
+from widgets.ink import AMBER, GREY, RED, WHITE, Line
 from widgets.lineinput import LineInput
 from widgets.page import Page, PagePane, Question
 from widgets.pane import Block, Content
@@ -36,7 +36,6 @@ FIELDS: Final = (
     Column("field", 18, rank=0), Column("value", 14, grows=True), Column("default", 12, rank=1),
     Column("what may be written", 26, rank=2, grows=True),
 )  # fmt: skip
-_DIM, _RED, _WHITE, _AMBER = "#76838f", "#ff7b72", "#eef2f6", "#e2ae4a"
 
 
 class EditDialog(Dialog[str]):
@@ -48,17 +47,14 @@ class EditDialog(Dialog[str]):
         super().__init__(perf)
         self._title, self._value, self._facts, self._send = title, value, facts, send
 
-    def compose(self) -> ComposeResult:
-        yield from super().compose()
-
     def inside(self) -> ComposeResult:
         text = Text()
         for name, said in self._facts:
-            text.append(f"{name:<9}", style=_DIM).append(f"{said}\n", style=_WHITE)
+            text.append(f"{name:<9}", style=GREY).append(f"{said}\n", style=WHITE)
         yield Static(text)
         yield LineInput(value=self._value, id="word")
         yield Static("", id="wrong")
-        yield Static(Text.assemble(("Enter", f"bold {_AMBER}"), " takes it, ", ("Esc", _AMBER), " leaves it"))
+        yield Static(Text.assemble(("Enter", f"bold {AMBER}"), " takes it, ", ("Esc", AMBER), " leaves it"))
 
     def on_mount(self) -> None:
         self.query_one("#box").border_title = self._title
@@ -73,7 +69,7 @@ class EditDialog(Dialog[str]):
         if not wrong:
             self.dismiss(text)
         else:
-            self.query_one("#wrong", Static).update(Text(words.brief(wrong), style=_RED))
+            self.query_one("#wrong", Static).update(Text(words.brief(wrong), style=RED))
 
 
 class EditPage(Page):

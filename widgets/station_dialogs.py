@@ -15,9 +15,8 @@ from textual.widgets import Static
 from widgets import ink
 from widgets.asking import LineDialog
 from widgets.dialogs import RELEASE_WORD, Dialog
+from widgets.ink import GREY, WHITE
 
-_DIM: Final = "#76838f"
-_WHITE: Final = "#eef2f6"
 COLUMNS: Final = (
     ("account", 20),
     ("", 8),
@@ -70,7 +69,7 @@ class ProfilesDialog(Dialog[None]):
             yield Static(profile_table(self._rows))
         yield Static(
             Text("\nA result is cash over start; what is open counts at nothing. Another account is run with\n"
-                 "--profile NAME; [profiles.NAME] in station.toml makes one.", style=_DIM)
+                 "--profile NAME; [profiles.NAME] in station.toml makes one.", style=GREY)
         )  # fmt: skip
 
     def action_scroll(self, step: int) -> None:
@@ -79,7 +78,7 @@ class ProfilesDialog(Dialog[None]):
 
 def profile_table(rows: Sequence[Mapping[str, Any]]) -> Text:
     """A line an account, its own settings under it."""
-    text = Text("".join(ink.fit(name, cells) for name, cells in COLUMNS), style=_DIM)
+    text = Text("".join(ink.fit(name, cells) for name, cells in COLUMNS), style=GREY)
     for row in rows:
         state = "runs" if row.get("running") else "stopped" if row.get("session") else "new"
         told = [row.get(name) for name in ("start_cash", "result", "fees", "executions", "open_contracts")]
@@ -89,8 +88,8 @@ def profile_table(rows: Sequence[Mapping[str, Any]]) -> Text:
             *("-" if one is None else str(one) for one in told),
         ]
         line = "".join(ink.fit(one, width) for one, (_, width) in zip(cells, COLUMNS, strict=True))
-        text.append(f"\n{line}", style=_WHITE)
+        text.append(f"\n{line}", style=WHITE)
         settings = ", ".join(f"{name} {value}" for name, value in (row.get("settings") or {}).items())
         if settings:
-            text.append(f"\n  {settings}", style=_DIM)
+            text.append(f"\n  {settings}", style=GREY)
     return text

@@ -52,6 +52,7 @@ class TicketDialog(Dialog[None]):
     """Stages: edit, armed (the order as it would be sent, locked), sending, over."""
 
     TITLE_TEXT = "TICKET"
+    TAKES_FIGURES = True
 
     def __init__(self, counter: Counter, order: Order, *, at: str = "qty") -> None:
         super().__init__(counter.perf)

@@ -18,18 +18,19 @@ ET: Final = ZoneInfo("America/New_York")
 
 def clock_text(at_ns: int) -> str:
     """`14:32:07`, exchange time."""
-    return f"{_et(at_ns):%H:%M:%S}"
+    return f"{et(at_ns):%H:%M:%S}"
 
 
 def minute_text(at_ns: int) -> str:
-    return f"{_et(at_ns):%H:%M}"
+    return f"{et(at_ns):%H:%M}"
 
 
 def date_text(at_ns: int) -> str:
-    return f"{_et(at_ns):%a %d %b %Y}"
+    return f"{et(at_ns):%a %d %b %Y}"
 
 
-def _et(at_ns: int) -> datetime:
+def et(at_ns: int) -> datetime:
+    """The exchange's wall time."""
     return datetime.fromtimestamp(at_ns // SECOND, UTC).astimezone(ET)
 
 
@@ -100,12 +101,7 @@ def price(value: float | Decimal) -> str:
 
 def day_text(at_ns: int) -> str:
     """`Nov 18`."""
-    return f"{_et(at_ns):%b %d}"
-
-
-def et(at_ns: int) -> datetime:
-    """The exchange's wall time."""
-    return _et(at_ns)
+    return f"{et(at_ns):%b %d}"
 
 
 def compact(value: float) -> str:
@@ -156,7 +152,7 @@ def contract(label: str, now_ns: int) -> str:
         return label
     name, year, month, day, strike = found.groups()
     expiry = date(int(year), int(month), int(day))
-    today = _et(now_ns).date()
+    today = et(now_ns).date()
     when = "0DTE" if expiry == today else f"{expiry:%b%d}" if expiry.year == today.year else f"{expiry:%b%d'%y}"
     return f"{name} {strike} {when}"
 

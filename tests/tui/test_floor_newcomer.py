@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,3 +136,11 @@ async def test_help_that_goes_on_below_says_so() -> None:
 
 def test_one_of_something_is_one() -> None:
     assert [words.counted(number, "trade") for number in (0, 1, 2)] == ["0 trades", "1 trade", "2 trades"]
+
+
+def test_the_first_picture_waits_for_no_ticket(repo_root: Path) -> None:
+    code = "import sys, widgets.running; print([one for one in sys.modules if one.startswith('widgets.')])"
+    command = [sys.executable, "-c", code]
+    told = subprocess.run(command, cwd=repo_root, capture_output=True, text=True, check=True).stdout
+    late = ("dealing", "ticket_dialog", "amend", "proposal_dialog", "jump", "journal")
+    assert "'widgets.app'" in told and not [name for name in late if f"'widgets.{name}'" in told]

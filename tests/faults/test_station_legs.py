@@ -180,3 +180,27 @@ def test_fault_10_a_leg_that_its_group_took_is_not_replaced_before_the_fill_is_k
     play(work)
     assert len(paper_rows(tmp_path, "SELECT 1 FROM orders WHERE action = 'SELL'")) == 2
     assert_sound(tmp_path)
+
+
+def test_fault_2_of_a_fill_that_was_corrected_while_the_station_was_dead_the_last_word_counts(
+    tmp_path: Path,
+) -> None:
+    faults = [fault("correct_execution", "09:36:10")]
+
+    async def first() -> Trade:
+        async with Hand(tmp_path, faults=faults) as lab:
+            trade = await lab.until_protected()
+            await near_stop(lab, trade)
+            return trade
+
+    async def then() -> None:
+        async with Hand(tmp_path, start=None, away_s=900, faults=faults) as lab:
+            await lab.step(10)
+            assert lab.is_over(trade.id)
+
+    trade = play(first)
+    play(then)
+    told = paper_rows(tmp_path, "SELECT exec_id FROM executions WHERE action = 'SELL' ORDER BY exec_id")
+    booked = ours(tmp_path, "SELECT exec_id FROM order_fills WHERE action = 'SELL'")
+    assert (len(told), booked) == (2, told[1:])
+    assert_sound(tmp_path)

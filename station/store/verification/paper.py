@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from station.domain.orders import OrderState
 from station.store.verification.exposure import Exposure
-from station.store.verification.fills import Fill, latest, standing
+from station.store.verification.fills import Fill, latest, root_of, standing
 from station.store.verification.money import open_qty
 from station.store.verification.orders import intents_of
 from station.store.verification.rows import (
@@ -26,19 +26,27 @@ Holding = tuple[str, ContractKey]
 
 
 def executions(books: Books, paper: Tables) -> tuple[int, list[str]]:
-    """Every execution of ours at the exchange is in order_fills, alike, and the other way round."""
+    """Every execution of ours at the exchange is in order_fills, alike, and the other way round;
+    of one corrected before it was heard of, the correction."""
     lines: list[str] = []
+    newest = {root_of(row["exec_id"]) for row in latest(books.lifecycle["order_fills"])}
     fills = {row["exec_id"]: row for row in books.lifecycle["order_fills"]}
     theirs = {row["exec_id"]: row for row in paper["executions"]}
     for exec_id, row in theirs.items():
         if exec_id in fills:
             lines.extend(_unlike(row, fills[exec_id]))
-        elif is_ours(row["order_ref"]):
+        elif is_ours(row["order_ref"]) and not _outdone(exec_id, newest):
             lines.append(f"execution {exec_id} of {row['order_ref']} at the exchange is not in order_fills")
     for exec_id, row in fills.items():
         if exec_id not in theirs and not row["inferred"]:
             lines.append(f"execution {exec_id} of {row['order_ref']} is not in the exchange's book")
     return len({*theirs, *fills}), lines
+
+
+def _outdone(exec_id: str, newest: set[tuple[str, int]]) -> bool:
+    """Whether a later revision of an execution is booked."""
+    root, revision = root_of(exec_id)
+    return any(other == root and later > revision for other, later in newest)
 
 
 def _unlike(theirs: Row, ours: Row) -> list[str]:

@@ -163,9 +163,18 @@ class Engine:
         """Quotes of what is held; a contract that is no longer listed has none, and that stops nothing."""
         for contract in dict.fromkeys(held):
             try:
-                await self.outside.broker.watch(contract)
+                await self._watched(contract)
             except Refused as error:
                 self._say(f"no quotes of {contract.label}: {error}")
+
+    async def _watched(self, contract: Contract) -> None:
+        while True:
+            try:
+                await self.outside.broker.watch(contract)
+                return
+            except BrokerUnavailable as error:
+                self._say(f"quotes of {contract.label}: {error}; trying again")
+                await self.outside.clock.sleep(CONNECT_RETRY_S)
 
     async def _begin_tasks(self) -> None:
         start, rooms = self.supervisor.start, self.rooms

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from station.brokers.paper.faults import Fault
 from station.calendars import at_et
 from station.domain.clock import MILLISECOND
 from station.domain.orders import OrderState
-from station.domain.trade import TradeState
+from station.domain.trade import Trade, TradeState
+from station.link import Kill
 from tests.faults.station_stage import Stage, ends_of, ours
 from tests.lab import DAY, assert_sound, paper_rows, play
 
@@ -151,4 +154,30 @@ def test_fault_23_link_lost_and_back_with_its_data_pauses_reconciles_and_goes_on
 
     play(work)
     assert ends_of(tmp_path)[0] == ("WEALTH_UPDATED", "target")
+    assert_sound(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["link_lost", "disconnect"])
+@pytest.mark.parametrize("after_ms", [-1_000, 0, 1, 100])
+def test_fault_22_a_start_with_a_position_in_an_outage_waits_it_out(
+    tmp_path: Path, name: str, after_ms: int
+) -> None:
+    """Also where the link is lost again between connecting and the first question."""
+
+    async def first() -> tuple[Trade, int]:
+        async with Stage(tmp_path) as stage:
+            trade = await stage.until_holding()
+            await stage.step(3)
+            return trade, stage.now()
+
+    async def then() -> None:
+        outage = Fault(name, ended_ns + after_ms * MILLISECOND, seconds=40)
+        async with Stage(tmp_path, faults=[outage]) as stage:
+            await stage.step(60)
+            assert stage.rooms.reconciler.ready
+            assert await stage.obeys(Kill(flatten=True, by="test"))
+            await stage.until_true(lambda: stage.is_over(trade.id), limit_s=60)
+
+    trade, ended_ns = play(first)
+    play(then)
     assert_sound(tmp_path)

@@ -95,6 +95,15 @@ def test_a_strategy_that_waits_names_what_it_waits_for_and_one_that_is_blocked_n
 # --- positions and orders ------------------------------------------------------------------------------
 
 
+def test_only_exits_that_the_broker_has_confirmed_are_said_to_work() -> None:
+    one, *more = synthetic.ladder()
+    for state, told in (("SUBMITTED", " 3 exits work"), ("UNKNOWN", "2 of 3 exits work")):
+        exits = (msgspec.structs.replace(one, state=state), *more)
+        row = msgspec.structs.replace(synthetic.busy_positions().rows[0], exits=exits, protected=True)
+        lines = positions.content(scene(positions=Positions((row,))), 90).blocks[0].lines
+        assert told in said(lines[1])
+
+
 def test_a_contract_s_name_is_whole_in_the_middle_of_a_large_floor() -> None:
     rows = [said(line) for block in positions.content(scene(), 62).blocks for line in block.lines]
     assert any("SPXW 5940C 0DTE " in row for row in rows) and any("stop 0.87" in row for row in rows)

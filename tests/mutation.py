@@ -34,7 +34,7 @@ from tests.mutation_reach import Chosen, Reach, read_reach, statement_lines
 
 ROOT = Path(__file__).resolve().parent.parent
 EQUIVALENTS = Path(__file__).with_name("mutation_equivalents.toml")
-COPIED = ("station", "config", "tests")
+COPIED = ("station", "config", "tests", "widgets")
 KINDS = ("unit", "property", "faults")
 PATIENCE_S = 15
 PATIENCE = 4

@@ -166,6 +166,20 @@ def test_it_does_not_look_when_there_is_nothing_to_see() -> None:
     assert next_look(holding(), FILL, None, DEFAULT, asking) == FILL + SECOND
 
 
+def test_what_a_flat_trade_left_is_looked_at_until_it_is_gone() -> None:
+    left = working(updated_ns=FILL)
+    assert next_look(holding(FLAT, (left,)), FILL, SPAN, DEFAULT, Memory()) == FILL + 5 * SECOND
+    assert next_look(holding(FLAT, (left,)), FILL + 5 * SECOND, SPAN, DEFAULT, Memory()) is None
+    for qty in (1, 3):
+        still_held = holding(held(qty), (left,))
+        assert next_look(still_held, FILL, None, DEFAULT, Memory()) is None, "the session's start looks again"
+
+
+def test_without_a_resting_stop_no_head_start_runs() -> None:
+    for known in (Memory(), Memory(stop_ns=FILL)):
+        assert decide(holding(exits=(working(),), bid="1.00"), FILL, SPAN, DEFAULT, known)[1].stop_ns == 0
+
+
 # --- what wakes it --------------------------------------------------------------------------------------
 
 

@@ -444,6 +444,14 @@ def test_an_exit_of_a_flat_trade_is_cancelled() -> None:
     assert looked(holding(flat, (working(n=2),))) == (CancelExit(exit_ref(2), "position is flat"),)
 
 
+@pytest.mark.parametrize(("after_s", "again"), [(0, False), (4.999, False), (5, True), (60, True)])
+def test_a_cancel_of_what_a_flat_trade_left_is_repeated_until_it_is_gone(after_s: float, again: bool) -> None:
+    flat = run((exit_submitted(3), sold(3)), trade=held())
+    left = working(n=2, cancel_cause="stop", updated_ns=FILL)
+    asked = looked(holding(flat, (left,)), FILL + round(after_s * SECOND))
+    assert asked == ((CancelExit(exit_ref(2), "position is flat"),) if again else ())
+
+
 def test_fault_18_an_over_sell_is_bought_back_and_its_sells_are_cancelled() -> None:
     over = run((exit_submitted(3), sold(3), sold(1, exec_id="x.2.01")), trade=held())
     asked = looked(holding(over, (working(n=2),)))

@@ -143,7 +143,7 @@ class JournalPage(EditPage):
             return Content(empty="pick a trade in the list")
         return Content(
             title=f"Story  {told.trade.id}",
-            note=told.trade.state,
+            note=words.state(told.trade.state),
             blocks=story.telling(self._whole(told), width),
         )
 

@@ -99,7 +99,7 @@ class Pane(LineCanvas, can_focus=True):
         self._content = Content()
         self._scene: Scene | None = None
         self._top = 0
-        self._had_keys = False
+        self._had: list[str] = []
 
     # --- painting ----------------------------------------------------------------------------------
 
@@ -194,13 +194,14 @@ class Pane(LineCanvas, can_focus=True):
         """A picked row that is gone leaves nothing picked, so that no key hits its neighbour by surprise."""
         keys = self._keys()
         if self._content.picked is not None:
-            unseen = self.picked != self._content.picked or not self._had_keys
+            others = keys != self._had and not self._content.anchor
+            unseen = others or self.picked != self._content.picked
             self.picked = self._content.picked
             if unseen:
                 self._reveal()
         elif self.picked not in keys:
-            self.picked = keys[0] if keys and not self._had_keys and not self._content.shy else ""
-        self._had_keys = bool(keys)
+            self.picked = keys[0] if keys and not self._had and not self._content.shy else ""
+        self._had = keys
 
     def action_move(self, step: int) -> None:
         keys = self._keys()

@@ -82,7 +82,12 @@ class PerformancePage(Page):
         only = filters.written(self._args)
         net = Decimal(points[-1].total) if points else Decimal(0)
         note = f"{only}  {words.counted(len(points), 'trade')}  {words.signed_money(net)}".strip()
-        return Content(note=note, warn=bool(only))
+        empty = (
+            "no closed trade matches the filter: backspace clears it"
+            if only
+            else "no closed trade yet: the curve begins with the first"
+        )
+        return Content(note=note, warn=bool(only), empty=empty)
 
     def _figures(self, _scene: Scene, width: int) -> Content:
         told = self.told.all

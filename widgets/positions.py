@@ -112,7 +112,7 @@ def _guard(row: PositionRow, scene: Scene, width: int) -> Line:
         spans += [(f"stop {words.price(row.stop)}", ink.ACCENT), ("  ", ink.TEXT)]
     if row.shield:
         spans += [(row.shield, ink.DIM), ("  ", ink.TEXT)]
-    spans.append((row.state.replace("_", " ").lower(), ink.FAINT))
+    spans.append((words.state(row.state), ink.FAINT))
     if row.strategy:
         spans.append((f"  {row.strategy}", ink.FAINT))
     return ink.clipped(tuple(spans), width)

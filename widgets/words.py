@@ -58,6 +58,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def state(name: str) -> str:
+    """A trade's or order's state as it is said: `SELL_SUBMITTED` is `sell submitted`."""
+    return name.replace("_", " ").lower()
+
+
 def arrow(value: Decimal | float) -> str:
     if value > 0:
         return "▲"

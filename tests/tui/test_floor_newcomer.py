@@ -13,6 +13,7 @@ import pytest
 from station.link import (
     Ask,
     AskedPart,
+    Data,
     Floor,
     Link,
     LinkClient,
@@ -24,10 +25,11 @@ from station.link import (
     WatchRow,
 )
 from tests.tui import synthetic
-from tests.tui.stage import Stage, connected, lost
+from tests.tui.stage import Stage, connected, lost, press
 from widgets import words
 from widgets.book import content as book_content
 from widgets.pane import Pane
+from widgets.preferences import Group
 from widgets.scene import Scene
 from widgets.sight import Sight
 
@@ -59,6 +61,19 @@ async def test_the_symbol_in_sight_is_seen_in_the_watchlist_however_it_was_chose
         stage.app.aim(symbol="AAA")
         await stage.settle(pilot)
         assert "▸AAA" in watchlist(stage).text()
+
+
+async def test_it_is_seen_in_another_group_too() -> None:
+    stage = Stage(synthetic.calm(), of_many)
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await stage.settle(pilot)
+        stage.app.manner.keep(groups=(Group("few", ("AAA", "AAZ")),))
+        stage.app.aim(symbol="AAZ", group="few")
+        await stage.settle(pilot)
+        assert "▸AAZ" in watchlist(stage).text() and "AAC" not in watchlist(stage).text()
+        stage.app.aim(group="")
+        await stage.settle(pilot)
+        assert "▸AAZ" in watchlist(stage).text()
 
 
 async def test_it_is_still_seen_where_the_pane_becomes_smaller() -> None:
@@ -132,6 +147,14 @@ async def test_help_that_goes_on_below_says_so() -> None:
         await pilot.press("question_mark")
         await stage.settle(pilot)
         assert "more" in str(stage.app.screen.query_one("#box").border_subtitle)
+
+
+async def test_a_journal_without_a_trade_says_where_its_curve_will_begin() -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.documents["performance"] = Data("{}")
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await stage.settle(pilot)
+        assert "the curve begins with the first" in await press(stage, pilot, "Y")
 
 
 def test_one_of_something_is_one() -> None:

@@ -30,6 +30,7 @@ class Attention:
     def __init__(self) -> None:
         self._alerts: Alerts | None = None
         self._header: Header | None = None
+        self._lost = False
 
     def news(self, scene: Scene) -> tuple[News, ...]:
         """What happened since the last call, oldest first."""
@@ -58,8 +59,11 @@ class Attention:
         known, self._header = self._header, header
         if header is None or known is None or header is known or header.broker_up == known.broker_up:
             return []
+        lost, self._lost = self._lost, not header.broker_up
         if header.broker_up:
-            return [News("disconnect", f"the broker {header.broker} is back", "good")]
+            # At the start it was never away, only not there yet.
+            said = "is back" if lost else "answers"
+            return [News("disconnect", f"the broker {header.broker} {said}", "good")]
         return [
             News("disconnect", f"BROKER DOWN: {header.broker} does not answer; protection waits for it", "bad")
         ]

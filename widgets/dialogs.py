@@ -72,14 +72,19 @@ class KillDialog(Dialog[None]):
 
     def inside(self) -> ComposeResult:
         yield Static(self._said(), id="said")
-        yield Static(
-            keys_text(
-                ("F12", "once more: close every position at market", RED), ("Esc", "leave it at that", GREY)
-            )
-        )
+        yield Static(self._next(flattening=False), id="next")
 
     def on_mount(self) -> None:
         self.query_one("#said", Static).update(self._said())
+
+    @staticmethod
+    def _next(*, flattening: bool) -> Text:
+        more = "again: ask for it once more" if flattening else "once more: close every position at market"
+        return keys_text(("F12", more, RED), ("Esc", "leave it at that", GREY))
+
+    def flattening(self) -> None:
+        """Every position is being closed: the same key does no more than that."""
+        self.query_one("#next", Static).update(self._next(flattening=True))
 
     def tell(self, word: str, tone: str) -> None:
         """The newest word on it: tone is info, good or bad."""

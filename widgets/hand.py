@@ -75,6 +75,8 @@ class Hand:
         if dialog is None:
             self._clear_dialogs()
             self._app.push_screen(KillDialog(self._app.perf, doing, "info"))
+        else:
+            dialog.flattening()
         self._say_kill(doing, "info")
         self._work(self._deliver_kill(), "kill")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -12,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from widgets import ink
+from widgets import ink, words
 from widgets.asking import LineDialog
 from widgets.dialogs import RELEASE_WORD, Dialog
 from widgets.ink import GREY, WHITE
@@ -68,7 +69,7 @@ class ProfilesDialog(Dialog[None]):
         with VerticalScroll(id="pages", can_focus=False):
             yield Static(profile_table(self._rows))
         yield Static(
-            Text("\nA result is cash over start; what is open counts at nothing. Another account is run with\n"
+            Text("\nA result is cash over start; what is open counts at nothing. Another account is run with "
                  "--profile NAME; [profiles.NAME] in station.toml makes one.", style=GREY)
         )  # fmt: skip
 
@@ -81,15 +82,22 @@ def profile_table(rows: Sequence[Mapping[str, Any]]) -> Text:
     text = Text("".join(ink.fit(name, cells) for name, cells in COLUMNS), style=GREY)
     for row in rows:
         state = "runs" if row.get("running") else "stopped" if row.get("session") else "new"
-        told = [row.get(name) for name in ("start_cash", "result", "fees", "executions", "open_contracts")]
-        cells = [
-            f"{row.get('name')} {row.get('account')}",
-            state,
-            *("-" if one is None else str(one) for one in told),
-        ]
+        sums = [_money(row.get(name)) for name in ("start_cash", "result", "fees")]
+        counts = ["-" if row.get(name) is None else str(row[name]) for name in ("executions", "open_contracts")]
+        cells = [f"{row.get('name')} {row.get('account')}", state, *sums, *counts]
         line = "".join(ink.fit(one, width) for one, (_, width) in zip(cells, COLUMNS, strict=True))
         text.append(f"\n{line}", style=WHITE)
         settings = ", ".join(f"{name} {value}" for name, value in (row.get("settings") or {}).items())
         if settings:
             text.append(f"\n  {settings}", style=GREY)
     return text
+
+
+def _money(amount: object) -> str:
+    """`35,000.00`; as it was told where it is no number."""
+    if amount is None:
+        return "-"
+    try:
+        return words.money(Decimal(str(amount)))
+    except ArithmeticError:
+        return str(amount)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual.widgets import Static
 
 from station.link import (
     Ask,
@@ -27,6 +29,7 @@ from station.link import (
 from tests.tui import synthetic
 from tests.tui.stage import Stage, connected, lost, press
 from widgets import words
+from widgets.attention import Attention
 from widgets.book import content as book_content
 from widgets.pane import Pane
 from widgets.preferences import Group
@@ -167,3 +170,45 @@ def test_the_first_picture_waits_for_no_ticket(repo_root: Path) -> None:
     told = subprocess.run(command, cwd=repo_root, capture_output=True, text=True, check=True).stdout
     late = ("dealing", "ticket_dialog", "amend", "proposal_dialog", "jump", "journal")
     assert "'widgets.app'" in told and not [name for name in late if f"'widgets.{name}'" in told]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_an_account_stands_in_one_line(size: tuple[int, int]) -> None:
+    account = {"name": "large", "account": "DU1000250", "start_cash": "250000.00", "result": "-12345.60",
+               "fees": "1234.50", "executions": 1234, "open_contracts": 12, "running": True}  # fmt: skip
+    stage = Stage(synthetic.calm())
+    stage.engine.documents["profiles"] = Data(json.dumps({"profiles": [account, account]}))
+    async with stage.app.run_test(size=size) as pilot:
+        await stage.settle(pilot)
+        await pilot.press("i")
+        await stage.app.workers.wait_for_complete()
+        await stage.settle(pilot)
+        table = stage.app.screen.query_one("#pages Static", Static)
+        assert table.size.height == 3
+        assert "250,000.00" in str(table.render())
+
+
+async def test_a_kill_that_flattens_does_not_offer_to_flatten() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.settle(pilot)
+        await pilot.press("f12")
+        await stage.app.workers.wait_for_complete()
+        assert "close every position" in str(stage.app.screen.query_one("#next", Static).render())
+        stage.clock.advance(0.4)
+        await pilot.press("f12")
+        await stage.app.workers.wait_for_complete()
+        assert "close every position" not in str(stage.app.screen.query_one("#next", Static).render())
+
+
+def test_a_broker_that_was_not_there_yet_is_not_back() -> None:
+    attention = Attention()
+
+    def said(*, up: bool) -> list[str]:
+        header = msgspec.structs.replace(synthetic.header(), broker_up=up)
+        return [one.text for one in attention.news(Scene(Floor(header), LinkState.CONNECTED))]
+
+    assert said(up=False) == []
+    assert said(up=True) == ["the broker paper answers"]
+    assert "BROKER DOWN" in said(up=False)[0]
+    assert said(up=True) == ["the broker paper is back"]

@@ -102,7 +102,7 @@ class ChangeDesk:
             self._refuse_dearer(order, ticket)
         if not await self._entries.change(ticket, f"changed by {wish.by}", wish.token):
             raise Refused("GATE", f"{order.ref} stays as it is: entries were closed before that was sent")
-        return f"changing {order.ref} to {_words(ticket)}"
+        return f"changing it to {_words(ticket)}"
 
     def _refuse_busy(self, order: Order) -> None:
         book = self._ledger.book

@@ -77,8 +77,8 @@ def _told(item: Recorded, trade: Trade | None) -> tuple[str, ...] | None:
             return "warn", f"CHANGE REFUSED {label}: {why}; the order stands as it was", "reject"
         case GateChanged():
             return "warn", f"GATE {event.state.lower()}: {event.reason} (by {event.by})", "gate"
-        case KillChanged():
-            severity = "critical" if event.on else "warn"
-            return severity, f"KILL {'ON' if event.on else 'released'} by {event.by}", "gate"
+        case KillChanged(on=False):
+            # That it is on, and why, is told by the alert of the same commit.
+            return "warn", f"KILL released by {event.by}", "gate"
         case _:
             return None

@@ -35,9 +35,9 @@ QUOTE_WAIT_S: Final = 2.5
 QUOTE_STEP_S: Final = 0.05
 MARGIN_S: Final = 1.5
 ANSWER_S: Final = 3.0
-FOUND_S: Final = 4.5
-"""Both together: a screen waits five seconds for an answer."""
 """A screen waits five seconds for an answer; the broker's part of it has less."""
+FOUND_S: Final = 4.5
+"""A contract found and quoted, both together."""
 _HELD: Final = (TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED)
 
 

@@ -23,20 +23,18 @@ LOOK_S: Final = 0.5
 
 
 async def under_load(runtime: Path, trials: int, seconds: float, *, whole: bool) -> list[Figure]:
-    """Keys, bytes, lag and memory beside a market of thousands of reports a second; `whole` stays to the end of
-    the session, so that memory is that of a long one."""
+    """Keys, bytes, lag and memory beside a market of thousands of reports a second: a large screen alone, then
+    a small one with it. `whole` stays to the end of the session, so that memory is that of a long one."""
     words, what = session(runtime, LOADED, OPEN), f"x{LOADED:g}"
     async with running(runtime, words) as engine:
         before = await engine.ask(Query("arrivals"))
         beats = await engine.beats()
-        screen, small = Terminal(words), Terminal(words, (80, 24))
-        for one in (screen, small):
-            await one.shows("PAPER")
-        await WallClock().sleep(SETTLED_S)
+        screen = await _attached(words)
         told = await bytes_and_cells(screen, seconds, f"160x45, {what}", (8, None))
+        turned = await turns(screen, trials)
+        small = await _attached(words, (80, 24))
         keys = await keys_to_panes(small, trials)
         eye = await event_to_eye(engine, screen, trials)
-        turned = await turns(screen, trials)
         if whole:
             await _session_over(engine)
         found = [
@@ -54,6 +52,13 @@ async def under_load(runtime: Path, trials: int, seconds: float, *, whole: bool)
         for one in (screen, small):
             await one.end()
     return found
+
+
+async def _attached(words: list[str], size: tuple[int, int] = (160, 45)) -> Terminal:
+    screen = Terminal(words, size)
+    await screen.shows("PAPER")
+    await WallClock().sleep(SETTLED_S)
+    return screen
 
 
 def _reports(before: dict[str, Any], after: dict[str, Any], what: str) -> Figure:

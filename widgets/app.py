@@ -36,6 +36,7 @@ from widgets.keyboard import Burst
 from widgets.keymap import remapped
 from widgets.manner import Manner
 from widgets.memory import Memory, fronts_of, layout_of, sight_of
+from widgets.notices import Notices
 from widgets.pages import Pages
 from widgets.palette import ActionProvider
 from widgets.pane import Pane
@@ -46,7 +47,6 @@ from widgets.sight import Sight
 if TYPE_CHECKING:
     from widgets.dealing import Dealing
 
-NOTICE_S: Final = 15
 BUILT: Final = frozenset({"header", "account", "floor", "pages", "notice", "keys"})
 
 _log = logging.getLogger(__name__)
@@ -73,6 +73,7 @@ class FloorApp(App[str], inherit_bindings=False):
             self.no_color, self.console = True, plain_console(self.console)
         self.animation_level = "none"
         self.link = link_factory()
+        self._notices = Notices(self)
         self.hand = Hand(self)
         self._dealing: Dealing | None = None
         self.read_only = read_only
@@ -84,10 +85,6 @@ class FloorApp(App[str], inherit_bindings=False):
         self._keys = dict(keys or {})
         self._bursts = Bursts(self)
         self._seen: object = None
-        self._notice_ns = 0
-        self._notice = ""
-        self._link_state = LinkState.CONNECTING
-        self._link_news = ""
         self.groups = Groups(self)
         left = self.manner.likes.layout
         self._memory = Memory(left, clock.perf, self.manner.keep_layout)
@@ -219,7 +216,7 @@ class FloorApp(App[str], inherit_bindings=False):
         self._gaze.find()
         self._remember()
         scene = self.scene()
-        self._age_notice()
+        self._notices.age()
         page = self.pages.shown
         if page is not None:
             page.beat()
@@ -248,7 +245,7 @@ class FloorApp(App[str], inherit_bindings=False):
 
     def _paint(self, scene: Scene) -> None:
         self.manner.announce(scene)
-        self._tell_link(scene)
+        self._notices.tell_link(scene)
         self.manner.greet_once(scene)
         with self.batch_update():
             self.screen_stack[0].query_one(HeaderStrip).paint(scene)
@@ -260,18 +257,6 @@ class FloorApp(App[str], inherit_bindings=False):
                     pane.paint(scene)
             if self.pages.shown is not None:
                 self.pages.shown.paint(scene)
-
-    def _tell_link(self, scene: Scene) -> None:
-        """Losing the engine, and having it back, is told in words; news of a kill is never talked over."""
-        known, self._link_state = self._link_state, scene.state
-        if known is scene.state or scene.state is LinkState.CONNECTING or scene.kill_pending:
-            return
-        if not scene.live:
-            memory = "; what is shown is not the present" if scene.floor.header else ""
-            self._link_news = f"{scene.detail or scene.state.value}{memory}"
-            self.manner.link_changed(self._link_news, lost=True)
-        elif self._link_news and self._notice == self._link_news:
-            self.manner.link_changed("the engine is back", lost=False)
 
     def repaint(self) -> None:
         """Paint the present picture whatever was seen before."""
@@ -330,14 +315,7 @@ class FloorApp(App[str], inherit_bindings=False):
 
     def tell(self, text: str, tone: str = "info") -> None:
         """Say it in the notice line; tone is info, good, warn or bad."""
-        self._notice, self._notice_ns = text, self._clock.perf()
-        if self.is_running:
-            self.screen_stack[0].query_one(NoticeLine).tell(text, tone)
-
-    def _age_notice(self) -> None:
-        if self._notice_ns and self._clock.perf() - self._notice_ns > NOTICE_S * SECOND:
-            self._notice_ns = 0
-            self.screen_stack[0].query_one(NoticeLine).fade()
+        self._notices.tell(text, tone)
 
     # --- what keys do ------------------------------------------------------------------------------
 

@@ -86,6 +86,13 @@ class Lab:
             await self.step()
         raise AssertionError(f"not within {limit_s} simulated seconds")
 
+    async def while_time_stands(self, condition: Callable[[], bool], *, limit_s: float = 30.0) -> None:
+        """Until what the engine does by the host's own clock has made `condition` hold; no simulated time
+        passes. TimeoutError after `limit_s` seconds of the host."""
+        async with asyncio.timeout(limit_s):
+            while not condition():
+                await self.step(0)
+
     async def during(self, work: Awaitable[T], *, limit_s: int = 120) -> T:
         """Let time pass until `work` is done."""
         task = asyncio.ensure_future(work)

@@ -206,15 +206,15 @@ def test_a_kill_file_stops_entries_flattens_on_its_word_and_holds_the_release(tm
             trade = await lab.until_holding()
             file = tmp_path / killfile.NAME
             file.touch()
-            await lab.until_true(lambda: lab.rooms.controls.controls.kill.on)
+            await lab.while_time_stands(lambda: lab.rooms.controls.controls.kill.on)
             kill = lab.rooms.controls.controls.kill
             assert (kill.by, kill.flatten) == ("signal file", False)
             assert lab.exits(trade)
             with pytest.raises(Refused, match="remove it first"):
                 await ask(lab, KillRelease(word="RELEASE", by="test"))
             file.write_text("flatten")
+            await lab.while_time_stands(lambda: lab.rooms.controls.controls.kill.flatten)
             await lab.until_true(lambda: lab.is_over(trade.id))
-            assert lab.rooms.controls.controls.kill.flatten
             assert lab.rooms.ledger.trades[trade.id].cause == "kill"
             file.unlink()
             reply = await lab.during(ask(lab, KillRelease(word="RELEASE", by="test")))

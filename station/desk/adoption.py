@@ -17,7 +17,7 @@ from station.domain.errors import BrokerUnavailable, Refused
 from station.domain.events import Event, ExitsSet, ExitSubmitted, OrderMoved, PositionAdopted
 from station.domain.hand import OwnExits
 from station.domain.instruments import Contract
-from station.domain.orders import ZERO, Execution, OrderKind, OrderState, Purpose, trade_of
+from station.domain.orders import ZERO, Execution, OrderKind, OrderState, Purpose, together, trade_of
 from station.domain.trade import Cause
 from station.execution import BrokerTruth, Finding
 from station.execution.reconcile import is_exit_ref
@@ -75,7 +75,8 @@ class AdoptionDesk:
         bought = sum((fill.qty * fill.action.sign for fill in fills), ZERO)
         if not exits and bought == 0:
             return await self._foreign(contract, extra)
-        standing = _standing(exits)
+        tickets = ((held.ticket, held.filled) for held in exits if held.ticket is not None)
+        standing = together((ticket, max(ticket.qty - filled, ZERO)) for ticket, filled in tickets)
         qty = min(extra, bought if bought > 0 else standing)
         if qty <= 0 or standing > qty or any(order.ticket is None for order in exits):
             return await self._unsafe(contract, extra)
@@ -128,16 +129,6 @@ class AdoptionDesk:
 
 
 _CAUSES: Final = {OrderKind.LIMIT: Cause.TARGET, OrderKind.STOP: Cause.STOP_ORDER}
-
-
-def _standing(exits: Iterable[OpenOrder]) -> Decimal:
-    """What they could sell together; those of one OCA group stand for the largest of them."""
-    tickets = ((order.ticket, order.filled) for order in exits if order.ticket is not None)
-    largest: dict[str, Decimal] = {}
-    for ticket, filled in tickets:
-        name = ticket.oca_group or ticket.order_ref
-        largest[name] = max(largest.get(name, ZERO), ticket.qty - filled)
-    return sum(largest.values(), ZERO)
 
 
 def _kept(held: OpenOrder) -> tuple[Event, ...]:

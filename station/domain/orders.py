@@ -202,12 +202,12 @@ class Order:
         return self.filled > self.ticket.qty
 
 
-def together(orders: Iterable[tuple[Order, Decimal]]) -> Decimal:
+def together(orders: Iterable[tuple[Ticket, Decimal]]) -> Decimal:
     """The most that orders could still trade, given what each could by itself: those of one OCA group stand
     for the largest of them, since a fill of one reduces or cancels the others."""
     largest: dict[str, Decimal] = {}
-    for order, left in orders:
-        name = order.ticket.oca_group or order.ref
+    for ticket, left in orders:
+        name = ticket.oca_group or ticket.order_ref
         largest[name] = max(largest[name], left) if name in largest else left
     return sum(largest.values(), ZERO)
 

@@ -71,7 +71,7 @@ def stop_of(trade: Trade, exits: Sequence[Order]) -> Decimal | None:
 def covered(exits: Sequence[Order]) -> Decimal:
     """How much the working exits would sell, of those that the broker has confirmed and nobody takes back."""
     sure = (order for order in exits if order.state in _CHANGEABLE and not order.cancel_cause)
-    return together((order, order.remaining) for order in sure)
+    return together((order.ticket, order.remaining) for order in sure)
 
 
 def leaving(trade: Trade) -> str:

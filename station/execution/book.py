@@ -171,7 +171,7 @@ class OrderBook:
         larger = dict(self.unconfirmed(trade_id))
         group = self.orders[but].ticket.oca_group if but in self.orders else ""
         return together(
-            (order, max(order.ticket.qty, larger.get(order.ref, ZERO)) - order.filled)
+            (order.ticket, max(order.ticket.qty, larger.get(order.ref, ZERO)) - order.filled)
             for order in self.working_exits(trade_id)
             if order.ref != but and not (group and order.ticket.oca_group == group)
         )

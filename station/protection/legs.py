@@ -191,7 +191,7 @@ def promised(holding: Holding) -> Decimal:
     """The most that the working exits could still trade, by what the broker has confirmed."""
     larger = dict(holding.unconfirmed)
     totals = ((order, max(order.ticket.qty, larger.get(order.ref, ZERO))) for order in holding.exits)
-    return together((order, max(total - order.filled, ZERO)) for order, total in totals)
+    return together((order.ticket, max(total - order.filled, ZERO)) for order, total in totals)
 
 
 def _left(

@@ -50,14 +50,14 @@ class Account:
         return self._together(ref for ref, (one, _) in self.live.items() if one.kind is OrderKind.STOP)
 
     def _together(self, refs: Iterable[str]) -> Decimal:
-        return together((self.orders[ref], self.live[ref][0].qty - self.live[ref][1]) for ref in refs)
+        return together((self.orders[ref].ticket, self.live[ref][0].qty - self.live[ref][1]) for ref in refs)
 
     def room(self, but: str = "") -> Decimal:
         """What is open and not promised to a working exit, as the desk reckons it; one is left out with its
         group."""
         group = self.orders[but].ticket.oca_group if but else ""
         return self.trade.open_qty - together(
-            (o, max(o.ticket.qty, self.unconfirmed.get(o.ref, NONE)) - o.filled)
+            (o.ticket, max(o.ticket.qty, self.unconfirmed.get(o.ref, NONE)) - o.filled)
             for o in self.exits
             if o.ref != but and not (group and o.ticket.oca_group == group)
         )

@@ -194,7 +194,7 @@ def test_a_pair_stands_for_the_larger_of_its_legs() -> None:
     legs = (leg(3, P1, filled=D(1)), stop(3), leg(2, P1, n=3, group="OCA-2"), working(1, P1, n=4))
     assert promised(bracket(*legs)) == 3 + 2 + 1
     assert promised(bracket(*legs, unconfirmed=((exit_ref(1), D(5)),))) == 4 + 2 + 1
-    assert together(((legs[0], D(-1)), (legs[1], D(-2)))) == -1
+    assert together(((legs[0].ticket, D(-1)), (legs[1].ticket, D(-2)))) == -1
 
 
 def test_a_leg_that_is_busy_is_left_alone_and_the_other_is_not() -> None:

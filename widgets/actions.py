@@ -134,7 +134,8 @@ class Keyed(Protocol):
 @dataclass(frozen=True, slots=True)
 class Action:
     """`guard` says why the action makes no sense now, empty when it does; `perform` does it. Unlisted ones are
-    told of by another line of the help."""
+    told of by another line of the help. One that is `alone` is no letter of a word: typed within one it does
+    nothing."""
 
     name: str
     keys: str
@@ -147,6 +148,7 @@ class Action:
     footer: bool = True
     fixed: bool = False
     listed: bool = True
+    alone: bool = False
 
     @property
     def commands(self) -> bool:
@@ -261,7 +263,7 @@ _PROTECTIVE: Final = (
     Action("close", "x", "x", "close", "Close the picked position at market.",
            PROTECT, _close, _one_picked),
     Action("flatten", "X,F", "X", "flatten", "Close every position at market, at once.",
-           PROTECT, lambda app: app.hand.flatten()),
+           PROTECT, lambda app: app.hand.flatten(), alone=True),
     Action("cancel", "c", "c", "cancel", "Cancel the picked order, or the picked position's working entry.",
            PROTECT, _cancel, _may_cancel),
     Action("part", "minus", "-", "close part", "Close a part of the picked position at market.",

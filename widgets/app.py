@@ -323,7 +323,7 @@ class FloorApp(App[str], inherit_bindings=False):
         """Perform an action of the table, or say why not."""
         action = BY_NAME[name]
         why = action.why_not(self)
-        if not why and name == "flatten" and self._bursts.is_text:
+        if not why and action.alone and self._bursts.is_text:
             why = "typed as part of a word: nothing was closed; press it again to close every position"
         if why:
             self.tell(why, "warn")

@@ -43,7 +43,8 @@ class Gaze:
             sight = replace(sight, **{switch: not getattr(sight, switch)})
         if sight == self.sight:
             return False
-        asked = sight.asks(self.shown()) != self.sight.asks(self.shown())
+        shown = self.shown()
+        asked = sight.asks(shown) != self.sight.asks(shown)
         self.sight = sight
         self.look()
         return not asked

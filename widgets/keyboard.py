@@ -1,8 +1,9 @@
 """What a terminal sends, as messages: whatever it is, the keyboard stays alive and a paste presses no key.
 
 The toolkit's parser dies of some sequences (a code point that is none, a size of nothing), waits for ever for
-the end of a paste that lost it, and reissues what it does not understand inside one as keys. Here pastes are
-cut out before it, and a piece that it dies of costs that piece alone.
+the end of a paste that lost it, and reissues what it does not understand as keys: a terminal's late answer to
+who it is ends in the letter that cancels. Here pastes are cut out before it, it is given whole sequences alone,
+and what it dies of or cannot read presses nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypeGuard
 
 from textual._xterm_parser import XTermParser
 from textual.events import Key, Paste, Resize
@@ -37,7 +38,17 @@ _END: Final = "\x1b[201~"
 _OVERLAP: Final = len(_END) - 1
 _KEYS: Final = re.compile(r"(\x1b(\[[0-9;]*[A-Z~u]|O[A-Z]))*(\x1b(\[[0-9;]*|O)?)?")
 """Keys and nothing else, the last perhaps not whole."""
-_REST: Final = re.compile(r"\[[0-9;]*[A-Z~u]|\[[0-9;]*$|O[A-Z]")
+_REST: Final = re.compile(
+    r"\[[0-9:;<-?$]*([A-Z~u]|$)|\[[0-9:;<-?$]+[@-~]|O[A-Z]|\](\d|[lL].)|P[0-9;]*[>!$+]|_G"
+)
+_WHOLE: Final = re.compile(r"\x1b(\[(\[.|M...|(?![\[M])[ -?]*[@-~])|O[0-9;]*[@-~]|[^\[O])", re.DOTALL)
+_BEGUN: Final = re.compile(r"\x1b(\[(\[|M.{0,2}|[ -?]*)|O[0-9;]*|\]\d{0,4}|P[0-9;]*|_)?", re.DOTALL)
+_ANSWER: Final = re.compile(r"\x1b(\](\d{1,4};|[lL])|P[0-9;]*[>!$+]|_G)")
+"""How the strings begin that a terminal answers with, of any length to a bell or an escape."""
+_LONGEST: Final = 32
+"""Of a longer sequence the parser takes the rest for keys: none is a key."""
+_HOLDS: Final = 256
+_WITH_ALT: Final = 2
 _PIECES: Final = re.compile(r"(?=\x1b)")
 
 
@@ -62,6 +73,8 @@ class Keyboard:
         self._now = now
         self._decode = getincrementaldecoder("utf-8")("replace").decode
         self._parser = XTermParser()
+        self._begun = ""
+        self._answer = False
         self._recent = ""
         self._pasted: str | None = None
         self._last = ""
@@ -85,14 +98,14 @@ class Keyboard:
         """What time alone completes: an escape that begins nothing, a paste without an end."""
         if self._pasted is not None and self._now() - self._heard_s > PASTE_SILENCE_S:
             return [self._end_paste("")]
-        alone = self._recent.endswith("\x1b")
+        alone = self._begun == "\x1b" and not self._answer
         if self._now() - self._heard_s < (ESCAPE_S if alone else HELD_S):
             return []
-        self._parser._timeout_time = self._parser._timeout_time and 0.0  # pyright: ignore[reportPrivateUsage]
-        found = list(self._understood(self._parser.tick))
-        if found and alone:
+        begun, answer, self._answer = self._take_begun(), self._answer, False
+        if alone:
             self._torn_s = self._now()
-        return found
+            return [Key("escape", begun)]
+        return list(self._understood(begun)) if len(begun) == _WITH_ALT and not answer else []
 
     # --- pastes ------------------------------------------------------------------------------------
 
@@ -107,7 +120,7 @@ class Keyboard:
                     yield from self._spoken(text)
                     return
                 if at < known:
-                    self._parser = XTermParser()
+                    self._begun = ""
                 else:
                     yield from self._spoken(joined[known:at])
                 self._recent, self._pasted, self._last = "", "", ""
@@ -132,23 +145,70 @@ class Keyboard:
 
     def _spoken(self, text: str) -> Iterator[Message]:
         """Piece by piece, so that a sequence nobody can read takes no other with it."""
-        for piece in _PIECES.split(text):
-            if piece:
-                yield from self._understood(lambda piece=piece: self._parser.feed(piece))
+        for piece in _PIECES.split(self._take_begun() + text):
+            if self._take_begun() == "\x1b" and not self._answer:
+                yield Key("escape", "\x1b")
+            yield from self._piece(piece)
 
-    def _understood(self, parse: Callable[[], object]) -> Iterator[Message]:
+    def _take_begun(self) -> str:
+        begun, self._begun = self._begun, ""
+        return begun
+
+    def _piece(self, piece: str) -> Iterator[Message]:
+        """An escape at most, at its beginning."""
+        if self._answer:
+            piece = self._after_answer(piece)
+        if not piece.startswith("\x1b") or self._answer:
+            yield from self._understood(piece)
+        elif _ANSWER.match(piece):
+            self._answer = True
+            yield from self._understood(self._after_answer(piece[2:]))
+        elif _BEGUN.fullmatch(piece):
+            self._begun = piece[:_HOLDS]
+        else:
+            whole = _WHOLE.match(piece)
+            found = whole or _BEGUN.match(piece)
+            end = found.end() if found else 0
+            if whole and end <= _LONGEST:
+                yield from self._understood(piece[:end])
+            yield from self._understood(piece[end:])
+
+    def _after_answer(self, piece: str) -> str:
+        """What follows a terminal's answer: its end, or another sequence that cuts it short, is in `piece`."""
+        if piece == "\x1b":
+            self._begun = piece
+            return ""
+        if piece.startswith("\x1b"):
+            self._answer = False
+            return piece.removeprefix("\x1b\\")
+        _, bell, rest = piece.partition("\a")
+        self._answer = not bell
+        return rest
+
+    def _understood(self, text: str) -> Iterator[Message]:
+        """Letters, or one whole sequence."""
         found: list[Message] = []
         try:
-            found.extend(parse())  # pyright: ignore[reportArgumentType]
+            found.extend(self._parser.feed(text) if text else ())
         except (ValueError, ArithmeticError, StopIteration, RuntimeError):
+            self._parser = XTermParser()
+        if self._waits:
+            if len(text) == _WITH_ALT:
+                self._parser._timeout_time = 0.0  # pyright: ignore[reportPrivateUsage]
+                found.extend(self._parser.tick())
             self._parser = XTermParser()
         for message in found:
             if not isinstance(message, Resize | InBandWindowResize) and _can_be_said(message):
                 yield message
 
+    @property
+    def _waits(self) -> bool:
+        """What the parser was given was no sequence that it can read."""
+        return self._parser._awaiting.timeout is not None  # pyright: ignore[reportPrivateUsage]
+
     def _at_once(self, messages: list[Message]) -> list[Message]:
         """As one burst, where no hand has typed them."""
-        letters = [one.key for one in messages if isinstance(one, Key) and is_letter(one)]
+        letters = [one.key for one in messages if is_letter(one) or is_with_alt(one)]
         now = self._now()
         rest = self._burst_s is not None and now - self._burst_s < BURST_GAP_S
         many = len(letters) >= BURST and len(set(letters)) > 1
@@ -158,9 +218,14 @@ class Keyboard:
         return [Burst(messages, rest=rest)]
 
 
-def is_letter(message: Message) -> bool:
+def is_letter(message: Message) -> TypeGuard[Key]:
     """A key that a line would take as text."""
     return isinstance(message, Key) and message.is_printable
+
+
+def is_with_alt(message: Message) -> TypeGuard[Key]:
+    """Escape and a letter: in a string that nobody understood, as much a letter of it."""
+    return isinstance(message, Key) and message.key.startswith("alt+")
 
 
 def is_typed(message: Message) -> bool:

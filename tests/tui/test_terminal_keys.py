@@ -12,7 +12,7 @@ from textual.events import Key, Paste
 from textual.message import Message
 
 from tests.tui.terminals import F12, Engine, Terminal
-from widgets.keyboard import BURST_GAP_S, ESCAPE_S, PASTE_LIMIT, PASTE_SILENCE_S, Burst, Keyboard
+from widgets.keyboard import BURST_GAP_S, ESCAPE_S, HELD_S, PASTE_LIMIT, PASTE_SILENCE_S, Burst, Keyboard
 
 START, END = b"\x1b[200~", b"\x1b[201~"
 DEADLY = (
@@ -20,6 +20,17 @@ DEADLY = (
     b"\x1b[48;0;0;0;0t\x1b[<0;1;1M", b"\x1b[48;99999;99999;0;0t", b"\xff\xfe\x80", b"\x00\x1b",
 )  # fmt: skip
 """Of each the toolkit's parser dies, or the screen that believes it."""
+
+ANSWERS = (
+    b"\x1b[?1;2c", b"\x1b[?64;1;2;6;9;15;16;17;18;21;22;28c", b"\x1b[>0;276;0c", b"\x1bP!|00000000\x1b\\",
+    b"\x1bP>|XTerm(370)\x1b\\", b"\x1bP1$r0m\x1b\\", b"\x1bP1+r544e=787465726d\x1b\\", b"\x1b[0n", b"\x1b[?13n",
+    b"\x1b[24;80R", b"\x1b[?12;40R", b"\x1b]11;rgb:ffff/cccc/xXxX\x1b\\", b"\x1b]4;1;rgb:cdcd/0000/0000\x07",
+    b"\x1b]52;c;WFhYWA==\x07", b"\x1b]lX XX\x1b\\", b"\x1b[?0u", b"\x1b[4;2$y", b"\x1b[8;24;80t",
+    b"\x1b[4;480;640t", b"\x1b[2;1;1;112;112;1;0x", b"\x1b[?997;1n", b"\x1b_Gi=1;OK\x1b\\", b"\x1b[I",
+    b"\x1b[O", b"\x1b[<0;9;9M", b"\x1b[MXXX", b"\x1b[X", b"\x1bOX",
+)  # fmt: skip
+"""What terminals say of themselves when somebody has asked, long ago perhaps; the last two are keys of other
+terminals than ours."""
 
 
 class Hand:
@@ -131,6 +142,33 @@ def test_a_key_that_comes_byte_by_byte_is_that_key_and_none_of_its_letters(sent:
         assert [name for name in keys(found) if name != "escape"] == [key]
 
 
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_what_a_terminal_answers_presses_no_letter_however_it_is_torn(answer: bytes) -> None:
+    for at in range(1, len(answer) + 1):
+        for gap in (0.0, 0.15, 0.9):
+            hand = Hand()
+            found = hand.type(answer[:at]) + hand.wait(gap) + (hand.type(answer[at:]) if answer[at:] else [])
+            assert set(keys(found)) <= ({"escape"} if at == 1 else set())
+            hand.now += BURST_GAP_S
+            assert keys(hand.type(b"q")) == ["q"], "the next key is heard at once"
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_that_never_ends_takes_no_key_with_it_for_long(answer: bytes) -> None:
+    for at in range(2, len(answer)):
+        hand = Hand()
+        hand.type(answer[:at])
+        assert keys(hand.type(F12)) == ["f12"]
+        hand.type(answer[:at])
+        assert not {"X", "c", "n"} & set(keys(hand.wait(HELD_S)))
+        assert keys(hand.type(b"q")) == ["q"]
+
+
+def test_a_letter_with_alt_is_heard_at_once_and_its_string_is_no_typing() -> None:
+    assert keys(Hand().type(b"\x1bx")) == ["alt+x"]
+    assert isinstance(Hand().type(b"\x1b^XX\x1b\\")[0], Burst)
+
+
 def test_letters_at_once_are_a_burst_and_so_is_what_follows_closely() -> None:
     hand = Hand()
     assert keys(found := hand.type(b"h3")) == ["h", "3"] and not isinstance(found[0], Burst)
@@ -197,7 +235,7 @@ def test_hostile_bytes_leave_the_keyboard_alive(engine: Engine, terminal: Callab
     one, dice = terminal(SSH_CONNECTION="10.0.0.1 5 10.0.0.2 22"), random.Random(5)
     noise = bytearray()
     for _ in range(100):
-        noise += dice.choice(DEADLY)
+        noise += dice.choice(DEADLY) + dice.choice(ANSWERS)
         noise += bytes((27, 91, *(dice.choice(b"0123456789;:<?MmAIOuR~") for _ in range(dice.randrange(12)))))
         noise += b"\x1b[<0;5;5M\x1b[<0;5;5m\x1b[O\x1b[I\x1b[?2048;2$y\x1b[?2026;2$y"
     one.send(bytes(noise))

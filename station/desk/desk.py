@@ -43,8 +43,8 @@ from station.domain.market import Quote
 from station.domain.orders import ZERO, Order, OrderState
 from station.domain.trade import Cause, Trade, TradeState
 from station.execution import Finding, Interpretation, turn
-from station.execution.book import OrderReport
 from station.execution.reconcile import Kind
+from station.execution.reports import OrderReport
 from station.market import Market
 from station.protection import Directive, Holding
 from station.risk import StrategyTerms

@@ -18,7 +18,7 @@ from station.domain.ports import Changes, OrderFailure
 from station.domain.projection import order_ref_of
 from station.domain.trade import Trade
 from station.execution import Interpretation
-from station.execution.book import OrderReport
+from station.execution.reports import OrderReport
 
 STORAGE_RETRY_S = 1.0
 

@@ -20,7 +20,7 @@ from station.domain.events import (
 )
 from station.domain.orders import OrderState
 from station.domain.trade import Cause, Trade
-from station.execution.book import CHANGE_REFUSED
+from station.execution.reports import CHANGE_REFUSED
 from station.link.floor import AlertRow
 
 TOLD: Final = (

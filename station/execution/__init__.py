@@ -1,10 +1,11 @@
 """Orders: our own book of them, the one submit site, instrument locks, and reconciliation with the broker."""
 
 from station.execution.asking import at_once, turn, within
-from station.execution.book import Interpretation, OrderBook
+from station.execution.book import OrderBook
 from station.execution.locks import InstrumentLocks
 from station.execution.policy import ExecutionTerms
 from station.execution.reconcile import BrokerTruth, Finding, Plan, plan_reconciliation
+from station.execution.reports import Interpretation
 from station.execution.submit import SendCaps, Submitter
 
 __all__ = [

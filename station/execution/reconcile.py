@@ -24,7 +24,8 @@ from station.domain.broker import (
 from station.domain.clock import SECOND
 from station.domain.instruments import Contract
 from station.domain.orders import ZERO, Execution, Order, OrderKind, OrderState, Ticket, trade_of
-from station.execution.book import OrderBook, OrderReport
+from station.execution.book import OrderBook
+from station.execution.reports import OrderReport
 
 ON_ITS_WAY_S: Final = 5
 

@@ -69,22 +69,36 @@ class KillDialog(Dialog[None]):
     def __init__(self, perf: Callable[[], int], word: str, tone: str) -> None:
         super().__init__(perf)
         self._word, self._tone = word, tone
+        self._flattening = self._is_held = False
 
     def inside(self) -> ComposeResult:
         yield Static(self._said(), id="said")
-        yield Static(self._next(flattening=False), id="next")
+        yield Static(self._next(), id="next")
 
     def on_mount(self) -> None:
         self.query_one("#said", Static).update(self._said())
 
-    @staticmethod
-    def _next(*, flattening: bool) -> Text:
-        more = "again: ask for it once more" if flattening else "once more: close every position at market"
+    def _next(self) -> Text:
+        more = "once more: close every position at market"
+        if self._flattening:
+            more = "again: ask for it once more"
+        if self._is_held:
+            more = f"held down counts once. Let go, then {more}"
         return keys_text(("F12", more, RED), ("Esc", "leave it at that", GREY))
 
     def flattening(self) -> None:
         """Every position is being closed: the same key does no more than that."""
-        self.query_one("#next", Static).update(self._next(flattening=True))
+        self._flattening, self._is_held = True, False
+        self._tell_next()
+
+    def held(self) -> None:
+        """The key is held down, which is no second press."""
+        self._is_held = True
+        self._tell_next()
+
+    def _tell_next(self) -> None:
+        if self.is_mounted:
+            self.query_one("#next", Static).update(self._next())
 
     def tell(self, word: str, tone: str) -> None:
         """The newest word on it: tone is info, good or bad."""

@@ -33,6 +33,7 @@ from widgets.dialogs import (
     ReleaseDialog,
     SymbolDialog,
 )
+from widgets.repeats import Repeats
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
@@ -52,6 +53,7 @@ class Hand:
     def __init__(self, app: FloorApp) -> None:
         self._app = app
         self._kill: Kill | None = None
+        self._again = Repeats(app.perf, app.pause, meant=self._flatten_too, held=self._tell_held)
 
     @property
     def kill_pending(self) -> bool:
@@ -61,21 +63,32 @@ class Hand:
     # --- the kill switch ---------------------------------------------------------------------------
 
     def kill(self) -> None:
-        """First press: stop and cancel. Second, in the dialog: flatten. Repeated until the engine has it."""
+        """First press: stop and cancel, at once. Second, in the dialog: flatten, unless the key is only
+        held down. Repeated until the engine has it."""
         dialog = self._kill_dialog()
-        if dialog is not None and not dialog.ripe:
-            return
-        flatten = dialog is not None or (self._kill is not None and self._kill.flatten)
+        if dialog is None:
+            self._send_kill(flatten=self._kill is not None and self._kill.flatten)
+        elif dialog.ripe and self._again.press():
+            self._work(self._again.judge(), "kill again")
+
+    def _flatten_too(self) -> None:
+        self._send_kill(flatten=True)
+
+    def _tell_held(self) -> None:
+        dialog = self._kill_dialog()
+        if dialog is not None:
+            dialog.held()
+
+    def _send_kill(self, *, flatten: bool) -> None:
         self._kill = Kill(flatten=flatten, by=BY)
-        doing = (
-            "KILL + FLATTEN sent, waiting for the engine …"
-            if flatten
-            else "KILL sent, waiting for the engine …"
-        )
+        said = "KILL + FLATTEN" if flatten else "KILL"
+        doing = f"{said} sent, waiting for the engine …"
+        dialog = self._kill_dialog()
         if dialog is None:
             self._clear_dialogs()
-            self._app.push_screen(KillDialog(self._app.perf, doing, "info"))
-        else:
+            dialog = KillDialog(self._app.perf, doing, "info")
+            self._app.push_screen(dialog)
+        if flatten:
             dialog.flattening()
         self._say_kill(doing, "info")
         self._work(self._deliver_kill(), "kill")

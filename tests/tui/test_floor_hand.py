@@ -67,6 +67,8 @@ async def test_f12_kills_at_once_and_f12_again_flattens() -> None:
         assert len(stage.engine.heard) == 1, "a key held down must not be the second step"
         stage.clock.advance(0.3)
         await pilot.press("f12")
+        stage.clock.advance(0.15)
+        await stage.app.workers.wait_for_complete()
         await stage.settle(pilot)
         assert stage.engine.heard[1:] == [Kill(flatten=True, by="screen")]
 

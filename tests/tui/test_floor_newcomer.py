@@ -197,6 +197,7 @@ async def test_a_kill_that_flattens_does_not_offer_to_flatten() -> None:
         assert "close every position" in str(stage.app.screen.query_one("#next", Static).render())
         stage.clock.advance(0.4)
         await pilot.press("f12")
+        stage.clock.advance(0.15)
         await stage.app.workers.wait_for_complete()
         assert "close every position" not in str(stage.app.screen.query_one("#next", Static).render())
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from textual.events import Paste
+from textual.pilot import Pilot
+from textual.widgets import Static
 
 from station.link import Command, Kill, LinkClient, LinkServer, LinkState, Reply
 from tests.lab import Lab, play
@@ -51,16 +53,69 @@ async def test_ten_presses_at_once_stop_and_ten_in_a_row_flatten() -> None:
         await pilot.press(*["f12"] * 10)
         await stage.settle(pilot)
         assert kills(stage) == [STOPS]
-        for _ in range(10):
-            stage.clock.advance(0.1)
-            await pilot.press("f12")
-        await stage.app.workers.wait_for_complete()
-        await stage.settle(pilot)
+        await tapped(stage, pilot, *[150] * 10)
+        await passed(stage, pilot, 0.12)
         first, *rest = kills(stage)
         assert first == STOPS
         assert rest and set(rest) == {FLATTENS}
         assert not stage.app.hand.kill_pending
         assert "KILL ON" in stage.line("notice")
+
+
+async def tapped(stage: Stage, pilot: Pilot[str], *after_ms: float) -> None:
+    """F12 so long after whatever came before, each time."""
+    for wait_ms in after_ms:
+        stage.clock.advance(wait_ms / 1000)
+        await pilot.press("f12")
+
+
+async def passed(stage: Stage, pilot: Pilot[str], seconds: float) -> None:
+    stage.clock.advance(seconds)
+    await stage.app.workers.wait_for_complete()
+    await stage.settle(pilot)
+
+
+def next_step(stage: Stage) -> str:
+    return str(stage.app.screen.query_one("#next", Static).render())
+
+
+@pytest.mark.parametrize("delay_ms", [250, 500])
+@pytest.mark.parametrize("every_ms", [20, 33, 66, 92])
+async def test_a_kill_key_held_down_is_one_press(delay_ms: float, every_ms: float) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SMALL) as pilot:
+        await tapped(stage, pilot, 0, delay_ms, *[every_ms] * 12)
+        assert "held down counts once" in next_step(stage)
+        await passed(stage, pilot, 1)
+        assert kills(stage) == [STOPS]
+        await tapped(stage, pilot, 0)
+        assert kills(stage) == [STOPS]
+        await passed(stage, pilot, 0.12)
+        assert kills(stage) == [STOPS, FLATTENS]
+        assert "ask for it once more" in next_step(stage) and "held" not in next_step(stage)
+
+
+@pytest.mark.parametrize("after_ms", [(320,), (500,), (400, 90), (400, 80, 80), (500, 130, 130)])
+async def test_a_second_press_is_meant_however_hurried(after_ms: tuple[float, ...]) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SMALL) as pilot:
+        await tapped(stage, pilot, 0)
+        await stage.settle(pilot)
+        assert kills(stage) == [STOPS], "the first waits for nothing"
+        await tapped(stage, pilot, *after_ms)
+        await passed(stage, pilot, 0.12)
+        first, *rest = kills(stage)
+        assert first == STOPS and rest and set(rest) == {FLATTENS}
+
+
+async def test_a_second_press_whose_dialog_is_left_at_once_still_counts() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SMALL) as pilot:
+        await tapped(stage, pilot, 0, 500)
+        await pilot.press("escape")
+        await passed(stage, pilot, 0.12)
+        assert kills(stage) == [STOPS, FLATTENS]
+        assert isinstance(stage.app.screen, KillDialog) and "ask for it once more" in next_step(stage)
 
 
 async def test_a_screenful_pasted_into_a_line_holds_up_no_kill() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -19,8 +18,8 @@ from station.domain.broker import (
     Report,
     TickReport,
 )
-from station.domain.clock import SECOND, Clock
-from station.domain.errors import BadInput, Refused, Retryable
+from station.domain.clock import Clock
+from station.domain.errors import BadInput
 from station.domain.instruments import Contract, Instrument, Timeframe
 from station.domain.market import Bar, FeedHealth, Grade, Greeks, Quote
 from station.market.backfill import Backfill
@@ -30,6 +29,7 @@ from station.market.health import blocked_by_clock, farm_serves, judge
 from station.market.limits import MarketLimits
 from station.market.quality import Latency
 from station.market.rationing import rationed_until
+from station.market.recovery import Recovery
 from station.market.second import SecondOpinion
 from station.market.series import Series
 from station.market.sources import BarSource, Sources
@@ -37,15 +37,24 @@ from station.series import ADJUSTED, Bars
 
 _ORDER: Final = {timeframe: order for order, timeframe in enumerate(Timeframe)}
 _COMPETING_SESSION: Final = 10197
-_FIRST_RETRY_NS: Final = 30 * SECOND
-_LAST_RETRY_NS: Final = 1800 * SECOND
 _HISTORY_ERRORS: Final = frozenset({162, 366})
-GRADE_TRIES: Final = 6
-GRADE_PAUSE_S: Final = 0.5
 
 
 def _unheard(_symbol: str, _timeframe: Timeframe, _bars: Bars) -> None:
     return None
+
+
+def _feeds(
+    calendar: Calendar, instruments: Mapping[str, Instrument], wanted: Mapping[str, Sequence[Timeframe]]
+) -> dict[str, Feed]:
+    unknown = sorted(set(wanted) - set(instruments))
+    if unknown:
+        raise BadInput(f"series wanted of unknown instruments {', '.join(unknown)}: add them to the catalogue")
+    return {
+        symbol: Feed(instrument, wanted[symbol], calendar, "")
+        for symbol, instrument in instruments.items()
+        if symbol in wanted
+    }
 
 
 class Market:
@@ -65,18 +74,9 @@ class Market:
         sources: Sources | None = None,
         limits: MarketLimits | None = None,
     ) -> None:
-        unknown = sorted(set(wanted) - set(instruments))
-        if unknown:
-            raise BadInput(
-                f"series wanted of unknown instruments {', '.join(unknown)}: add them to the catalogue"
-            )
         self._clock = clock
         self._calendar = calendar
-        self._feeds = {
-            symbol: Feed(instrument, wanted[symbol], calendar, "")
-            for symbol, instrument in instruments.items()
-            if symbol in wanted
-        }
+        self._feeds = _feeds(calendar, instruments, wanted)
         self._rank = {symbol: order for order, symbol in enumerate(self._feeds)}
         self._quotes: dict[Contract, Quote] = {}
         self._greeks: dict[Contract, Greeks] = {}
@@ -84,13 +84,14 @@ class Market:
         self.sources = sources or Sources()
         self.limits = limits or MarketLimits()
         self._backfill = Backfill(clock, calendar, self.sources)
+        self.on_history: Callable[[str, Timeframe, Bars], None] = _unheard
+        self._recovery = Recovery(
+            clock, calendar, self._feeds, self._backfill,
+            lambda symbol, timeframe, bars: self.on_history(symbol, timeframe, bars),
+        )  # fmt: skip
         self._second = SecondOpinion(clock)
         self._link_up = True
-        self._unwatched: set[str] = set(self._feeds)
-        self._retries: dict[str, tuple[int, int]] = {}
-        self._notes: dict[str, str] = {}
         self.latency = Latency()
-        self.on_history: Callable[[str, Timeframe, Bars], None] = _unheard
         self._routes: dict[type, Callable[[Any], None]] = {
             TickReport: self._on_tick,
             QuoteReport: self._on_quote,
@@ -145,12 +146,11 @@ class Market:
     def _on_link(self, report: LinkReport) -> None:
         self._link_up = report.up
         if report.up and not report.data_kept:
-            self._unwatched = set(self._feeds)
-            self._retries.clear()
+            self._recovery.dropped()
         for symbol, feed in self._feeds.items():
             if not report.up:
                 feed.outages.down(report.at_ns)
-            elif symbol not in self._unwatched:
+            elif self._recovery.is_watched(symbol):
                 feed.outages.up(report.at_ns)
             feed.settle(report.at_ns)
 
@@ -170,7 +170,7 @@ class Market:
                 feed.outages.down(report.at_ns)
                 feed.settle(report.at_ns)
             elif report.code in _HISTORY_ERRORS:
-                self._notes[symbol] = f"history error {report.code}: {report.text}"
+                self._recovery.notes[symbol] = f"history error {report.code}: {report.text}"
 
     # --- the clock -----------------------------------------------------------------------------------
 
@@ -199,18 +199,7 @@ class Market:
     @property
     def wants_recovery(self) -> bool:
         """Whether bars are missing that `recover` could bring now."""
-        if not self._link_up:
-            return False
-        return any(
-            not self._resting(symbol)
-            and (symbol in self._unwatched or (feed.outages.down_since_ns is None and feed.owes_history))
-            for symbol, feed in self._feeds.items()
-        )
-
-    def _resting(self, symbol: str) -> bool:
-        """Whether the broker lately did not have the symbol: it is asked again ever later, so that one unknown
-        instrument delays no other's bars."""
-        return symbol in self._retries and self._clock.now() < self._retries[symbol][0]
+        return self._link_up and self._recovery.is_owed
 
     async def warm(self, broker: Broker) -> tuple[str, ...]:
         """Watch every instrument, then fetch the history of every wanted series, several at a time.
@@ -221,16 +210,7 @@ class Market:
 
     async def recover(self, broker: Broker) -> tuple[str, ...]:
         """Watch again what a lost link dropped, and bring every bar that is missing. Lines as `warm`."""
-        for symbol, feed in self._feeds.items():
-            if symbol in self._unwatched and not self._resting(symbol):
-                await self._watch(broker, symbol, feed)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._mend(broker, feed))
-                for symbol, feed in self._feeds.items()
-                if feed.owes_history and feed.outages.down_since_ns is None and not self._resting(symbol)
-            ]
-        return tuple(line for task in tasks for line in task.result())
+        return await self._recovery.run(broker)
 
     async def chart(self, broker: Broker, symbol: str, timeframe: Timeframe) -> Series:
         """The series for a chart, made and filled on first sight; from then on it lives like the others.
@@ -242,78 +222,9 @@ class Market:
         if not series.wanted:
             series.wanted, series.warm = True, False
         if not series.warm:
-            await self._fill(broker, feed, series)
+            await self._recovery.fill(broker, feed, series)
             feed.settle(self._clock.now())
         return series
-
-    async def _grade(self, broker: Broker, contract: Contract) -> Grade:
-        """The grade, asked again for a moment: a venue tells it only with its first answers."""
-        for _ in range(GRADE_TRIES):
-            try:
-                return await broker.market_data_grade(contract)
-            except Retryable:
-                await self._clock.sleep(GRADE_PAUSE_S)
-        return await broker.market_data_grade(contract)
-
-    async def _watch(self, broker: Broker, symbol: str, feed: Feed) -> None:
-        try:
-            contract = await broker.resolve(feed.instrument)
-            await broker.watch(contract)
-            feed.grade = await self._grade(broker, contract)
-        except (Retryable, Refused) as error:
-            self._notes[symbol] = str(error)
-            pause_ns = min(2 * self._retries.get(symbol, (0, 0))[1] or _FIRST_RETRY_NS, _LAST_RETRY_NS)
-            self._retries[symbol] = (self._clock.now() + pause_ns, pause_ns)
-            return
-        self._retries.pop(symbol, None)
-        now_ns = self._clock.now()
-        self._unwatched.discard(symbol)
-        feed.source = broker.name
-        if feed.outages.down_since_ns is None:
-            feed.begin(now_ns)
-        feed.outages.up(now_ns)
-
-    async def _mend(self, broker: Broker, feed: Feed) -> list[str]:
-        asked_ns = self._clock.now()
-        owed = [series for series in feed.series.values() if not series.ready or series is feed.minutes]
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._try_fill(broker, feed, series)) for series in owed]
-        failures = [line for task in tasks if (line := task.result())]
-        if not failures:
-            forming_ns = self._calendar.bar_start(feed.hours, asked_ns, Timeframe.M1)
-            asked_through_ns = asked_ns if forming_ns is None else forming_ns
-            feed.outages.filled_through(min(asked_through_ns, feed.minutes.history_through_ns))
-            self._notes.pop(feed.instrument.symbol, None)
-        now_ns = self._clock.now()
-        feed.resume(asked_ns)
-        feed.settle(now_ns)
-        return failures
-
-    async def _try_fill(self, broker: Broker, feed: Feed, series: Series) -> str:
-        try:
-            await self._fill(broker, feed, series)
-        except (Retryable, Refused) as error:
-            series.trouble = str(error)
-            return f"{series.symbol} {series.timeframe.value}: no history: {error}"
-        series.trouble = ""
-        return ""
-
-    async def _fill(self, broker: Broker, feed: Feed, series: Series) -> None:
-        newest_ns = series.newest_start_ns
-        if series.warm and newest_ns >= 0:
-            since_ns = min((feed.outages.earliest_ns or newest_ns, newest_ns, *series.partial_starts))
-            count = self._backfill.count_since(feed.hours, series.timeframe, since_ns)
-        elif series.wanted:
-            count = self._backfill.full_count(feed.hours, series.timeframe)
-        else:
-            since_ns = self._calendar.last_opened(feed.hours, self._clock.now()).open_ns
-            count = self._backfill.count_since(feed.hours, series.timeframe, since_ns)
-        told, faults = await self._backfill.fetch(broker, feed.instrument, series.timeframe, count)
-        feed.quality.row_faults(faults)
-        self.on_history(feed.instrument.symbol, series.timeframe, told.bars)
-        series.absorb(told.bars, self._clock.now(), f"{told.source} history")
-        series.label = told.label
-        series.warm = True
 
     async def compare(self, symbol: str, source: BarSource) -> Compared:
         """The minutes closed since the last comparison against a second source: counted in the quality, told in
@@ -389,7 +300,7 @@ class Market:
         """How far the instrument's data can be trusted now."""
         feed = self._feed(symbol)
         busy = self._backfill.in_flight.get(symbol, 0) > 0
-        names = (self._notes.get(symbol, ""), self._second.difference(symbol))
+        names = (self._recovery.notes.get(symbol, ""), self._second.difference(symbol))
         stand_in = self.sources.stands_in(symbol, feed.source)
         notes = [*names, f"history from {stand_in}" if stand_in else "", self._labelled(feed)]
         found = judge(feed, self._calendar, self._clock.now(), busy, "; ".join(note for note in notes if note))

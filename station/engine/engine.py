@@ -12,7 +12,7 @@ from station.brokers.replay import Recorder
 from station.calendars import SessionSpan
 from station.desk.preparation import Identity
 from station.domain.broker import LinkReport, Session, Sink
-from station.domain.clock import DAY, SECOND
+from station.domain.clock import DAY
 from station.domain.errors import BrokerUnavailable, Fatal, Refused, StorageUnavailable, VigilError
 from station.domain.events import Alerted, HandlerFailed, KillChanged, Recorded, SessionMarked
 from station.domain.instruments import Contract, Hours
@@ -30,12 +30,10 @@ from station.engine.rooms import Hooks, Outside, Rooms, build_rooms
 from station.engine.snapshots import SnapshotKeeper
 from station.engine.supervisor import Supervisor, TaskRecord
 from station.engine.tuning import SettingsDesk
+from station.engine.upkeep import Upkeep
 from station.market import MarketWatch
 
-WARM_BEAT_S: Final = 5.0
 CONNECT_RETRY_S: Final = 2.0
-CARRY_BEAT_S: Final = 5.0
-SETTLE_BEAT_S: Final = 5.0
 LOOK_BACK_DAYS: Final = 9
 """Five sessions and a long weekend: what the pattern-day-trader rule looks back on."""
 
@@ -81,6 +79,7 @@ class Engine:
         self.day_end: DayEnd | None = None
         self.photographer: Photographer | None = None
         self.rooms: Rooms
+        self.upkeep: Upkeep
         self.supervisor: Supervisor
 
     # --- start --------------------------------------------------------------------------------------
@@ -92,6 +91,7 @@ class Engine:
             self.outside.clock, self._fault, self._critical, self._chronic, lambda error: self.on_fatal(error)
         )
         self.rooms = build_rooms(self.outside, self._hooks())
+        self.upkeep = Upkeep(self.outside, self.rooms, lambda: self.desired.value, self.session)
         self.rooms.ledger.listeners.append(lambda item: self.on_event(item))
         self.recorder = self._recorder()
         snapshot = await self._load()
@@ -176,6 +176,22 @@ class Engine:
                 self._say(f"quotes of {contract.label}: {error}; trying again")
                 await self.outside.clock.sleep(CONNECT_RETRY_S)
 
+    async def _reconnect(self, report: LinkReport) -> None:
+        await self.rooms.desk.record_link(report)
+        if report.up:
+            await self.rooms.market.recover(self.outside.broker)
+            return
+        while not self.outside.broker.connected:
+            await self.outside.clock.sleep(CONNECT_RETRY_S)
+            try:
+                self.link = await self.outside.broker.connect(self._sink())
+            except BrokerUnavailable as error:
+                self._say(f"broker: {error}; trying again")
+        self.rooms.options.forget_watches()
+        await self._watch(self.rooms.desk.held_contracts())
+        self.rooms.reconciler.ask("reconnected")
+        await self.rooms.market.recover(self.outside.broker)
+
     async def _begin_tasks(self) -> None:
         start, rooms = self.supervisor.start, self.rooms
         start("orders", rooms.inbox.run, critical=True)
@@ -199,7 +215,7 @@ class Engine:
         self.progress = Progress("warming", "history")
         for line in await self.rooms.market.warm(self.outside.broker):
             self._say(line)
-        await self._keep_warm_once()
+        await self.upkeep.warm()
 
     async def _open_session(self, snapshot: Snapshot) -> None:
         await self.rooms.money.refresh()
@@ -216,11 +232,11 @@ class Engine:
         start("bars", rooms.bars.run, critical=True)
         start("hunt", rooms.hunt.run, critical=True)
         start("money", rooms.money.run, critical=True)
-        start("warm", self._keep_warm)
+        start("warm", self.upkeep.keep_warm)
         start("market", self._market_watch().run)
         start("beat", rooms.reconciler.beat)
-        start("carry", self._carry)
-        start("settlement", self._settlement)
+        start("carry", self.upkeep.carry)
+        start("settlement", self.upkeep.settle)
         start("jobs", self._jobs(snapshot).run)
         self.photographer = Photographer(self.outside, rooms, self._say)
         rooms.ledger.listeners.append(self.photographer.note)
@@ -261,53 +277,6 @@ class Engine:
         outside, market = self.outside, self.rooms.market
         second = market.sources.named(outside.settings.market.second_source)
         return MarketWatch(outside.clock, market, second, self.rooms.desk.alert)
-
-    # --- tasks of the engine's own -------------------------------------------------------------------
-
-    async def _keep_warm(self) -> None:
-        while True:
-            await self.outside.clock.sleep(WARM_BEAT_S)
-            await self._keep_warm_once()
-
-    async def _keep_warm_once(self) -> None:
-        rooms, now = self.rooms, self.outside.clock.now()
-        wanted = sorted({(s.symbol, s.expiry) for s in self.desired.value.strategies if s.enabled})
-        for symbol, expiry in wanted:
-            if symbol in self.outside.symbols and rooms.options.stale(symbol, expiry, now):
-                held = rooms.desk.held_contracts()
-                await rooms.options.keep_warm(self.outside.broker, (symbol,), expiry, held)
-
-    async def _carry(self) -> None:
-        """Bring what was spooled into the database as soon as it takes it; entries are off until then."""
-        while True:
-            await self.outside.clock.sleep(CARRY_BEAT_S)
-            with contextlib.suppress(StorageUnavailable):
-                await self.rooms.ledger.carry()
-
-    async def _settlement(self) -> None:
-        """After the close: what expired with no bid is closed at settlement, once the broker says so."""
-        await self.outside.clock.sleep_until(self.session.close_ns + 10 * SECOND)
-        while True:
-            with contextlib.suppress(BrokerUnavailable):
-                if self.outside.broker.connected:
-                    await self.rooms.desk.settle_expired()
-            await self.outside.clock.sleep(SETTLE_BEAT_S)
-
-    async def _reconnect(self, report: LinkReport) -> None:
-        await self.rooms.desk.record_link(report)
-        if report.up:
-            await self.rooms.market.recover(self.outside.broker)
-            return
-        while not self.outside.broker.connected:
-            await self.outside.clock.sleep(CONNECT_RETRY_S)
-            try:
-                self.link = await self.outside.broker.connect(self._sink())
-            except BrokerUnavailable as error:
-                self._say(f"broker: {error}; trying again")
-        self.rooms.options.forget_watches()
-        await self._watch(self.rooms.desk.held_contracts())
-        self.rooms.reconciler.ask("reconnected")
-        await self.rooms.market.recover(self.outside.broker)
 
     # --- hooks --------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Lockstep: virtual time moves only when the engine is quiescent (SPEC §23).
 
-Quiescent means: no callback is ready on the loop and no work is out on a database thread. Both are known
+Quiescent means: no callback is ready on the loop and no work is out on a thread. Both are known
 exactly at one place, the moment the loop is about to block in its selector; so that is where we listen.
 Free-running the same tasks gave three digests in three runs, this gives one.
 """
@@ -23,11 +23,17 @@ T = TypeVar("T")
 
 class Activity:
     """Work that has left the loop (database threads). In lockstep it is also put in one order, so that two
-    databases answering at once cannot race; `ordered=False` lets them run side by side for live trading."""
+    databases answering at once cannot race; `ordered=False` lets them run side by side for live trading.
+
+    Long work goes `aside`: out of the line, so that no commit waits behind it."""
 
     def __init__(self, *, ordered: bool) -> None:
         self.outstanding = 0
+        self.at_idle = False
+        """Whether a loop delivers at its idle moment what was worked out aside."""
         self._line = asyncio.Lock() if ordered else None
+        self._beside = asyncio.Lock()
+        self._done: asyncio.Future[None] | None = None
 
     @asynccontextmanager
     async def op(self) -> AsyncGenerator[None]:
@@ -45,6 +51,33 @@ class Activity:
         """The answer of blocking `work`, done on a thread of its own."""
         async with self.op():
             return await asyncio.to_thread(work, *args, **kwargs)
+
+    async def aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The answer of long `work` that reads nothing of what the loop may change, done on a thread while the
+        loop goes on; one after another, as they were asked for.
+
+        In lockstep time stands until it is there, and it comes in when nothing else is left to do at this
+        instant: however long it took, what happens is the same.
+        """
+        async with self._beside:
+            answer = await asyncio.to_thread(work, *args, **kwargs)
+            if self.at_idle:
+                self._done = asyncio.get_running_loop().create_future()
+                await self._done
+            return answer
+
+    @property
+    def works_aside(self) -> bool:
+        """Whether something asked for aside has not come in."""
+        return self._beside.locked()
+
+    def deliver(self) -> bool:
+        """Let in what was worked out aside, if anything."""
+        done, self._done = self._done, None
+        if done is None or done.done():
+            return False
+        done.set_result(None)
+        return True
 
 
 class _IdleSelector(selectors.DefaultSelector):
@@ -67,10 +100,15 @@ class LockstepLoop(asyncio.SelectorEventLoop):
         self._idle_selector.on_block = self._blocked
         self._waiter: asyncio.Future[None] | None = None
         self.activity = Activity(ordered=True)
+        self.activity.at_idle = True
 
     def _blocked(self) -> bool:
-        waiter = self._waiter
-        if waiter is None or self.activity.outstanding:
+        waiter, activity = self._waiter, self.activity
+        if activity.outstanding:
+            return False
+        if activity.deliver():
+            return True
+        if waiter is None or activity.works_aside:
             return False
         self._waiter = None
         if not waiter.done():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import threading
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
@@ -110,6 +111,59 @@ def test_work_out_on_a_thread_holds_time_still() -> None:
         return seen
 
     assert in_lockstep(main()) == [n * SECOND for n in range(1, 6)]
+
+
+def test_work_aside_holds_time_still_and_no_commit_back_and_comes_in_last() -> None:
+    async def main() -> tuple[list[str], list[int]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, LockstepLoop)
+        clock, venue, gate = VirtualClock(0), Pulses(2), threading.Event()
+        told: list[str] = []
+
+        async def aside(name: str, work: Callable[[], object]) -> int:
+            await loop.activity.aside(work)
+            told.append(name)
+            return clock.now()
+
+        async def commits() -> None:
+            for number in range(3):
+                async with loop.activity.op():
+                    await asyncio.to_thread(int)
+                told.append(f"commit {number}")
+            gate.set()
+
+        tasks = [asyncio.create_task(aside("long", gate.wait)), asyncio.create_task(aside("short", int))]
+        await asyncio.gather(asyncio.create_task(commits()), Lockstep(clock, venue).run(60 * SECOND))
+        return told, [await task for task in tasks]
+
+    told, instants = in_lockstep(main())
+    assert told == ["commit 0", "commit 1", "commit 2", "long", "short"]
+    assert instants == [0, 0]
+
+
+def test_what_was_quick_aside_waits_for_the_commits_of_its_instant() -> None:
+    async def main() -> list[str]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, LockstepLoop)
+        done, told = threading.Event(), list[str]()
+
+        async def quick() -> None:
+            await loop.activity.aside(done.set)
+            told.append("aside")
+
+        async def commit() -> None:
+            async with loop.activity.op():
+                await asyncio.to_thread(done.wait)
+            told.append("commit")
+
+        await asyncio.gather(quick(), commit())
+        return told
+
+    assert in_lockstep(main()) == ["commit", "aside"]
+
+
+def test_aside_on_a_loop_of_wall_time_answers_by_itself() -> None:
+    assert asyncio.run(Activity(ordered=False).aside(sum, (1, 2))) == 3
 
 
 def test_ordered_activity_answers_in_the_order_it_was_asked() -> None:

@@ -65,6 +65,8 @@ class PaperExchange:
         self._start_cash = start_cash
         self._plan = FaultPlan(faults)
         self._resume_ns = resume_at_least_ns
+        self._activity = activity
+        self._reach: dict[tuple[str, Timeframe], int] = {}
         self._book = Book(book_path, activity, probe)
         self._floor: Floor | None = None
         self._link = Link(self._plan)
@@ -324,13 +326,24 @@ class PaperExchange:
         self._live()
         if offered(self.tape, instrument.symbol) is None:
             return ()
-        found = self.tape.history(instrument.symbol, timeframe, end_ns, bars, self._clock.now())
-        return found.to_bars()
+        symbol, now_ns = instrument.symbol, self._clock.now()
+        if bars <= self._reach.get((symbol, timeframe), 0):
+            return self._history(symbol, timeframe, end_ns, bars, now_ns)
+        # So far back nobody has asked: it may have to be made, which takes a second.
+        self._reach[symbol, timeframe] = bars
+        return await self._activity.aside(self._history, symbol, timeframe, end_ns, bars, now_ns)
+
+    def _history(
+        self, symbol: str, timeframe: Timeframe, end_ns: int, bars: int, now_ns: int
+    ) -> tuple[Bar, ...]:
+        return self.tape.history(symbol, timeframe, end_ns, bars, now_ns).to_bars()
 
     async def watch(self, contract: Contract) -> None:
         floor = self._live()
         if floor.listing.find(contract) is None:
             raise Refused("unknown_contract", f"{contract.label} is not listed: take it from the chain")
+        if floor.sleeps(contract.symbol):
+            await self._activity.aside(floor.prepare, contract.symbol)
         floor.wake(contract.symbol)
         floor.feed.watch(contract)
 

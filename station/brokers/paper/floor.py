@@ -107,9 +107,19 @@ class Floor:
 
     def wake(self, symbol: str) -> None:
         """Play a symbol from here on: someone watches it, or works an order in it."""
-        if symbol not in self._prints and offered(self.tape, symbol) is not None:
+        if self.sleeps(symbol):
             self._prints[symbol] = _Prints(self.tape.ticks(symbol), self._now_ns)
             self._mark_from(symbol)
+
+    def sleeps(self, symbol: str) -> bool:
+        """Whether it could be played, and is not."""
+        return symbol not in self._prints and offered(self.tape, symbol) is not None
+
+    def prepare(self, symbol: str) -> None:
+        """Make what `wake` needs; it changes nothing."""
+        self.tape.ticks(symbol)
+        if _priced(symbol):
+            self.quoter.marks(symbol)
 
     def _mark_from(self, symbol: str) -> None:
         if _priced(symbol):

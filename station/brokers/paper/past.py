@@ -52,6 +52,7 @@ class Past:
         together = _LONG if timeframe in _LONG else (timeframe,)
         depth = _DEPTHS[-1] if timeframe in _LONG else depth
         made: dict[Timeframe, Bars] = {}
+        found: dict[Timeframe, Bars] = {}
         for one in together:
             path = self._path(symbol, one, session, depth)
             bars = _read(path)
@@ -60,7 +61,8 @@ class Past:
                 bars = made[one]
                 _write(path, bars)
             self._kept[symbol, one] = (depth, bars)
-        return self._kept[symbol, timeframe][1]
+            found[one] = bars
+        return found[timeframe]
 
     def _made(
         self, symbol: str, timeframes: tuple[Timeframe, ...], hours: Hours, depth: int

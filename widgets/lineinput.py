@@ -6,6 +6,7 @@ from typing import Final
 
 from rich.text import Text
 from textual.events import Key, Paste
+from textual.reactive import reactive
 from textual.widgets import Input, Static
 
 from widgets.ink import RED
@@ -32,7 +33,10 @@ def taken(text: str, most: int, *, digits: bool = False) -> str:
 class LineInput(Input):
     """Does a key of its own where it comes in. The toolkit lets an editing key rise to the app before it acts,
     while letters are put in at once: in a burst the letters after a ctrl+u would be there before it, and lost.
+    Its cursor stands still, since nothing goes to the terminal where nothing has changed.
     """
+
+    cursor_blink = reactive(False, init=False)
 
     async def _on_key(self, event: Key) -> None:
         bound = () if event.is_printable else self._bindings.key_to_bindings.get(event.key, ())

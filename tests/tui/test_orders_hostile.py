@@ -118,3 +118,16 @@ async def test_a_price_that_a_slow_line_brings_at_once_is_taken_whole_or_not_at_
         await stage.settle(pilot)
         assert ticket(stage).form.text("limit") == taken
         assert orders(stage) == []
+
+
+async def test_the_cursor_of_a_line_stands_still_and_shown() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SMALL) as pilot:
+        for key in ("colon", "slash"):
+            await press(stage, pilot, key)
+            line = stage.app.screen.query_one(Input)
+            assert line.has_focus and not line.cursor_blink
+            blinking = line._blink_timer  # pyright: ignore[reportPrivateUsage]
+            assert blinking is not None and not blinking._active.is_set()  # pyright: ignore[reportPrivateUsage]
+            assert line._cursor_visible  # pyright: ignore[reportPrivateUsage]
+            await press(stage, pilot, "escape")

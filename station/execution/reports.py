@@ -155,13 +155,12 @@ class Reports:
             return Interpretation(order.trade_id, (noticed,), query=True)
         if notice.code in CANCELLED_CODES:
             return self._terminal(order, OrderState.CANCELLED, notice, noticed)
-        unacknowledged = order.state in (OrderState.PENDING, OrderState.UNKNOWN) and order.filled == 0
-        if notice.code in REJECTED_CODES or (notice.code in PRICE_OR_MODIFY_CODES and unacknowledged):
+        if notice.code not in REJECTED_CODES | PRICE_OR_MODIFY_CODES:
+            return Interpretation(order.trade_id, (noticed,))
+        if order.state in (OrderState.PENDING, OrderState.UNKNOWN) and order.filled == 0:
             found = self._terminal(order, OrderState.REJECTED, notice, noticed)
             return replace(found, failure=(notice.code, notice.text))
-        if notice.code in PRICE_OR_MODIFY_CODES:
-            return self._modify_refused(order, notice, noticed)
-        return Interpretation(order.trade_id, (noticed,))
+        return self._modify_refused(order, notice, noticed)
 
     def _terminal(
         self, order: Order, state: OrderState, notice: OrderNotice, noticed: OrderNoticed
@@ -170,11 +169,13 @@ class Reports:
         return Interpretation(order.trade_id, (noticed, step, *self._ended(order, state)))
 
     def _modify_refused(self, order: Order, notice: OrderNotice, noticed: OrderNoticed) -> Interpretation:
-        """The order still works as it was before the change (FAULTS 14)."""
+        """The order still works as it was before the change (FAULTS 14). The broker is asked where the words
+        would end a new order, or speak of a change that a status from before it seemed to confirm."""
         self.unchangeable.add(order.ref)
         before = self._changes.refused(order.ref)
+        doubtful = before is None or notice.code in REJECTED_CODES
         if before is None or before.ticket == order.ticket:
-            return Interpretation(order.trade_id, (noticed,))
+            return Interpretation(order.trade_id, (noticed,), query=doubtful)
         self._changes.by_broker(order.ref)
         reason = f"{CHANGE_REFUSED}{notice.code} {notice.text}"
         undone = (
@@ -182,7 +183,8 @@ class Reports:
             if before.ticket.purpose.is_exit
             else EntryModified(before.ticket, reason)
         )
-        return Interpretation(order.trade_id, (noticed, undone), failure=(notice.code, notice.text))
+        why = (notice.code, notice.text)
+        return Interpretation(order.trade_id, (noticed, undone), failure=why, query=doubtful)
 
     def _execution(self, execution: Execution) -> Interpretation:
         order = self._orders.get(execution.order_ref)

@@ -117,7 +117,8 @@ class OrderRoom:
         state = _state(status, done, left, refused=known.refused)
         if state is None:
             return
-        known.acknowledged |= state in (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
+        if state in (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED):
+            known.acknowledged, known.refused = True, False
         reason = known.reason if state.is_terminal else why_held
         self._report(
             OrderStatus(

@@ -24,9 +24,10 @@ from station.engine.arrivals import Arrivals
 from station.engine.day_end import DONE, SUMMED, DayEnd, due_at
 from station.engine.desired import DesiredCache
 from station.engine.jobs import Job, JobRunner
+from station.engine.joining import build_rooms
 from station.engine.killfile import KillFile
 from station.engine.photographer import Photographer
-from station.engine.rooms import Hooks, Outside, Rooms, build_rooms
+from station.engine.rooms import Hooks, Outside, Rooms
 from station.engine.snapshots import SnapshotKeeper
 from station.engine.supervisor import Supervisor, TaskRecord
 from station.engine.tuning import SettingsDesk

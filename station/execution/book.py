@@ -6,14 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from decimal import Decimal
 
-from station.domain.orders import (
-    ZERO,
-    Execution,
-    Order,
-    OrderState,
-    together,
-    trade_of,
-)
+from station.domain.orders import ZERO, Execution, Order, OrderState, together, trade_of
 from station.execution.changes import Changes
 from station.execution.fills import Fills
 from station.execution.reports import Interpretation, OrderReport, Reports

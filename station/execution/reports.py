@@ -24,16 +24,7 @@ from station.domain.events import (
     OrderNoticed,
     OrderReduced,
 )
-from station.domain.orders import (
-    ZERO,
-    Action,
-    Execution,
-    Order,
-    OrderState,
-    Purpose,
-    acknowledged,
-    moved,
-)
+from station.domain.orders import ZERO, Action, Execution, Order, OrderState, Purpose, acknowledged, moved
 from station.domain.trade import Cause
 from station.execution.changes import Changes
 from station.execution.fills import Fills

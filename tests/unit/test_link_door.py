@@ -42,8 +42,8 @@ from station.link import (
     request,
 )
 from station.link.codec import FrameReader, decode_part, decode_to_client, frame, raw
+from station.link.connection import MAX_IN_FLIGHT
 from station.link.messages import Answer, Call, Farewell, Greeting, Hello, Part
-from station.link.server import MAX_IN_FLIGHT
 
 
 class HandClock(VirtualClock):

@@ -106,8 +106,18 @@ class TerminalDriver(LinuxDriver):
         self._enable_mouse_support()
         self._repaint()
 
+    def stop_application_mode(self) -> None:
+        """As the toolkit's, but the terminal's own settings come back with `close`: with its echo on, what is
+        typed meanwhile would tear the sequences that still wait."""
+        before, self.attrs_before = self.attrs_before, None
+        super().stop_application_mode()
+        self.attrs_before = before
+
     def close(self) -> None:
         self._outlet.close(self._farewell)
+        if self.attrs_before is not None:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
         self._warden.dismiss()
         super().close()
         for number in (signal.SIGHUP, signal.SIGCONT, *ENDINGS):

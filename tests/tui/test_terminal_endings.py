@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.tui.terminals import Engine, Terminal
+from tests.tui.terminals import PATIENCE_S, Engine, Terminal
 
 CTRL_T = b"\x14"
 
@@ -63,11 +63,26 @@ def test_a_terminal_that_reads_again_when_all_is_over_is_clean(
         one.press(CTRL_T * 12)
         engine.beat(clients=1)
     one.process.send_signal(number)
-    one.process.wait(20)
+    one.process.wait(PATIENCE_S)
     while one.read(0.1):
         continue
     one.assert_clean()
     engine.beat(clients=0)
+
+
+def test_what_is_typed_while_the_screen_leaves_tears_nothing_that_it_still_says(
+    engine: Engine, terminal: Callable[..., Terminal]
+) -> None:
+    one = terminal(size=(200, 50))
+    one.press(CTRL_T * 12)
+    engine.beat(clients=1)
+    one.process.send_signal(signal.SIGTERM)
+    while one.process.poll() is None:
+        one.press(b"\x05")
+        one.read(0.01)
+    assert one.ended() == "terminated"
+    one.assert_clean()
+    assert b"^E" not in one.bytes.rpartition(b"\x1b[?1004l")[0], "echoed before the screen had done"
 
 
 def test_a_screen_that_is_killed_outright_leaves_the_terminal_clean(
@@ -75,8 +90,8 @@ def test_a_screen_that_is_killed_outright_leaves_the_terminal_clean(
 ) -> None:
     one = terminal()
     one.process.kill()
-    one.process.wait(20)
-    while one.read(20):
+    one.process.wait(PATIENCE_S)
+    while one.read(PATIENCE_S):
         continue
     one.assert_clean()
     engine.beat(clients=0)

@@ -1,7 +1,7 @@
 """A synthetic engine: floors that look like a trading day, behind a real LinkServer.
 
-Run as a program it serves them until killed: `python tests/tui/synthetic.py SOCKET [calm|still]`, printing one
-line a second with how late its own loop ran.
+Run as a program it serves them until killed: `python tests/tui/synthetic.py SOCKET [calm|still]`, printing two
+lines a second with how late its own loop ran.
 """
 
 from __future__ import annotations
@@ -303,7 +303,7 @@ class SyntheticEngine:
 
 
 async def serve(path: Path, scene: str) -> None:
-    """Serve moving floors until asked to stop; says once a second how late the loop was at worst."""
+    """Serve moving floors until asked to stop; says twice a second how late the loop was at worst."""
     clock = WallClock()
     engine = SyntheticEngine(calm())
     server = LinkServer(path, engine.handle, engine.picture, clock=clock, answer=engine.answer)
@@ -316,8 +316,8 @@ async def serve(path: Path, scene: str) -> None:
         beats += 1
         if beats % 12 == 0 and scene != "still":
             _move(engine, beats)
-        if beats % 50 == 0:
-            print(f"beat {beats // 50} late_ms {worst_ns / 1e6:.1f} clients {server.clients}", flush=True)
+        if beats % 25 == 0:
+            print(f"beat {beats // 25} late_ms {worst_ns / 1e6:.1f} clients {server.clients}", flush=True)
             worst_ns = 0
     await server.stop()
 

@@ -19,9 +19,11 @@ from pathlib import Path
 
 import pyte
 
+from station.clock import WallClock
 from station.link import Data, Query, request
 
-DEADLINE_S = 20.0
+PATIENCE_S = 120.0
+"""Host seconds after which what never comes is failed; nothing asserts a time."""
 PAINTED = ("gate OPEN", "SPXW 5940C 0DTE", "SPY 591P 0DTE", "rapid shield", "F12 KILL")
 F12 = b"\x1b[24~"
 FOREIGN = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES", "STY")
@@ -42,32 +44,44 @@ def environment(root: Path, **more: str) -> dict[str, str]:
 
 
 class Engine:
-    """The synthetic engine as a process; it says once a second that it lives."""
+    """The synthetic engine as a process; it says twice a second that it lives."""
 
     def __init__(self, path: Path, root: Path, scene: str) -> None:
         self.path = path
         self.late_ms = 0.0
         self.process = subprocess.Popen(
             [sys.executable, str(FOLDER / "synthetic.py"), str(path), scene],
-            env=environment(root), stdout=subprocess.PIPE, text=True,
+            env=environment(root), stdout=subprocess.PIPE,
         )  # fmt: skip
+        assert self.process.stdout is not None
+        self._said, self._line = self.process.stdout.fileno(), b""
+        self._clock = WallClock()
 
     def beat(self, clients: int | None = None) -> int:
-        """The next beat's number (with so many clients, if asked); fails when the engine is gone."""
-        assert self.process.stdout is not None
-        for _ in range(30):
-            line = self.process.stdout.readline()
-            assert line, "the engine died"
-            found = re.match(r"beat (\d+) late_ms (\S+) clients (\d+)", line)
-            assert found, line
-            self.late_ms = float(found.group(2))
-            if clients is None or int(found.group(3)) == clients:
-                return int(found.group(1))
+        """The next beat's number (with so many clients, if asked); what it said before now tells of then. Fails
+        when the engine is gone."""
+        while select.select([self._said], [], [], 0)[0]:
+            self._take()
+        until_ns = self._clock.perf() + round(PATIENCE_S * 1e9)
+        while self._clock.perf() < until_ns:
+            for line in self._take():
+                found = re.fullmatch(r"beat (\d+) late_ms (\S+) clients (\d+)", line)
+                assert found, line
+                self.late_ms = float(found.group(2))
+                if clients is None or int(found.group(3)) == clients:
+                    return int(found.group(1))
         raise AssertionError(f"never {clients} clients")
+
+    def _take(self) -> list[str]:
+        """The lines that it has said; waits for some."""
+        data = os.read(self._said, 65_536)
+        assert data, "the engine died"
+        *lines, self._line = (self._line + data).split(b"\n")
+        return [line.decode() for line in lines]
 
     def heard(self) -> list[str]:
         """The names of the orders it was given until now."""
-        reply = asyncio.run(request(self.path, Query("heard")))
+        reply = asyncio.run(request(self.path, Query("heard"), PATIENCE_S))
         assert isinstance(reply, Data)
         return json.loads(reply.json)
 
@@ -87,6 +101,7 @@ class Terminal:
         self.screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self.screen)
         self.bytes = b""
+        self._clock = WallClock()
         self.before = termios.tcgetattr(self.master)
 
         def adopt() -> None:
@@ -117,11 +132,10 @@ class Terminal:
         return bool(data)
 
     def until(self, what: Callable[[str], bool]) -> None:
-        for _ in range(500):
-            if what(self.text()):
-                return
-            assert self.read(DEADLINE_S), f"it never came to be:\n{self.text()}"
-        raise AssertionError(f"it never came to be:\n{self.text()}")
+        until_ns = self._clock.perf() + round(PATIENCE_S * 1e9)
+        while not what(self.text()):
+            heard = self.read(PATIENCE_S)
+            assert heard and self._clock.perf() < until_ns, f"it never came to be:\n{self.text()}"
 
     def painted(self) -> None:
         """Until the whole floor stands there."""
@@ -134,7 +148,7 @@ class Terminal:
         """As much as it may be: the screen is read meanwhile, so that neither waits for the other."""
         os.set_blocking(self.master, False)
         while data:
-            ready = select.select([self.master], [self.master], [], DEADLINE_S)
+            ready = select.select([self.master], [self.master], [], PATIENCE_S)
             assert any(ready), "nobody takes what is typed"
             if ready[0]:
                 self.read(0.0)
@@ -145,9 +159,9 @@ class Terminal:
     def ended(self, *, reading: bool = True) -> str:
         """Wait for the process; the reason it gave."""
         if reading:
-            while self.read(DEADLINE_S):
+            while self.read(PATIENCE_S):
                 continue
-        self.process.wait(DEADLINE_S)
+        self.process.wait(PATIENCE_S)
         assert self.process.returncode == 0
         return self.result.read_text(encoding="utf-8")
 

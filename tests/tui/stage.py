@@ -79,6 +79,7 @@ async def connected(stage: Stage, pilot: Pilot[str], path: Path) -> LinkServer:
     server.tick()
     while stage.app.link.view.floor.strategies is None:
         await pilot.pause()
+    await stage.settle(pilot)
     return server
 
 

@@ -129,7 +129,9 @@ async def test_a_screenful_pasted_into_a_line_holds_up_no_kill() -> None:
         assert kills(stage) == [STOPS]
 
 
-async def test_a_kill_before_an_engine_that_does_not_answer_says_so_until_it_does(tmp_path: Path) -> None:
+async def test_a_kill_before_an_engine_that_does_not_answer_says_so_until_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "engine.sock"
     stage = Stage(synthetic.calm(), lambda one: LinkClient(path, clock=one.clock))
     engine, awake = stage.engine, asyncio.Event()
@@ -140,13 +142,20 @@ async def test_a_kill_before_an_engine_that_does_not_answer_says_so_until_it_doe
 
     server = LinkServer(path, stopped, engine.picture, clock=stage.clock, answer=engine.answer)
     await server.start()
+    told, tell = list[str](), stage.app.tell
+
+    def heard(text: str, tone: str = "info") -> None:
+        told.append(text)
+        tell(text, tone)
+
+    monkeypatch.setattr(stage.app, "tell", heard)
     async with stage.app.run_test(size=SMALL) as pilot:
         while stage.app.link.state is not LinkState.CONNECTED:
             stage.clock.advance(1)
             await pilot.pause()
         await pilot.press("b", "f12")
         await stage.settle(pilot)
-        assert "waiting for the engine" in stage.line("notice")
+        assert any("waiting for the engine" in text for text in told)
         assert "KILL NOT DELIVERED" in stage.line("header")
         while "no answer" not in stage.line("notice"):
             stage.clock.advance(1)

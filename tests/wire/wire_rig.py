@@ -46,7 +46,7 @@ ACCOUNT = "DU1000001"
 DAY = date(2026, 11, 18)
 START = "10:15"
 SPEED = 40.0
-PATIENCE_S = 20.0
+PATIENCE_S = 180.0
 """Wall seconds after which a test that waits for ever is failed; nothing asserts a time."""
 
 R = TypeVar("R", bound=Report)

@@ -30,10 +30,12 @@ from tests.wire.wire_rig import Rig
 SPEED = 10.0
 """What the station allows an answer in simulated time must be time enough on a busy machine."""
 SYMBOLS = ("SPX", "SPY", "QQQ", "IWM")
-PATIENCE_S = 60.0
-START_S = 180.0
+PATIENCE_S = 180.0
+START_S = 600.0
 """Wall seconds after which what never comes is failed; nothing asserts a time."""
 BEAT_S = 0.005
+HELD_UP_S = 600
+"""Simulated seconds: of the host's, a machine that is held up loses many of these at once."""
 R = TypeVar("R", bound=Reply)
 
 
@@ -59,7 +61,8 @@ class WireStation:
         await self.rig.gone()
         settings = wide_settings(
             broker__kind="ibkr", broker__port=self.rig.port, risk__one_per_instrument=False,
-            risk__max_spread_pct=50, execution__what_if_timeout_s=30,
+            risk__max_spread_pct=50, execution__what_if_timeout_s=60, risk__quote_stale_s=HELD_UP_S,
+            risk__feed_stale_s=HELD_UP_S,
         )  # fmt: skip
         options = RunOptions(
             runtime=self.runtime, broker="ibkr", speed=SPEED, port=self.rig.port, broker_clock=True,
@@ -105,7 +108,7 @@ class WireStation:
         self, condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S
     ) -> None:  # fmt: skip
         """Let the station live until `condition` holds."""
-        deadline = self._wall.perf() + round(patience_s * 1e9)
+        deadline = self._patience(patience_s)
         while not condition():
             if self._session.done():
                 self._session.result()
@@ -148,7 +151,8 @@ class WireStation:
 
     async def margin_of(self, ticket: Ticket) -> dict[str, Any]:
         """The preview, once the broker has said in time what it would tie up."""
-        for _ in range(20):
+        until_ns = self._patience()
+        while self._wall.perf() < until_ns:
             document = await self.preview(ticket)
             if document["margin"] is not None:
                 return document
@@ -156,11 +160,15 @@ class WireStation:
 
     async def ask_of(self, ticket: Ticket) -> Decimal:
         """What the contract is offered at, once it is quoted."""
-        for _ in range(20):
+        until_ns = self._patience()
+        while self._wall.perf() < until_ns:
             ask = ((await self.preview(ticket))["price_basis"] or {}).get("ask")
             if ask:
                 return Decimal(ask)
         raise AssertionError(f"{ticket} is never quoted")
+
+    def _patience(self, patience_s: float = PATIENCE_S) -> int:
+        return self._wall.perf() + round(patience_s * 1e9)
 
     async def placed(self, ticket: Ticket) -> Trade:
         """The trade that an order became."""

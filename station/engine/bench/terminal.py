@@ -22,7 +22,7 @@ from station.domain.clock import MILLISECOND, SECOND
 from station.domain.errors import Fatal
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-LIMIT_S: Final = 30.0
+LIMIT_S: Final = 120.0
 ANYWHERE: Final = slice(None)
 HEADER: Final = slice(0, 1)
 NOTICE: Final = slice(-2, -1)

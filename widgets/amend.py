@@ -14,7 +14,7 @@ from station.domain.clock import SECOND
 from station.domain.instruments import CENT_TICKS, INSTRUMENTS, TickRule
 from station.link import Ack, Data, LinkDown, ModifyOrder, PreviewOrder, WorkingOrder
 from widgets import ink, words
-from widgets.dialogs import Dialog
+from widgets.beside import BesideDialog
 from widgets.ink import Line
 from widgets.order import LIMIT, STOP, STOP_LIMIT, Order, dollars, ticket_of
 from widgets.orderline import MAX_QTY, price_of
@@ -23,11 +23,14 @@ from widgets.pane import wrapped
 from widgets.panel import PanelCanvas
 from widgets.preview import preview_of
 from widgets.ticket import Form, Market, market_of
-from widgets.ticket_dialog import SEND_KEY, STEPS, Counter
+from widgets.ticket_dialog import READ_S, SEND_KEY, STEPS, Counter
 from widgets.ticket_view import LABELS
 
 KINDS: Final = {"LMT": LIMIT, "STP": STOP, "STP LMT": STOP_LIMIT}
 FRESH_S: Final = 1.0
+WIDE: Final = 76
+LINES: Final = 8
+"""Beside its fields: the frame, the order and the market, and the foot."""
 TARGET: Final = "target"
 
 
@@ -77,7 +80,7 @@ def _changed(text: str, before: Decimal | None, name: str) -> str:
     return "" if price == before else dollars(price)
 
 
-class AmendDialog(Dialog[None]):
+class AmendDialog(BesideDialog[None]):
     """The order as it stands, and as it would be."""
 
     TITLE_TEXT = "MODIFY"
@@ -94,7 +97,8 @@ class AmendDialog(Dialog[None]):
         self.form = form_of(row, guard)
         self.armed: ModifyOrder | None = None
         self.sending = False
-        self._over = False
+        self._over_ns = 0
+        """Since when it is changed; 0 before."""
         self._same = same
         self._market = Market(rule=self._rule)
         self._asked_ns = -(10**18)
@@ -128,12 +132,12 @@ class AmendDialog(Dialog[None]):
             return
         event.stop()
         event.prevent_default()
-        if self._over:
-            if event.key == "enter":
-                self.dismiss(None)
-        elif self.sending:
+        if self._over_ns:
+            self._close(None if event.key in ("enter", SEND_KEY) else event)
             return
-        elif self.armed is not None:
+        if self.sending:
+            return
+        if self.armed is not None:
             if event.key in ("enter", "escape"):
                 self.armed, self._news = None, ("", "info")
             elif event.key == SEND_KEY and self.ripe:
@@ -143,6 +147,10 @@ class AmendDialog(Dialog[None]):
         else:
             self._edit(event)
         self.draw()
+
+    def _close(self, key: Key | None) -> None:
+        self.dismiss(None)
+        self._counter.closed(key)
 
     def _edit(self, event: Key) -> None:
         form, market = self.form, self._market
@@ -169,7 +177,10 @@ class AmendDialog(Dialog[None]):
 
     def beat(self) -> None:
         """The market around the order, from the engine; called at every beat of the screen."""
-        busy = self._flying or self.sending or self._over or bool(self._counter.barred())
+        if self._over_ns and self._perf() - self._over_ns >= READ_S * SECOND:
+            self._close(None)
+            return
+        busy = self._flying or self.sending or self._over_ns or bool(self._counter.barred())
         due = self._perf() - self._asked_ns >= FRESH_S * SECOND
         if self._same is not None and due and not busy:
             self._flying, self._asked_ns = True, self._perf()
@@ -209,7 +220,7 @@ class AmendDialog(Dialog[None]):
             self._counter.changes.pop(change, None)
             ok = not isinstance(reply, Ack) or reply.ok
             text = reply.text if isinstance(reply, Ack) else "changed"
-            self._over = ok
+            self._over_ns = self._perf() if ok else 0
             text = words.shortened(text or "changed", self._counter.now_ns())
             self._news = (text, "good") if ok else (f"REFUSED: {text}", "bad")
             self._counter.tell(self._news[0], self._news[1])
@@ -218,8 +229,14 @@ class AmendDialog(Dialog[None]):
 
     # --- painting ----------------------------------------------------------------------------------
 
+    def settled(self) -> None:
+        self.draw()
+
     def draw(self) -> None:
-        for canvas in self.query(PanelCanvas):
+        if not self.is_mounted:
+            return
+        self.stand(WIDE, LINES + len(self.form.only))
+        for canvas in () if self.moving else self.query(PanelCanvas):
             canvas.draw(self._lines(canvas.size.width, canvas.size.height))
 
     def _lines(self, width: int, height: int) -> list[Line]:
@@ -236,7 +253,7 @@ class AmendDialog(Dialog[None]):
         return [*rows, *foot]
 
     def _field(self, name: str) -> Line:
-        here = self.form.at == name and self.armed is None and not self._over
+        here = self.form.at == name and self.armed is None and not self._over_ns
         before = {
             "qty": words.count(self.row.qty),
             "limit": _told(self.row.limit),
@@ -258,8 +275,9 @@ class AmendDialog(Dialog[None]):
         style = {"info": ink.TEXT, "good": ink.UP, "bad": ink.ALARM}[tone]
         news: list[Line] = [((f" {line}", style),) for line in wrapped(text, width - 1)[:2]]
         news += [ink.BLANK] * (2 - len(news))
-        if self._over:
-            return [*news, ((" ▸[ Enter  close ] ", ink.LAST),)]
+        if self._over_ns:
+            rest = "  any other key closes it and does its work"
+            return [*news, ((" ▸[ Enter  close ] ", ink.LAST), (rest, ink.DIM))]
         if self.armed is not None:
             back = ((" ▸[ Enter  not yet ] ", ink.LAST), ("   y ", ink.KEY), (" CHANGE IT ", ink.CAUTION))
             return [*news, back]

@@ -344,6 +344,8 @@ class FloorApp(App[str], inherit_bindings=False):
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key):
             self._bursts.note(event)
+            if self._dealing is not None and self._dealing.is_late(event):
+                return
         await super().on_event(event)
 
     async def on_burst(self, burst: Burst) -> None:

@@ -8,6 +8,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from textual.app import App
+from textual.events import Key
+
 from station.domain.clock import SECOND
 from station.domain.instruments import INSTRUMENTS
 from station.link import (
@@ -32,19 +35,22 @@ from station.link.floor import READY
 from widgets import feed, orders, words
 from widgets.amend import AmendDialog
 from widgets.contracts import contracts_of, order_of_firing, order_of_label
+from widgets.fate import Fate, fate_of
 from widgets.order import BUY, MARKET, MID, SELL, Order
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.orderline import Known
 from widgets.pane import Pane
 from widgets.preview import Preview, cost_of, preview_of
 from widgets.proposal_dialog import ProposalDialog
-from widgets.ticket_dialog import Counter, TicketDialog
+from widgets.ticket_dialog import SEND_KEY, Counter, TicketDialog
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
 
 CHAIN_WAIT_S: Final = 5
 LINES_KEPT: Final = 50
+LATE_S: Final = 0.8
+LATE: Final = frozenset({"enter", "escape", SEND_KEY})
 BY: Final = "screen"
 
 
@@ -66,6 +72,7 @@ class Dealing:
         self._changes: dict[ModifyOrder, str] = {}
         self._takings: dict[str, dict[Order, str]] = {}
         self._proposed: tuple[FiringRow, int] | None = None
+        self._closed_ns = -(10**18)
 
     # --- what tickets need -------------------------------------------------------------------------
 
@@ -97,10 +104,29 @@ class Dealing:
             known = app.link.view.floor.header
             return known.environment if known is not None else ""
 
+        def fate(trade_id: str) -> Fate | None:
+            return fate_of(app.link.view.floor, trade_id)
+
         return Counter(
-            ask, self.barred, self._mint, work, app.tell, app.perf, self._now_ns, environment, self._by,
-            self._unanswered, self._changes,
+            ask, self.barred, self._mint, work, app.tell, app.perf, self._now_ns, environment, fate,
+            self._ticket_closed, self._by, self._unanswered, self._changes,
         )  # fmt: skip
+
+    def _ticket_closed(self, key: Key | None) -> None:
+        """The key that closed a sent ticket does its work on the floor; those that send and close tickets are
+        not the floor's for a moment: a hand that means the ticket may be late."""
+        self._closed_ns = self._app.perf()
+        if key is not None:
+            self._app.call_next(self._press, Key(key.key, key.character))
+
+    async def _press(self, key: Key) -> None:
+        """As if it had just been pressed on the screen in front."""
+        await App.on_event(self._app, key)
+
+    def is_late(self, key: Key) -> bool:
+        """The key was meant for a ticket that has just closed by itself."""
+        recent = self._app.perf() - self._closed_ns < LATE_S * SECOND
+        return recent and key.key in LATE and len(self._app.screen_stack) == 1
 
     def _now_ns(self) -> int:
         known = self._app.link.view.floor.header

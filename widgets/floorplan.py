@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -133,6 +134,19 @@ def _stacked(column: Column, x: int, cells: int, height: int, shown: tuple[str, 
         places[pane] = Region(x, y, cells, rows)
         y += rows
     return places
+
+
+def beside(floor: Region, kept: Sequence[Region], least: int) -> Region:
+    """The part of the floor at the left or the right of what is to stay in sight; all of it where neither side
+    has `least` cells."""
+    if not kept:
+        return floor
+    left = min(one.x for one in kept) - 1 - floor.x
+    right = floor.right - max(one.right for one in kept) - 1
+    if max(left, right) < least:
+        return floor
+    x, width = (floor.x, left) if left >= right else (floor.right - right, right)
+    return Region(x, floor.y, width, floor.height)
 
 
 class PlanLayout(Layout):

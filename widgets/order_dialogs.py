@@ -12,6 +12,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from widgets import ink
+from widgets.beside import BesideDialog
 from widgets.dialogs import Dialog, keys_text
 from widgets.ink import AMBER, GREEN, GREY, RED, WHITE
 from widgets.lineinput import LONGEST, LineInput
@@ -21,6 +22,7 @@ from widgets.orderline import GRAMMAR, Known, LineFault, completed, completions,
 SHOWN: Final = 64
 """Cells of a wrong line that are shown: with a longer one its mark would stand under another word."""
 AROUND: Final = 40
+WIDE: Final = 78
 
 
 class Likeliest(Suggester):
@@ -35,7 +37,7 @@ class Likeliest(Suggester):
         return whole if value.strip() and whole.startswith(value) and whole != value else None
 
 
-class OrderLineDialog(Dialog[Order]):
+class OrderLineDialog(BesideDialog[Order]):
     """One line becomes an order; enter never sends it, a ticket looks it over first."""
 
     TITLE_TEXT = "ORDER LINE"
@@ -67,6 +69,10 @@ class OrderLineDialog(Dialog[Order]):
     def on_mount(self) -> None:
         self.query_one("#line", Input).focus()
         self._say("")
+        self.stand(WIDE)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.stand, WIDE)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._say(event.value)

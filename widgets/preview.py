@@ -15,6 +15,8 @@ from widgets.pane import wrapped
 
 NAME: Final = 20
 LABEL: Final = 11
+OVERRIDDEN: Final = "overridden"
+"""How the engine begins its word on a rule that a hand has overridden."""
 GREEKS: Final = (("Δ", "delta"), ("Γ", "gamma"), ("Θ", "theta"), ("V", "vega"))
 
 
@@ -43,6 +45,11 @@ class Preview:
         return tuple(sorted((rule for rule in self.rules if not rule.ok), key=lambda rule: rule.advises))
 
     @property
+    def overridden(self) -> tuple[Rule, ...]:
+        """What the hand asks past: passed, though the rule advises against it."""
+        return tuple(rule for rule in self.rules if rule.ok and rule.text.startswith(OVERRIDDEN))
+
+    @property
     def refusal(self) -> str:
         """Why it cannot be sent, in a sentence; empty where it can."""
         if self.approved:
@@ -56,7 +63,8 @@ class Preview:
             return "CANNOT BE SENT"
         many = f"{len(self.rules)} rules"
         if self.approved:
-            return f"APPROVED past {len(self.refused)} of {many}" if self.refused else f"APPROVED by {many}"
+            past = len(self.refused) + len(self.overridden)
+            return f"APPROVED past {past} of {many}" if past else f"APPROVED by {many}"
         return f"REFUSED by {len(self.refused)} of {many}" if self.refused else "REFUSED"
 
 
@@ -88,19 +96,25 @@ def money_lines(preview: Preview, width: int) -> list[Line]:
         ("margin", _margin(cast("Mapping[str, Any] | None", known.get("margin")))),
         ("at broker" if known.get("stop_rests") else "protection", _guards(known)),
     ]
-    return [_labelled(name, text, width) for name, text in rows]
+    return [line for name, text in rows for line in _labelled(name, text, width)]
 
 
-def rule_lines(preview: Preview, width: int, columns: int) -> list[Line]:
-    """Problems and failures in full, first; then every pass with its figures in so many columns, 0 by name.
-    A figure is never cut: what is too long for a column has a line of its own."""
+def loud_lines(preview: Preview, width: int) -> list[Line]:
+    """Problems, failures and what is asked past, in full."""
     lines: list[Line] = []
     for problem in preview.problems:
         lines += _said("✗", problem, ink.ALARM, width)
-    for rule in preview.refused:
-        mark, style = ("!", ink.WARN) if rule.advises else ("✗", ink.ALARM)
+    for rule in (*preview.refused, *preview.overridden):
+        mark, style = ("!", ink.WARN) if rule.advises or rule.ok else ("✗", ink.ALARM)
         lines += _said(mark, f"{rule.name}: {rule.text}", style, width)
-    passed = [rule for rule in preview.rules if rule.ok]
+    return lines
+
+
+def rule_lines(preview: Preview, width: int, columns: int) -> list[Line]:
+    """What is loud, first; then every pass with its figures in so many columns, 0 by name.
+    A figure is never cut: what is too long for a column has lines of its own."""
+    lines = loud_lines(preview, width)
+    passed = [rule for rule in preview.rules if rule.ok and rule not in preview.overridden]
     if columns:
         wide = width // columns
         name = min(NAME, wide // 2)
@@ -108,7 +122,8 @@ def rule_lines(preview: Preview, width: int, columns: int) -> list[Line]:
         rows = -(-len(short) // columns)
         cells = [_passed(rule, name, wide) for rule in short]
         lines += [sum(cells[row::rows], start=()) for row in range(rows)]
-        return [*lines, *(_passed(rule, name, width) for rule in passed if rule not in short)]
+        long = [rule for rule in passed if rule not in short]
+        return [*lines, *(line for rule in long for line in _at_length(rule, width))]
     return [*lines, *_packed([rule.name for rule in passed], width)]
 
 
@@ -125,6 +140,14 @@ def _passed(rule: Rule, name: int, width: int) -> Line:
     return ("✓ ", ink.UP), (ink.fit(rule.name, name), ink.DIM), (f" {text} ", ink.FAINT)
 
 
+def _at_length(rule: Rule, width: int) -> list[Line]:
+    pieces = wrapped(f"{rule.name}: {rule.text}", width - 3)
+    return [
+        (("  " if number else "✓ ", ink.UP), (piece, ink.FAINT if number else ink.DIM))
+        for number, piece in enumerate(pieces)
+    ]
+
+
 def _packed(names: Sequence[str], width: int) -> list[Line]:
     rows: list[list[Span]] = []
     room = 0
@@ -138,9 +161,13 @@ def _packed(names: Sequence[str], width: int) -> list[Line]:
     return [tuple(row) for row in rows]
 
 
-def _labelled(name: str, text: str, width: int) -> Line:
+def _labelled(name: str, text: str, width: int) -> list[Line]:
+    """A figure that has no room beside the others stands under them: none is cut."""
     style = ink.FAINT if text == "--" else ink.STRONG
-    return ink.clipped(((ink.fit(name, LABEL), ink.DIM), (text, style)), width)
+    return [
+        ((ink.fit("" if number else name, LABEL), ink.DIM), (piece, style))
+        for number, piece in enumerate(wrapped(text, width - LABEL))
+    ]
 
 
 def _number(value: Any) -> Decimal | None:
@@ -195,7 +222,8 @@ def _short(value: Decimal) -> str:
 def _margin(margin: Mapping[str, Any] | None) -> str:
     if not margin:
         return "--"
-    return f"{_money(margin.get('initial'))} then {_money(margin.get('maintenance'))}"
+    initial, held = _money(margin.get("initial")), _money(margin.get("maintenance"))
+    return initial if initial == held else f"{initial} then {held}"
 
 
 def _guards(known: Mapping[str, Any]) -> str:

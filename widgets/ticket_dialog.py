@@ -13,14 +13,20 @@ from station.domain.clock import SECOND
 from station.domain.instruments import CENT_TICKS, INSTRUMENTS, TickRule
 from station.link import Ack, Command, LinkDown, ModifyOrder, PlaceOrder, PreviewOrder, Reply
 from widgets import words
-from widgets.dialogs import Dialog
+from widgets.beside import BesideDialog
+from widgets.fate import Fate
 from widgets.order import Order, dollars, ticket_of
 from widgets.panel import PanelCanvas
 from widgets.preview import Preview, preview_of
 from widgets.ticket import NAMES, Form, FormFault, Market, form_of, market_of, order_of
-from widgets.ticket_view import ARMED, EDIT, OVER, SENDING, TicketPicture, picture_lines
+from widgets.ticket_view import ARMED, EDIT, OVER, SENDING, TicketPicture, picture_lines, rows_wanted
 
 FRESH_S: Final = 1.0
+READ_S: Final = 1.0
+"""Seconds that a ticket stands after the broker has its order."""
+RULES_KEY: Final = "r"
+FRAME: Final = (4, 2)
+"""Cells and lines of the box around the ticket."""
 UNANSWERED: Final = (
     "This order was sent and not answered. y asks again under the same token: it is placed once."
 )
@@ -41,6 +47,10 @@ class Counter:
     perf: Callable[[], int]
     now_ns: Callable[[], int]
     environment: Callable[[], str]
+    fate: Callable[[str], Fate | None]
+    """What became of the trade that an entry is."""
+    closed: Callable[[Key | None], None]
+    """A sent ticket has closed: by itself, or at a key whose work is still to be done."""
     by: str
     unanswered: dict[Order, str] = field(default_factory=dict[Order, str])
     """Orders that were sent and not answered, and their tokens; they outlive the ticket."""
@@ -48,7 +58,7 @@ class Counter:
     """Changes of working orders likewise."""
 
 
-class TicketDialog(Dialog[None]):
+class TicketDialog(BesideDialog[None]):
     """Stages: edit, armed (the order as it would be sent, locked), sending, over."""
 
     TITLE_TEXT = "TICKET"
@@ -70,6 +80,10 @@ class TicketDialog(Dialog[None]):
         self._news: tuple[str, str] = ("", "info")
         self._trouble = ""
         self._scroll = 0
+        self._trade_id = ""
+        self._settled_ns = 0
+        self._whole = False
+        self._rows = 0
 
     def inside(self) -> ComposeResult:
         yield PanelCanvas(id="ticket", ascii_only=self.app.has_class("ascii"))
@@ -81,6 +95,7 @@ class TicketDialog(Dialog[None]):
 
     def on_resize(self, event: Resize) -> None:
         del event
+        self._rows = 0
         self.call_after_refresh(self.draw)
 
     # --- what is asked and sent ----------------------------------------------------------------------
@@ -108,14 +123,22 @@ class TicketDialog(Dialog[None]):
             self._edit(event)
         elif event.key in ("ctrl+down", "ctrl+up"):
             self._scroll_rules(event.key)
+        elif event.key == RULES_KEY and self.stage == ARMED:
+            self._unfold()
         elif self.stage == ARMED:
             if event.key in ("enter", "escape"):
                 self._back()
             elif event.key == SEND_KEY and self.ripe:
                 self._send()
-        elif self.stage == OVER and event.key == "enter":
-            self.dismiss(None)
+        elif self.stage == OVER:
+            self._close(None if event.key in ("enter", SEND_KEY) else event)
+            return
         self.draw()
+
+    def _close(self, key: Key | None) -> None:
+        """The order is sent, and nothing is left to be done here."""
+        self.dismiss(None)
+        self._counter.closed(key)
 
     def _edit(self, event: Key) -> None:
         form, market = self.form, self.market
@@ -132,11 +155,17 @@ class TicketDialog(Dialog[None]):
             form = form.erased(all=event.key != "backspace")
         elif event.key in ("ctrl+down", "ctrl+up"):
             self._scroll_rules(event.key)
+        elif event.key == RULES_KEY:
+            self._unfold()
         elif event.character is not None:
             form = form.typed(event.character, market)
         if form is not self.form:
             self.form = form
             self._changed()
+
+    def _unfold(self) -> None:
+        """Every rule with its figures over the whole floor, and back."""
+        self._whole, self._rows, self._scroll = not self._whole, 0, 0
 
     def _scroll_rules(self, key: str) -> None:
         self._scroll = max(self._scroll + (5 if key == "ctrl+down" else -5), 0)
@@ -170,10 +199,28 @@ class TicketDialog(Dialog[None]):
 
     def beat(self) -> None:
         """Ask again what is older than FRESH_S, or of another order; called at every beat of the screen."""
+        if self.stage == OVER and self._is_settled:
+            self._close(None)
+            return
         if self._is_due and self._order is not None:
             self._flying, self._asked_ns = True, self._perf()
             self._counter.work(self._ask(self._order), "preview")
         self.draw()
+
+    @property
+    def _fate(self) -> Fate | None:
+        return self._counter.fate(self._trade_id) if self._trade_id and self.stage == OVER else None
+
+    @property
+    def _is_settled(self) -> bool:
+        """Its order is at the broker or filled, and that could be read. What is not an entry is done with its
+        answer."""
+        fate = self._fate
+        if self._trade_id and (fate is None or not fate.settled):
+            self._settled_ns = 0
+            return False
+        self._settled_ns = self._settled_ns or self._perf()
+        return self._perf() - self._settled_ns >= READ_S * SECOND
 
     @property
     def _is_due(self) -> bool:
@@ -259,6 +306,11 @@ class TicketDialog(Dialog[None]):
         code = f" [{reply.code}]" if isinstance(reply, Ack) and reply.code and not ok else ""
         if ok:
             self.stage, self._news = OVER, (text, "good")
+            self._trade_id, self._whole, self._rows = (
+                (reply.trade_id if isinstance(reply, Ack) else ""),
+                False,
+                0,
+            )
             self._counter.tell(text, "good")
             return
         self.stage, self.token = EDIT, ""
@@ -285,11 +337,28 @@ class TicketDialog(Dialog[None]):
 
     # --- painting ----------------------------------------------------------------------------------
 
+    def settled(self) -> None:
+        self.draw()
+
     def draw(self) -> None:
-        for canvas in self.query(PanelCanvas):
+        picture = self._picture()
+        self._fit(picture)
+        for canvas in () if self.moving else self.query(PanelCanvas):
             if not canvas.size.width or not canvas.size.height:
                 continue
-            canvas.draw(picture_lines(self._picture(), canvas.size.width, canvas.size.height))
+            canvas.draw(picture_lines(picture, canvas.size.width, canvas.size.height))
+
+    def _fit(self, picture: TicketPicture) -> None:
+        """As much room as it needs, or as it needed: it grows, and does not shrink under the eye."""
+        if not self.is_mounted:
+            return
+        cells, lines = FRAME
+        if self._whole:
+            self.stand_over()
+            return
+        width = min(self.place.width, self.MOST)
+        self._rows = max(self._rows, rows_wanted(picture, width - cells) + lines)
+        self.stand(width, self._rows)
 
     def _picture(self) -> TicketPicture:
         text, tone = self._news if self._news[0] else (self._trouble, "bad")
@@ -301,5 +370,6 @@ class TicketDialog(Dialog[None]):
             barred=self._counter.barred(), order=self._spoken(),
             cursor=self._scroll, contract=self._contract(), live=self._counter.environment() == "LIVE",
             about=self.about(), now_ns=self._counter.now_ns() if not_sent else 0,
+            whole=self._whole, fate=self._fate,
         )  # fmt: skip
         return replace(picture, preview=None) if self._order is None else picture

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from station.domain.clock import SECOND
 from widgets import ink, words
+from widgets.fate import Fate
 from widgets.ink import Line, Span
 from widgets.order import BUY
 from widgets.pane import wrapped
-from widgets.preview import Preview, money_lines, rule_lines
+from widgets.preview import Preview, loud_lines, money_lines, rule_lines
 from widgets.ticket import BRACKET, CHOICES, NAMES, Form, Market
 
 EDIT: Final = "edit"
@@ -18,8 +20,13 @@ ARMED: Final = "armed"
 SENDING: Final = "sending"
 OVER: Final = "over"
 FORM_CELLS: Final = 37
-ROOMY_FROM: Final = 100
-SMALL_ROOM: Final = 16
+NARROW_FORM: Final = 34
+ROOMY_FROM: Final = 72
+LEAST_BESIDE: Final = 30
+"""Cells that the engine's word needs beside the form."""
+TWO_COLUMNS_FROM: Final = 60
+MONEY_ROWS: Final = 9
+"""What it is likely to say, before it has said anything."""
 STALE_S: Final = 5.0
 """Seconds after which a quote is told with its age."""
 LABELS: Final = {
@@ -35,7 +42,8 @@ HINTS: Final = {
 @dataclass(frozen=True, slots=True)
 class TicketPicture:
     """Everything the ticket shows. `fault` stands at `fault_at`; `waiting` while a preview of this very form is
-    on its way; `old_s` seconds since the preview was made; `barred` says why nothing can be sent."""
+    on its way; `old_s` seconds since the preview was made; `barred` says why nothing can be sent; `whole` where
+    every rule is shown; `fate` is what became of it."""
 
     form: Form
     market: Market
@@ -54,55 +62,77 @@ class TicketPicture:
     live: bool = False
     about: tuple[str, ...] = ()
     now_ns: int = 0
+    whole: bool = False
+    fate: Fate | None = None
 
 
 def picture_lines(picture: TicketPicture, width: int, height: int) -> list[Line]:
     """The whole ticket in `height` lines of `width` cells."""
     foot = _foot(picture, width)
     room = height - len(foot) - 1
-    roomy = width >= ROOMY_FROM
-    left = _form_lines(picture, tight=room <= SMALL_ROOM and bool(picture.about))
-    right = _engine_lines(picture, width - FORM_CELLS - 2, room, roomy=roomy)
+    cells, other = _halves(width)
+    left = _form_lines(picture, cells)
+    right = _engine_lines(picture, other, room)
     rows: list[Line] = []
     for row in range(room):
         one = left[row] if row < len(left) else ink.BLANK
-        other = right[row] if row < len(right) else ink.BLANK
+        beside = right[row] if row < len(right) else ink.BLANK
         rows.append(
-            (*ink.clipped(one, FORM_CELLS), (" " * (FORM_CELLS - min(ink.width_of(one), FORM_CELLS)), ink.TEXT),
-             ("│ ", ink.FAINT), *other)
+            (*ink.clipped(one, cells), (" " * (cells - min(ink.width_of(one), cells)), ink.TEXT),
+             ("│ ", ink.FAINT), *beside)
         )  # fmt: skip
     return [*rows, (("─" * width, ink.FAINT),), *foot]
 
 
-def _form_lines(picture: TicketPicture, *, tight: bool) -> list[Line]:
+def rows_wanted(picture: TicketPicture, width: int) -> int:
+    """The least height in which the form and all that speaks against it are read."""
+    cells, other = _halves(width)
+    preview, right = picture.preview, MONEY_ROWS
+    if preview is not None and not picture.barred:
+        right = len(money_lines(preview, other)) + 1 + len(loud_lines(preview, other)) + bool(preview.rules)
+    return max(len(_form_lines(picture, cells)), right) + 1 + len(_foot(picture, width))
+
+
+def _halves(width: int) -> tuple[int, int]:
+    """Cells of the form, and of what the engine says beside it."""
+    cells = FORM_CELLS if width >= ROOMY_FROM else NARROW_FORM
+    return cells, max(width - cells - 2, LEAST_BESIDE)
+
+
+def _form_lines(picture: TicketPicture, cells: int) -> list[Line]:
     form, market = picture.form, picture.market
     editing = picture.stage == EDIT
-    rows = [_field(picture, name, editing=editing) for name in form.fields]
-    prices, last = _market_lines(market, picture.now_ns)
+    rows = [_field(picture, name, cells, editing=editing) for name in form.fields]
     side = ink.UP if form.action == BUY else ink.DOWN
     what: Line = ((f" {form.action} ", side), (picture.contract or contract_of(form), ink.STRONG))
-    told: list[Line] = [
-        ((f" {line}", ink.DIM),) for one in picture.about for line in wrapped(one, FORM_CELLS - 2)
-    ]
-    gap = [] if tight else [ink.BLANK]
-    return [what, *gap, *rows, *gap, prices, last, *gap, *told]
+    told: list[Line] = [((f" {line}", ink.DIM),) for one in picture.about for line in wrapped(one, cells - 2)]
+    return [what, *rows, *_market_lines(market, picture.now_ns, cells), *told]
 
 
-def _market_lines(market: Market, now_ns: int) -> tuple[Line, Line]:
+def _market_lines(market: Market, now_ns: int, cells: int) -> list[Line]:
     """The prices that keys fetch; dimmed and with their age where they are old."""
     old_s = (now_ns - market.at_ns) / SECOND if market.at_ns and now_ns else 0.0
     stale = old_s >= STALE_S
-    prices: list[Span] = []
-    for name, value in (("bid", market.bid), ("mid", market.mid), ("ask", market.ask)):
-        style = ink.DIM if stale else ink.STRONG
-        prices += [(f" {name} ", ink.FAINT), ("--" if value is None else words.price(value), style)]
+    strong, plain = (ink.DIM, ink.DIM) if stale else (ink.STRONG, ink.TEXT)
     tick = market.rule.increment(market.last or market.mid or market.rule.steps[0][0])
-    last = "--" if market.last is None else words.price(market.last)
-    age: Span = (f"  {words.age_text(old_s)} old" if stale else "", ink.WARN)
-    return tuple(prices), (
-        (" last ", ink.FAINT), (last, ink.DIM if stale else ink.TEXT), ("   tick ", ink.FAINT),
-        (f"{tick}", ink.TEXT), age,
-    )  # fmt: skip
+    told = [("bid", _price(market.bid), strong), ("mid", _price(market.mid), strong),
+            ("ask", _price(market.ask), strong), ("last", _price(market.last), plain),
+            ("tick", f"{tick}", ink.TEXT)]  # fmt: skip
+    told += [("", f"{words.age_text(old_s)} old", ink.WARN)] if stale else []
+    lines: list[list[Span]] = [[]]
+    room = cells
+    for name, text, style in told:
+        need = len(name) + len(text) + 2
+        if need > room or name == "last":
+            lines.append([])
+            room = cells
+        lines[-1] += [(f" {name} ", ink.FAINT), (text, style)]
+        room -= need
+    return [tuple(line) for line in lines]
+
+
+def _price(value: Decimal | None) -> str:
+    return "--" if value is None else words.price(value)
 
 
 def contract_of(form: Form) -> str:
@@ -112,7 +142,7 @@ def contract_of(form: Form) -> str:
     return f"{form.symbol} {form.strike.normalize():f}{form.right} {form.expiry.upper()}"
 
 
-def _field(picture: TicketPicture, name: str, *, editing: bool) -> Line:
+def _field(picture: TicketPicture, name: str, cells: int, *, editing: bool) -> Line:
     form = picture.form
     here = editing and form.at == name
     wrong = picture.fault_at == name
@@ -126,7 +156,7 @@ def _field(picture: TicketPicture, name: str, *, editing: bool) -> Line:
     line: Line = (label, (text, style), (f"  {hint}" if hint else "", ink.FAINT))
     if not here:
         return line
-    padded = (*line, (" " * max(FORM_CELLS - 1 - ink.width_of(line), 0), ink.TEXT))
+    padded = (*line, (" " * max(cells - 1 - ink.width_of(line), 0), ink.TEXT))
     return ink.on_ground(padded, ink.CURSOR.bgcolor.name if ink.CURSOR.bgcolor else ink.PICKED)
 
 
@@ -136,7 +166,7 @@ def _value(form: Form, name: str) -> tuple[str, ink.Style]:
     if name == "kind":
         return NAMES[form.kind], ink.STRONG
     if name == "override":
-        return ("YES, past what advises", ink.WARN) if form.override else ("no", ink.TEXT)
+        return ("YES, past advice", ink.WARN) if form.override else ("no", ink.TEXT)
     text = form.text(name)
     if text:
         return text, ink.STRONG
@@ -148,7 +178,7 @@ def _value(form: Form, name: str) -> tuple[str, ink.Style]:
     return ("not told", ink.FAINT) if name == "confidence" else ("--", ink.FAINT)
 
 
-def _engine_lines(picture: TicketPicture, width: int, room: int, *, roomy: bool) -> list[Line]:
+def _engine_lines(picture: TicketPicture, width: int, room: int) -> list[Line]:
     if picture.barred:
         return [((line, ink.ALARM),) for line in wrapped(picture.barred, width)]
     preview = picture.preview
@@ -156,18 +186,20 @@ def _engine_lines(picture: TicketPicture, width: int, room: int, *, roomy: bool)
         return [(("asking the engine …", ink.DIM),)] if not picture.fault else []
     age = f"  {words.age_text(picture.old_s)} old" if picture.old_s >= 3 else ""
     age = "  asking …" if picture.waiting else age
-    good = preview.approved
-    verdict: Line = ((f" {preview.verdict} ", ink.CAUTION if not good else ink.PAPER), (age, ink.WARN))
+    calm = preview.approved and not preview.overridden
+    verdict: Line = ((f" {preview.verdict} ", ink.PAPER if calm else ink.CAUTION), (age, ink.WARN))
     money = money_lines(preview, width)
-    gap = [ink.BLANK] if room > SMALL_ROOM else []
-    space = room - len(money) - len(gap) - 1
-    made = [rule_lines(preview, width, columns) for columns in ((1, 2, 0) if roomy else (0,))]
+    space = max(room - len(money) - 1, 1)
+    ways = ((1, 2) if width >= TWO_COLUMNS_FROM else (1,)) if picture.whole else (0,)
+    made = [rule_lines(preview, width, columns) for columns in ways]
     rules = next((lines for lines in made if len(lines) <= space), made[-1])
     top = min(picture.cursor, max(len(rules) - space, 0))
     shown = rules[top : top + space]
     if top + space < len(rules):
-        shown = [*shown[:-1], ((f"  … {len(rules) - top - space + 1} more lines: ctrl+↓", ink.DIM),)]
-    lines = [*money, *gap, verdict, *shown]
+        left = len(rules) - top - space + 1
+        how = f"… {left} more lines: ctrl+↓" if picture.whole else f"… {left} more lines: r, every rule"
+        shown = [*shown[:-1], ((f"  {how}", ink.DIM),)]
+    lines = [*money, verdict, *shown]
     return [ink.faded(line) for line in lines] if picture.waiting and not picture.fault else lines
 
 
@@ -178,14 +210,17 @@ _TONES: Final = {"info": ink.TEXT, "good": ink.UP, "warn": ink.WARN, "bad": ink.
 
 
 def _foot(picture: TicketPicture, width: int) -> list[Line]:
-    """Two lines of news and two of keys: as many at every stage, so that nothing jumps."""
+    """News, and what became of it, over two lines of keys."""
     text, tone = (picture.fault, "bad") if picture.fault else (picture.news, picture.tone)
     if picture.stage == ARMED and tone == "info" and picture.preview is not None and not picture.waiting:
-        text, tone = (refusal, "bad") if (refusal := picture.preview.refusal) else (text, tone)
-    news = wrapped(text, width - 1)[:2]
-    said: list[Line] = [((f" {line}", _TONES[tone]),) for line in news]
-    said += [ink.BLANK] * (2 - len(said))
-    return [*said, *(ink.clipped(line, width) for line in _keys(picture))]
+        # Why, in full, stands above.
+        text, tone = (text, tone) if picture.preview.approved else ("Nothing can be sent as it stands.", "bad")
+    said: list[Line] = [((f" {line}", _TONES[tone]),) for line in wrapped(text, width - 1)[:3]]
+    if picture.fate is not None:
+        fate = picture.fate
+        said += [((f" {line}", _TONES[fate.tone]),) for line in wrapped(fate.text, width - 1)[:2]]
+    said = said or [ink.BLANK]
+    return [*said, *(ink.clipped(line, width) for line in _keys(picture, width))]
 
 
 def _why_not(picture: TicketPicture) -> str:
@@ -195,7 +230,7 @@ def _why_not(picture: TicketPicture) -> str:
     return "it cannot be sent as it stands"
 
 
-def _keys(picture: TicketPicture) -> tuple[Line, Line]:
+def _keys(picture: TicketPicture, width: int) -> tuple[Line, ...]:
     if picture.stage == ARMED:
         back: Line = (
             (" ▸[ Enter  not yet, back to the ticket ] ", ink.LAST),
@@ -204,13 +239,21 @@ def _keys(picture: TicketPicture) -> tuple[Line, Line]:
         )
         if picture.barred or picture.preview is None or not picture.preview.approved:
             return back, ((f"  {_why_not(picture)}", ink.ALARM),)
-        return back, (("   y ", ink.KEY), (f" SEND  {picture.order} ", ink.LIVE if picture.live else ink.PAPER))
+        ground = ink.LIVE if picture.live else ink.PAPER
+        return back, *(
+            (("     " if number else "   y ", ink.KEY), (f"{'' if number else ' SEND '} {line} ", ground))
+            for number, line in enumerate(wrapped(picture.order, width - 13))
+        )
     if picture.stage == SENDING:
         return ((" sending …", ink.STRONG),), ink.BLANK
     if picture.stage == OVER:
-        return ((" ▸[ Enter  close ] ", ink.LAST),), ink.BLANK
+        return (
+            ((" ▸[ Enter  close ] ", ink.LAST), ("  any other key closes it and does its work", ink.DIM)),
+            ((" it closes by itself once the broker has it", ink.FAINT),),
+        )  # fmt: skip
     first: Line = (
-        (" Enter ", ink.KEY), ("look it over, then send", ink.DIM), ("   Esc ", ink.KEY), ("leave", ink.DIM),
+        (" Enter ", ink.KEY), ("look it over", ink.DIM), ("   Esc ", ink.KEY), ("leave", ink.DIM),
+        ("   r ", ink.KEY), ("small again" if picture.whole else "every rule", ink.DIM),
         ("   F12 ", ink.KEY), ("KILL", ink.DIM),
     )  # fmt: skip
     if picture.form.policy:

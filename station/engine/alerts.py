@@ -36,7 +36,7 @@ _SEVERITY: Final = {"info": "info", "warning": "warn", "critical": "critical"}
 def alert_row(item: Recorded, trade: Trade | None) -> AlertRow | None:
     """The row of one event, None where it is nothing to tell; `trade` is the one it is of, as it stands."""
     told = _told(item, trade)
-    return None if told is None else AlertRow(item.at_ns, *told)
+    return None if told is None else AlertRow(item.at_ns, *told, trade_id=item.trade_id)
 
 
 def _told(item: Recorded, trade: Trade | None) -> tuple[str, ...] | None:

@@ -73,7 +73,7 @@ async def _place(engine: Engine, command: PlaceOrder) -> Ack:
         return Ack(True, f"closing {asked.qty} of {trade.id} at market{again}")
     if trade.state is TradeState.FAILED:
         return Ack(False, f"{trade.id} is not placed: {trade.reason or trade.cause}{again}", trade.cause)
-    return Ack(True, f"{placed_line(engine, trade)}{again}")
+    return Ack(True, f"{placed_line(engine, trade)}{again}", trade_id=trade.id)
 
 
 def placed_line(engine: Engine, trade: Trade) -> str:

@@ -39,4 +39,4 @@ async def _taken(engine: Engine, command: TakeProposal) -> Ack:
     again = " (it was taken before)" if known is not None else ""
     if trade.state is TradeState.FAILED:
         return Ack(False, f"{trade.id} is not sent: {trade.reason or trade.cause}{again}", trade.cause)
-    return Ack(True, f"{placed_line(engine, trade)}{again}")
+    return Ack(True, f"{placed_line(engine, trade)}{again}", trade_id=trade.id)

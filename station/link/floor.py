@@ -172,12 +172,13 @@ class Orders(msgspec.Struct, frozen=True):
 
 class AlertRow(msgspec.Struct, frozen=True):
     """`severity` is info, good, warn or critical; `kind` is fill, stop, reject, gate or proposal for what
-    rings, else empty."""
+    rings, else empty; `trade_id` is of the trade it tells of."""
 
     at_ns: int
     severity: str
     text: str
     kind: str = ""
+    trade_id: str = ""
 
 
 class Alerts(msgspec.Struct, frozen=True):

@@ -318,11 +318,13 @@ READ_ONLY_COMMANDS: Final = (
 
 
 class Ack(Wire, frozen=True):
-    """The answer to an order: done or refused, in one line. `code` is the machine-readable reason."""
+    """The answer to an order: done or refused, in one line. `code` is the machine-readable reason, `trade_id`
+    the trade that an entry became."""
 
     ok: bool
     text: str
     code: str = ""
+    trade_id: str = ""
 
 
 class Data(Wire, frozen=True):

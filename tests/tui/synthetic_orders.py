@@ -94,6 +94,8 @@ def preview(ticket: Ticket, *, refused: bool = False, advised: bool = False, res
             "rule": "one_per_instrument", "ok": False, "severity": "advice",
             "text": "SPX is held already (1, limit 1)",
         }  # fmt: skip
+    elif advised:
+        rules[17]["text"] = "overridden by hand: SPX is held already (1, limit 1)"
     known = {"v": 1, "contract": f"SPXW 20251120 {ticket.strike}{ticket.right}", "action": ticket.action}
     return json.dumps(
         known
@@ -118,6 +120,7 @@ class Counterpart:
         self.refuses = False
         self.advises = False
         self.placed: dict[str, Ticket] = {}
+        self.names_trades = False
 
     def answer(self, command: Command) -> Reply:
         match command:
@@ -131,6 +134,7 @@ class Counterpart:
                 return Data(preview(ticket, refused=self.refuses, advised=self.advises))
             case PlaceOrder(ticket=ticket, token=token):
                 self.placed.setdefault(token, ticket)
-                return Ack(True, f"order {[*self.placed].index(token) + 1} is at the broker")
+                number = [*self.placed].index(token) + 1
+                return Ack(True, f"order {number} is at the broker", "", "T4" if self.names_trades else "")
             case _:
                 return Ack(True, "it is on its way")

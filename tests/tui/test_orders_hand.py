@@ -86,9 +86,10 @@ async def test_the_chain_s_option_is_bought_with_three_different_keys() -> None:
             "5,944.15",
             "$417.60",
             "APPROVED by 28 rules",
-            "daily_loss",
         ):
             assert told in text
+        await press(stage, pilot, "r")
+        assert "daily_loss" in said(stage) and "0.0 % of 2 %" in said(stage)
         await press(stage, pilot, "enter")
         assert "SEND  PAPER: BUY 1 SPXW 5940C 0DTE limit at mid" in said(stage)
         assert orders(stage) == []

@@ -1,0 +1,164 @@
+"""The ticket on the floor: what it leaves in sight, and what becomes of it once its order is sent."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from station.link import AlertRow, CloseTrade, Orders, Positions
+from tests.tui import synthetic
+from tests.tui.stage import Stage
+from widgets.order_dialogs import OrderLineDialog
+from widgets.panel import PanelCanvas
+from widgets.ticket_dialog import TicketDialog
+
+LARGE = [(120, 40), (160, 45), (200, 50)]
+
+
+async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> None:
+    """Each key after the last was dealt with, and slower than a dialog swallows."""
+    for key in keys:
+        await pilot.pause()
+        stage.clock.advance(0.4)
+        await pilot.press(key)
+        await stage.app.workers.wait_for_complete()
+    await stage.settle(pilot)
+    await stage.settle(pilot)
+
+
+def said(stage: Stage) -> str:
+    return stage.app.screen.query_one(PanelCanvas).text()
+
+
+def trading() -> Stage:
+    """An engine whose answer names the trade that an entry became: T4, which works on its floor."""
+    stage = Stage(synthetic.calm())
+    stage.engine.counterpart.names_trades = True
+    return stage
+
+
+def told(stage: Stage, **parts: object) -> None:
+    stage.engine.floor = msgspec.structs.replace(stage.engine.floor, **parts)
+
+
+# --- its place -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", LARGE)
+@pytest.mark.parametrize("keys", [["o", "b"], ["o", "b", "enter"], ["o", "colon"]])
+async def test_chain_and_matrix_stay_in_sight_beside_it(size: tuple[int, int], keys: list[str]) -> None:
+    stage = Stage(synthetic.busy())
+    stage.engine.counterpart.refuses = True
+    async with stage.app.run_test(size=size) as pilot:
+        await press(stage, pilot, *keys)
+        assert isinstance(stage.app.screen, TicketDialog | OrderLineDialog)
+        box = stage.app.screen.query_one("#box").region
+        kept = [pane for pane in stage.app.panes if pane.display and pane.id in ("chain", "book")]
+        assert kept and not any(box.overlaps(pane.region) for pane in kept)
+        floor = stage.app.screen_stack[0].query_one("#floor").region
+        assert floor.contains_region(box) and box.height < floor.height * 2 // 3
+
+
+async def test_on_a_small_terminal_it_is_as_high_as_what_it_says() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await press(stage, pilot, "o", "b")
+        box = stage.app.screen.query_one("#box").region
+        assert (box.width, box.height) == (80, 16)
+        assert "more lines" in said(stage) or "duplicate_order" in said(stage)
+        await press(stage, pilot, "r")
+        assert stage.app.screen.query_one("#box").region.height == 19
+
+
+async def test_every_rule_with_its_figures_is_a_key_away_and_the_floor_one_more() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(160, 45)) as pilot:
+        await press(stage, pilot, "b")
+        small = stage.app.screen.query_one("#box").region
+        await press(stage, pilot, "r")
+        assert "duplicate_order" in said(stage) and "$2,140 of $10,000" in said(stage)
+        await press(stage, pilot, "r")
+        assert stage.app.screen.query_one("#box").region == small
+
+
+async def test_what_is_asked_past_is_told_and_not_ticked_off() -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.counterpart.advises = True
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await press(stage, pilot, "b", "shift+tab", "shift+tab", "space")
+        text = said(stage)
+        assert "APPROVED past 1 of 28 rules" in text
+        assert "! one_per_instrument: overridden" in text and "✓one_per_instrument" not in text
+
+
+# --- once it is sent -----------------------------------------------------------------------------------
+
+
+async def test_a_sent_ticket_tells_that_its_order_lives_and_closes_by_itself() -> None:
+    stage = trading()
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await press(stage, pilot, "u", "b", "enter", "y")
+        assert "LIVE at the broker at 3.10, 1 of 2 filled" in said(stage)
+        stage.clock.advance(1.1)
+        await stage.settle(pilot)
+        assert len(stage.app.screen_stack) == 1
+        await press(stage, pilot, "enter")
+        assert len(stage.app.screen_stack) == 1, "the enter that would have closed it does nothing else"
+        stage.clock.advance(1)
+        await press(stage, pilot, "enter")
+        assert len(stage.app.screen_stack) == 2, "later it is the pane's own key again"
+
+
+async def test_it_waits_while_the_order_is_on_its_way_and_tells_of_the_fill() -> None:
+    stage = trading()
+    assert stage.engine.floor.orders is not None and stage.engine.floor.positions is not None
+    (entry,) = [row for row in stage.engine.floor.orders.rows if row.trade_id == "T4"]
+    sent = msgspec.structs.replace(entry, state="PENDING", filled=entry.filled * 0)
+    held = stage.engine.floor.positions.rows
+    told(stage, orders=Orders((sent,)), positions=Positions())
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await press(stage, pilot, "b", "enter", "y")
+        assert "on its way to the broker at 3.10" in said(stage)
+        stage.clock.advance(5)
+        await stage.settle(pilot)
+        assert isinstance(stage.app.screen, TicketDialog)
+        filled = msgspec.structs.replace(held[0], trade_id="T4", protected=True)
+        told(stage, orders=Orders(), positions=Positions((filled,)))
+        await stage.settle(pilot)
+        await stage.settle(pilot)
+        assert "FILLED 2 @ 4.20: " in said(stage)
+        stage.clock.advance(1.1)
+        await stage.settle(pilot)
+        assert len(stage.app.screen_stack) == 1
+
+
+async def test_a_refusal_of_the_broker_stays_until_it_is_read() -> None:
+    stage = trading()
+    why = "no entry manual SPX CALL: Order rejected - reason: margin"
+    alert = AlertRow(synthetic.NOON, "warn", why, "reject", "T4")
+    assert stage.engine.floor.alerts is not None
+    told(
+        stage, orders=Orders(), positions=Positions(),
+        alerts=msgspec.structs.replace(stage.engine.floor.alerts, rows=(alert,)),
+    )  # fmt: skip
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await press(stage, pilot, "b", "enter", "y")
+        assert "Order rejected - reason: margin" in said(stage)
+        stage.clock.advance(60)
+        await stage.settle(pilot)
+        assert "Order rejected - reason: margin" in said(stage)
+        await press(stage, pilot, "escape")
+        assert len(stage.app.screen_stack) == 1
+
+
+async def test_a_key_of_the_floor_closes_it_and_does_its_work() -> None:
+    stage = trading()
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await press(stage, pilot, "p", "b", "enter", "y", "x")
+        assert len(stage.app.screen_stack) == 1
+        assert [one for one in stage.engine.heard if isinstance(one, CloseTrade)]
+        await press(stage, pilot, "b", "enter", "y", "colon")
+        assert isinstance(stage.app.screen, OrderLineDialog)
+        assert stage.app.screen.query_one(Input).value == ""

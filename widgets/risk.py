@@ -177,7 +177,7 @@ class RiskPage(Page):
         if told is None:
             return Content()
         book, greeks = told.portfolio, told.portfolio.greeks
-        limits = {one.rule: words.readable(one.limit) for one in told.verdicts}
+        limits = {one.rule: one.limit for one in told.verdicts}
         largest = book.concentration
         named = f"{largest.largest} {largest.pct:.0f}% of value" if largest.largest else "-"
         rows = (
@@ -262,7 +262,7 @@ def _fits(told: RiskTold) -> tuple[str, ink.Style]:
 
 
 def _rule(one: Ruling, table: Table, width: int, *, opened: bool) -> tuple[Line, ...]:
-    value, limit = words.readable(one.value), words.readable(one.limit)
+    value, limit = one.value, one.limit
     mark = ("✓", ink.UP) if one.passed else ("×", ink.ALARM)
     style = ink.DIM if one.passed else ink.STRONG
     line = table.line(
@@ -272,7 +272,7 @@ def _rule(one: Ruling, table: Table, width: int, *, opened: bool) -> tuple[Line,
     lines = whole(line, (("now", value), ("limit", limit)), width) if opened else (line,)
     if one.passed:
         return lines
-    reason = wrapped(words.readable(one.reason), width - 6)
+    reason = wrapped(one.reason, width - 6)
     return (*lines, *(((f"     {piece}", ink.WARN),) for piece in reason))
 
 

@@ -118,27 +118,6 @@ def compact(value: float) -> str:
     return f"{value:.0f}"
 
 
-_DOLLARS: Final = re.compile(r"(-?)\$([+-]?)(\d[\d,]*)(\.\d+)?")
-_LASTING: Final = re.compile(r"\b(\d{3,6}) s\b")
-
-
-def readable(text: str) -> str:
-    """A rule's figures as a trader reads them: `$-100.80` as `-$100.80`, `$10000` as `$10,000`, `12630 s` as
-    `3h 30m`."""
-
-    def dollars(found: re.Match[str]) -> str:
-        before, after, whole, cents = found.groups("")
-        return f"{before}{after}${int(whole.replace(',', '')):,}{cents}"
-
-    def lasting(found: re.Match[str]) -> str:
-        minutes, seconds = divmod(int(found[1]), 60)
-        if minutes >= 60:
-            return f"{minutes // 60}h {minutes % 60:02d}m"
-        return f"{minutes}m {seconds:02d}s" if seconds else f"{minutes}m"
-
-    return _LASTING.sub(lasting, _DOLLARS.sub(dollars, text))
-
-
 _ENDLESS: Final = re.compile(r"\S{49,}")
 
 

@@ -32,6 +32,7 @@ from station.domain.specs import StrategySpec
 from station.domain.trade import Trade
 from station.execution import ExecutionTerms, InstrumentLocks, Submitter, at_once, within
 from station.execution.policy import EntryTerms, most_paid, walked
+from station.risk.figures import dollars
 
 WORKING: Final = (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
 NOT_FILLED: Final = "it did not fill in its time"
@@ -112,7 +113,7 @@ class EntryDesk:
         trip."""
         if not (self._terms.what_if and self._broker.capabilities.what_if):
             return None, None
-        limit, value, refused = f"${self._buying_power():.2f}", "unknown", None
+        limit, value, refused = dollars(self._buying_power()), "unknown", None
         try:
             need = await self._need(ticket, meanwhile)
         except BrokerUnavailable as error:
@@ -120,7 +121,7 @@ class EntryDesk:
         except Refused as error:
             refused = Refusal(error.code, str(error))
         else:
-            value = f"${need:.2f}"
+            value = dollars(need)
             if need > self._buying_power():
                 refused = Refusal("MARGIN", f"it would tie up {value} and {limit} is available")
             elif not self._judgement.entries_open(trade.symbol):

@@ -8,6 +8,7 @@ from typing import Any
 from station.domain.clock import utc_text
 from station.journal.shapes import count, decimal_text
 from station.risk import Controls, Exposure, Finding, Fit, Portfolio, Proposal, Verdict
+from station.risk.figures import signed_dollars
 
 Json = dict[str, Any]
 
@@ -133,8 +134,8 @@ def risk_text(document: Mapping[str, Any]) -> str:
     greeks, stress = book["greeks"], book["stress"]
     lines += [
         f"book {book['positions']} positions, value {book['value']}, open risk {book['open_risk']}",
-        f"delta {greeks['delta_index']} index units, vega ${greeks['vega_usd']}, "
-        f"theta ${greeks['theta_usd_day']}",
+        f"delta {greeks['delta_index']} index units, vega {signed_dollars(greeks['vega_usd'])}, "
+        f"theta {signed_dollars(greeks['theta_usd_day'])} a day",
         f"VaR 95 % {book['var_95']}, at {stress['pct']:g} % {stress['pnl']}",
     ]
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from typing import Final
 from station.domain.clock import SECOND
 from station.domain.errors import Refused
 from station.domain.events import Alerted, GateChanged, KillChanged, LimitBreached, Quarantined, SystemEvent
+from station.risk.figures import dollars
 from station.risk.limits import Limits, StrategyTerms
 
 RELEASE_WORD: Final = "RELEASE"
@@ -205,7 +206,7 @@ def note_strategy(
     fallen = book.peak - book.pnl
     if limit is None or book.paused or fallen < limit:
         return _with_book(controls, book), ()
-    book = replace(book, paused=f"fell ${fallen:.2f} from its peak, the limit is ${limit:.2f}")
+    book = replace(book, paused=f"fell {dollars(fallen)} from its peak, the limit is {dollars(limit)}")
     breach = LimitBreached(f"{strategy} drawdown", f"-{fallen}", f"-{limit}")
     text = f"strategy {strategy} is paused: it {book.paused}; edit its row to start it again"
     return _with_book(controls, book), (breach, Alerted("critical", text))

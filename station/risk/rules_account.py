@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from station.domain.instruments import SecType
 from station.risk.controls import strategy_drawdown
+from station.risk.figures import dollars, whole_dollars
 from station.risk.finding import Finding, failed, judged, passed
 from station.risk.limits import Limits
 from station.risk.proposal import Proposal, RiskView
@@ -15,11 +16,11 @@ _FUTURES = (SecType.FUTURE, SecType.FUTURE_OPTION)
 def day_trades(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     """FINRA's pattern-day-trader rule: no fourth day trade in five sessions on margin under $25,000. Every
     entry counts as one, since every position is closed by the end of its day; futures do not count."""
-    limit = f"{limits.day_trades} in 5 sessions under ${limits.day_trade_equity_usd}"
+    limit = f"{limits.day_trades} in 5 sessions under {whole_dollars(limits.day_trade_equity_usd)}"
     if limits.account_kind != "margin" or proposal.contract.sec_type in _FUTURES:
         return passed("day trades", f"{view.day_trades}", limit, "not asked of this account or contract")
     ok = view.equity >= limits.day_trade_equity_usd or view.day_trades + 1 <= limits.day_trades
-    value = f"{view.day_trades} made, equity ${view.equity:.2f}"
+    value = f"{view.day_trades} made, equity {dollars(view.equity)}"
     return judged("day trades", "DAY_TRADES", ok, value, limit, "it would make a pattern day trader")
 
 
@@ -29,12 +30,12 @@ def settled_funds(proposal: Proposal, view: RiskView, limits: Limits) -> Finding
         return passed("settled funds", "margin account", "settled cash", "not asked of a margin account")
     if view.settled_cash is None:
         return failed("settled funds", "UNSETTLED", "unknown", "settled cash", "the settled cash is not known")
-    limit = f"${view.settled_cash:.2f}"
+    limit = dollars(view.settled_cash)
     needed = tied_up(proposal, view, limits)
     if needed is None:
         return no_price("settled funds", "UNSETTLED", limit)
     ok = needed <= view.settled_cash
-    return judged("settled funds", "UNSETTLED", ok, f"${needed:.2f}", limit, "the cash has not settled yet")
+    return judged("settled funds", "UNSETTLED", ok, dollars(needed), limit, "the cash has not settled yet")
 
 
 def known_events(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
@@ -73,27 +74,25 @@ def strategy_day_loss(proposal: Proposal, view: RiskView, limits: Limits) -> Fin
     """The strategy's own loss of the day, percent of the session's baseline, where its row sets one."""
     pct, baseline = proposal.terms.day_loss_pct, view.controls.day.baseline
     if pct is None or not proposal.strategy:
-        return passed(
-            "strategy day loss", f"${view.strategy_pnl:.2f}", "none of its own", "no limit of its own"
-        )
+        return passed("strategy day loss", dollars(view.strategy_pnl), "none of its own", "no limit of its own")
     if baseline is None:
         return failed("strategy day loss", "STRATEGY_DAY_LOSS", "unknown", "a baseline", "no baseline is set")
     limit = baseline * pct / 100
     ok = -view.strategy_pnl < limit
     text = f"{proposal.strategy} has lost its day"
     return judged(
-        "strategy day loss", "STRATEGY_DAY_LOSS", ok, f"${view.strategy_pnl:.2f}", f"-${limit:.2f}", text
+        "strategy day loss", "STRATEGY_DAY_LOSS", ok, dollars(view.strategy_pnl), dollars(-limit), text
     )
 
 
 def strategy_paused(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     """A strategy stays paused after its drawdown limit until its row is edited."""
     limit = strategy_drawdown(view.controls.day.baseline, proposal.terms, limits)
-    known = "unknown" if limit is None else f"-${limit:.2f} from its peak"
+    known = "unknown" if limit is None else f"{dollars(-limit)} from its peak"
     if not proposal.strategy:
         return passed("strategy paused", "no strategy", known, "not asked of a manual order")
     book = view.controls.book_of(proposal.strategy, proposal.terms.version)
-    value = f"${book.pnl - book.peak:.2f} from its peak"
+    value = f"{dollars(book.pnl - book.peak)} from its peak"
     text = f"{proposal.strategy} is paused: it {book.paused}"
     return judged("strategy paused", "STRATEGY_PAUSED", not book.paused, value, known, text)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from station.domain.market import Greeks
 from station.risk.book import Weights, market_value, net_weights, weights
+from station.risk.figures import signed_dollars, whole_dollars
 from station.risk.finding import Finding, failed, judged, passed
 from station.risk.limits import BROAD, Limits
 from station.risk.proposal import Held, Proposal, RiskView
@@ -48,25 +49,25 @@ def delta(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
 
 
 def vega(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    limit = f"±${limits.portfolio_vega:,.0f} per 1.00 of volatility"
+    limit = f"±{whole_dollars(limits.portfolio_vega)} per 1.00 of volatility"
     found = _before_and_after(proposal, view, limits)
     if found is None:
         return _unknown("portfolio vega", limit)
     before, after = found[0].vega, found[1].vega
     ok = abs(after) <= limits.portfolio_vega or abs(after) < abs(before)
-    value = f"${before:+,.0f} to ${after:+,.0f}"
+    value = f"{signed_dollars(before)} to {signed_dollars(after)}"
     text = "the book would hang on volatility too much"
     return judged("portfolio vega", "PORTFOLIO_VEGA", ok, value, limit, text)
 
 
 def theta(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    limit = f"${limits.portfolio_theta:,.0f} to the same hour tomorrow"
+    limit = f"{whole_dollars(limits.portfolio_theta)} to the same hour tomorrow"
     found = _before_and_after(proposal, view, limits)
     if found is None:
         return _unknown("portfolio theta", limit)
     before, after = found[0].theta, found[1].theta
     ok = after >= limits.portfolio_theta or after > before
-    value = f"${before:+,.0f} to ${after:+,.0f}"
+    value = f"{signed_dollars(before)} to {signed_dollars(after)}"
     return judged("portfolio theta", "PORTFOLIO_THETA", ok, value, limit, "time would take too much")
 
 

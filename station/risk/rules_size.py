@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from station.domain.instruments import Contract, SecType
 from station.risk.book import open_risk, risk_to_stop
+from station.risk.figures import dollars, whole_dollars
 from station.risk.finding import Finding, failed, judged, passed
 from station.risk.limits import Limits
 from station.risk.proposal import Proposal, RiskView
@@ -50,7 +51,7 @@ def _margin_or_value(
 ) -> Decimal:
     if contract.sec_type is not SecType.FUTURE:
         return abs(value)
-    each = next((dollars for symbol, dollars in view.future_margins if symbol == contract.symbol), Decimal(0))
+    each = next((margin for symbol, margin in view.future_margins if symbol == contract.symbol), Decimal(0))
     # The broker tells the change that one more makes: nothing where it hedges what another hand holds.
     return abs(qty) * each if each > 0 else abs(value) * limits.future_margin_pct / 100
 
@@ -90,13 +91,13 @@ def notional(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
 
 def capital_at_risk(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     """What the order could lose, and the open risk of what is held."""
-    limit = f"${limits.capital_at_risk_usd}"
+    limit = whole_dollars(limits.capital_at_risk_usd)
     lost = at_risk(proposal, view, limits)
     if lost is None:
         return no_price("capital at risk", "CAPITAL_AT_RISK", limit)
     total = lost + sum((open_risk(held, limits) for held in view.held), Decimal(0))
     ok = total <= limits.capital_at_risk_usd
-    return judged("capital at risk", "CAPITAL_AT_RISK", ok, f"${total:.2f}", limit, "too much could be lost")
+    return judged("capital at risk", "CAPITAL_AT_RISK", ok, dollars(total), limit, "too much could be lost")
 
 
 def contracts(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
@@ -108,12 +109,12 @@ def contracts(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
 
 
 def buying_power(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
-    limit = f"${view.buying_power:.2f}"
+    limit = dollars(view.buying_power)
     needed = tied_up(proposal, view, limits)
     if needed is None:
         return no_price("buying power", "BUYING_POWER", limit)
     ok = needed <= view.buying_power
-    return judged("buying power", "BUYING_POWER", ok, f"${needed:.2f}", limit, "the account cannot pay for it")
+    return judged("buying power", "BUYING_POWER", ok, dollars(needed), limit, "the account cannot pay for it")
 
 
 def only_shrinks(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
@@ -127,18 +128,16 @@ def only_shrinks(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     return judged("reduces only", "NOT_REDUCING", ok, value, limit, "it would open a position the other way")
 
 
-def against_equity(
-    rule: str, code: str, dollars: Decimal | None, equity: Decimal, limit_pct: Decimal
-) -> Finding:
+def against_equity(rule: str, code: str, total: Decimal | None, equity: Decimal, limit_pct: Decimal) -> Finding:
     """Dollars as a percent of equity, at most the limit; no equity and no price fail."""
     limit = f"{limit_pct} % of equity"
-    if dollars is None:
+    if total is None:
         return no_price(rule, code, limit)
     if equity <= 0:
-        return failed(rule, code, f"${dollars:.2f}", limit, f"equity is ${equity:.2f}")
-    ok = dollars * 100 <= equity * limit_pct
-    value = f"{dollars * 100 / equity:.2f} % (${dollars:.2f})"
-    return judged(rule, code, ok, value, limit, f"too large for an equity of ${equity:.2f}")
+        return failed(rule, code, dollars(total), limit, f"equity is {dollars(equity)}")
+    ok = total * 100 <= equity * limit_pct
+    value = f"{total * 100 / equity:.2f} % ({dollars(total)})"
+    return judged(rule, code, ok, value, limit, f"too large for an equity of {dollars(equity)}")
 
 
 def no_price(rule: str, code: str, limit: str) -> Finding:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from station.domain.clock import SECOND
 from station.risk.controls import Gate
+from station.risk.figures import dollars, lasting
 from station.risk.finding import Finding, failed, judged, passed
 from station.risk.limits import Limits
 from station.risk.proposal import Proposal, RiskView
@@ -52,13 +53,14 @@ def session(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
 def entry_window(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     """From 09:35 up to, not with, 15:30 ET; moved with an early close (FAULTS 47)."""
     window = limits.window_of(proposal.symbol)
-    limit = f"{window.after_open_s} s after the open to {window.before_close_s} s before the close"
+    first, last = lasting(window.after_open_s), lasting(window.before_close_s)
+    limit = f"{first} after the open to {last} before the close"
     if view.session_open_ns is None or view.session_close_ns is None:
         return failed("entry window", "OUTSIDE_WINDOW", "no session", limit, "there is no session now")
     since_ns = view.now_ns - view.session_open_ns
     left_ns = view.session_close_ns - view.now_ns
     ok = since_ns >= window.after_open_s * SECOND and left_ns > window.before_close_s * SECOND
-    value = f"{since_ns / SECOND:.0f} s after the open, {left_ns / SECOND:.0f} s before the close"
+    value = f"{lasting(since_ns / SECOND)} after the open, {lasting(left_ns / SECOND)} before the close"
     return judged("entry window", "OUTSIDE_WINDOW", ok, value, limit, "entries are not taken at this hour")
 
 
@@ -78,9 +80,9 @@ def quarantine(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
 def cooling_off(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     day = view.controls.day
     left_s = max(day.cooling_until_ns - view.now_ns, 0) / SECOND
-    limit = f"{limits.cooling_s} s after {limits.cooling_losses} losses in a row"
+    limit = f"{lasting(limits.cooling_s)} after {limits.cooling_losses} losses in a row"
     reason = f"cooling off after {day.losses} losses in a row"
-    return judged("cooling-off", "COOLING_OFF", left_s <= 0, f"{left_s:.0f} s left", limit, reason)
+    return judged("cooling-off", "COOLING_OFF", left_s <= 0, f"{lasting(left_s)} left", limit, reason)
 
 
 def daily_loss(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
@@ -90,7 +92,7 @@ def daily_loss(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     limit = limits.day_loss(baseline)
     reason = "the day's loss is at its limit"
     return judged(
-        "daily loss", "DAY_LOSS", -view.day_pnl < limit, f"${view.day_pnl:.2f}", f"-${limit:.2f}", reason
+        "daily loss", "DAY_LOSS", -view.day_pnl < limit, dollars(view.day_pnl), dollars(-limit), reason
     )
 
 
@@ -101,7 +103,7 @@ def monthly_loss(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     limit = baseline * limits.month_loss_pct / 100
     ok = -view.month_pnl < limit
     reason = "the month's loss is at its limit"
-    return judged("monthly loss", "MONTH_LOSS", ok, f"${view.month_pnl:.2f}", f"-${limit:.2f}", reason)
+    return judged("monthly loss", "MONTH_LOSS", ok, dollars(view.month_pnl), dollars(-limit), reason)
 
 
 def drawdown(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
@@ -111,7 +113,8 @@ def drawdown(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:
     fallen = max(peak - view.equity, Decimal(0))
     ok = fallen * 100 < peak * limits.drawdown_pct
     value, limit = f"{fallen * 100 / peak:.2f} %", f"under {limits.drawdown_pct} %"
-    return judged("drawdown", "DRAWDOWN", ok, value, limit, f"equity has fallen from its peak of ${peak:.2f}")
+    reason = f"equity has fallen from its peak of {dollars(peak)}"
+    return judged("drawdown", "DRAWDOWN", ok, value, limit, reason)
 
 
 def confidence(proposal: Proposal, view: RiskView, limits: Limits) -> Finding:

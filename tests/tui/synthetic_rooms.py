@@ -126,14 +126,15 @@ def _rationale(line: SignalLine) -> str:
 
 RULES = (
     ("market gate", "OPEN", "OPEN"), ("kill switch", "off", "off"), ("reconciliation", "complete", "complete"),
-    ("session", "in session", "in session"), ("entry window", "17527 s after the open", "300 s after the open"),
+    ("session", "in session", "in session"), ("entry window", "4h 52m after the open", "5m after the open"),
     ("quote age", "0.4 s", "5 s"), ("spread", "2.38 %", "5 % of mid"), ("data quality", "98", "at least 70"),
     ("VIX ceiling", "14.12", "35"), ("daily loss", "$412.00", "-$500.00"), ("open positions", "2 open", "3"),
     ("position size", "2.4 % ($840.00)", "5 % of equity"), ("portfolio delta", "42.0 to 63.1",
         "±100 index units"),
-    ("portfolio vega", "$+9,100 to $+12,400", "±$50,000 per 1.00 of volatility"),
-    ("portfolio theta", "$-1,210 to $-1,804", "$-2,000 to the same hour tomorrow"),
-    ("capital at risk", "$840.00", "$10000"), ("orders a day", "11", "50"), ("duplicate order", "none", "none"),
+    ("portfolio vega", "+$9,100 to +$12,400", "±$50,000 per 1.00 of volatility"),
+    ("portfolio theta", "-$1,210 to -$1,804", "-$2,000 to the same hour tomorrow"),
+    ("capital at risk", "$840.00", "$10,000"), ("orders a day", "11", "50"),
+    ("duplicate order", "none", "none"),
 )  # fmt: skip
 
 
@@ -215,7 +216,7 @@ def strategy_room(*, busy: bool) -> StrategyRoom:
                      "match: no signal matches the patterns", NOON, change=Change(1)),
         StrategyLine("SPY_MEAN", "SPY", True, 3, "auto", "standard", "BLOCK",
                      "veera: VIX EMA5 14.3 is not under EMA12 14.1", NOON, 3, "-96.30",
-                     "fell $3550.00 from its peak, the limit is $3500.00" if busy else "", Change(1)),
+                     "fell $3,550.00 from its peak, the limit is $3,500.00" if busy else "", Change(1)),
         StrategyLine("ES_BREAK", "ES", False, 4, "observe", "standard", "OFF", change=Change(1)),
     )  # fmt: skip
     return StrategyRoom(rows, 212)

@@ -325,7 +325,7 @@ async def test_the_difference_of_versions_is_shown() -> None:
 async def test_a_paused_strategy_says_so() -> None:
     stage = Stage(synthetic.busy())
     async with stage.app.run_test(size=NORMAL) as pilot:
-        assert "PAUSED: fell $3550.00 from its peak" in await press(stage, pilot, "f6")
+        assert "PAUSED: fell $3,550.00 from its peak" in await press(stage, pilot, "f6")
 
 
 # --- configuration -------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def test_fault_21_what_if_margin_that_never_answers_denies_the_entry(
             monkeypatch.setattr(exchange, "what_if", dear)
             await lab.until("09:45:02")
             assert lab.trades()[1].cause == "MARGIN"
-            assert "$1000000.00" in lab.trades()[1].reason
+            assert "$1,000,000.00" in lab.trades()[1].reason
             monkeypatch.undo()
             await lab.until_true(lambda: bool(lab.entered()), limit_s=3_600)
             passed = lab.first()

@@ -145,7 +145,7 @@ def test_a_morning_trade_of_the_shipped_size_passes_though_its_rate_a_day_is_far
     seen = view(greeks=morning, expiry_ns=NOON + 6 * HOUR + 900 * 10**9, index_level=6880.0, spot=6880.0)
     found = finding("portfolio theta", seen, proposal("2", limit=Decimal("6.70")))
     assert 17.0 * 200 > 2000
-    assert (found.passed, found.value) == (True, "$+0 to $-885")
+    assert (found.passed, found.value) == (True, "+$0 to -$885")
     assert preflight(proposal("2", limit=Decimal("6.70")), seen, LIMITS).approved
 
 
@@ -165,7 +165,7 @@ def test_a_share_has_a_delta_of_one() -> None:
     seen = view(greeks=None, index_level=5000.0, spot=100.0)
     assert finding("portfolio delta", seen, stock(qty="2500")).code == ""
     assert finding("portfolio delta", seen, stock(qty="2501")).code == "PORTFOLIO_DELTA"
-    assert finding("portfolio vega", seen, stock(qty="2501")).value == "$+0 to $+0"
+    assert finding("portfolio vega", seen, stock(qty="2501")).value == "+$0 to +$0"
 
 
 # --- sector, beta, leverage ----------------------------------------------------------------------------
@@ -360,8 +360,8 @@ def paused(version: int = 3) -> Controls:
 def test_a_paused_strategy_takes_no_entries_until_its_row_is_edited() -> None:
     order = proposal(strategy="TREND", terms=StrategyTerms(3))
     found = finding("strategy paused", view(controls=paused()), order)
-    assert (found.code, found.value) == ("STRATEGY_PAUSED", "$-1000.00 from its peak")
-    assert found.limit == "-$3500.00 from its peak"
+    assert (found.code, found.value) == ("STRATEGY_PAUSED", "-$1,000.00 from its peak")
+    assert found.limit == "-$3,500.00 from its peak"
     edited = proposal(strategy="TREND", terms=StrategyTerms(4))
     assert finding("strategy paused", view(controls=paused()), edited).passed
     other = proposal(strategy="OTHER", terms=StrategyTerms(3))
@@ -448,7 +448,7 @@ def test_what_a_position_can_lose_to_time_is_bounded_for_the_buyer_alone() -> No
 
 def test_an_order_without_a_price_is_not_bounded_by_it() -> None:
     unpriced = view(quote=None, greeks=greeks(theta=-7.0))
-    assert finding("portfolio theta", unpriced, proposal(limit=None)).value == "$+0 to $-2,100"
+    assert finding("portfolio theta", unpriced, proposal(limit=None)).value == "+$0 to -$2,100"
 
 
 def test_an_option_that_moves_like_its_underlying_is_viable() -> None:

@@ -30,6 +30,7 @@ from station.risk import (
     Working,
     preflight,
 )
+from station.risk.figures import dollars, lasting, signed_dollars, whole_dollars
 from tests.unit.risk_cases import CLOSE_NS, NOON, call, controls, greeks, proposal, quote, view
 
 WORDS = Path(__file__).with_name("risk_words.txt")
@@ -89,3 +90,18 @@ def said(name: str) -> list[str]:
 def test_every_rule_says_what_it_measured_against_which_limit_and_why(name: str) -> None:
     kept = [line for line in WORDS.read_text().splitlines() if line.startswith(f"{name} | ")]
     assert said(name) == kept
+
+
+def test_figures_are_written_as_a_trader_reads_them() -> None:
+    cents = [dollars(D(text)) for text in ("-100.8", "0", "-0.00", "12345.675")]
+    assert cents == ["-$100.80", "$0.00", "$0.00", "$12,345.68"]
+    limits = [whole_dollars(D(text)) for text in ("10000", "-2000.0", "25000.50")]
+    assert limits == ["$10,000", "-$2,000", "$25,000.50"]
+    assert [signed_dollars(value) for value in (0.0, -884.6, 12630.0)] == ["+$0", "-$885", "+$12,630"]
+    assert [lasting(value) for value in (0.0, 95.4, 150, 300, 12_630)] == [
+        "0 s",
+        "95 s",
+        "2m 30s",
+        "5m",
+        "3h 30m",
+    ]

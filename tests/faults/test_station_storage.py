@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -226,7 +227,7 @@ def _torn(runtime: Path) -> None:
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(size // 3)
-        file.write(os.urandom(size // 3))
+        file.write(random.Random(1).randbytes(size // 3))
 
 
 def _tampered(runtime: Path) -> None:
@@ -248,7 +249,7 @@ def test_fault_56_corrupt_database_refuses_the_start_and_touches_no_order(
         sys.executable, str(repo_root / "app.py"), "run", "--broker", "paper", "--seed", "3", "--speed", "max",
         "--date", DAY.isoformat(), "--until", "10:00", "--runtime", str(held_over),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     (line,) = done.stderr.strip().splitlines()
     assert done.returncode == 1
     assert "lifecycle.db is corrupt" in line

@@ -17,7 +17,7 @@ from station.domain.errors import BadInput, Fatal
 from station.engine.lease import is_held
 from station.engine.options import RunOptions
 
-START_LIMIT_S: Final = 20.0
+START_LIMIT_S: Final = 60.0
 LOOK_S: Final = 0.01
 WITHDRAW_S: Final = 5.0
 _BAD_USAGE: Final = 2

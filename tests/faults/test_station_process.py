@@ -86,7 +86,9 @@ class Engine:
         return child
 
     def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        return subprocess.run(
+            self.command(*words), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
 
     def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first status document that fulfils the condition."""

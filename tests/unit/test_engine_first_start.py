@@ -15,20 +15,23 @@ from station.link import Ack, Kill, Query, Status, request
 from tests.lab import CACHE, Lab, play
 
 BEAT_S = 0.002
-AT_A_TIME_S = 0.25
-"""Of the processor's time; a whole past takes the tenfold."""
+AT_A_TIME = 1 / 10
+"""So much of the processor's time for the whole past, on whatever machine."""
 
 
 def test_link_and_kill_are_answered_while_the_past_is_made(tmp_path: Path) -> None:
     CACHE.mkdir(mode=0o700, exist_ok=True)
     load_calendar(CACHE)
     cache = tmp_path / "cache"
-    shutil.copytree(CACHE, cache, ignore=shutil.ignore_patterns("tape-*"))
+    cache.mkdir()
+    for table in CACHE.glob("sessions-*.npz"):
+        shutil.copy(table, cache)
     door = tmp_path / "run" / "engine.sock"
 
     async def first_start() -> None:
         lab = Lab(tmp_path / "run")
         lab.options = dataclasses.replace(lab.options, cache_dir=cache)
+        before = time.process_time()
         entering = asyncio.create_task(lab.__aenter__())
         longest = asyncio.create_task(_longest_turn(entering))
         while not entering.done() and (not door.exists() or lab.run.engine.progress.phase != "warming"):
@@ -40,7 +43,7 @@ def test_link_and_kill_are_answered_while_the_past_is_made(tmp_path: Path) -> No
         assert lab.run.engine.progress.phase == "warming"
         await entering
         assert list(cache.glob("tape-*")), "its past was made here"
-        assert await longest < AT_A_TIME_S
+        assert await longest < AT_A_TIME * (time.process_time() - before)
         await lab.__aexit__()
 
     play(first_start)

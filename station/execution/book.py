@@ -130,12 +130,12 @@ class OrderBook:
         return self._reports.interpret(report)
 
     def inferred(self, order: Order, at_ns: int) -> Execution | None:
-        """The fill the broker claims without ever having reported it: deterministic id, claimed price. Of an
-        order in an OCA group, whose rest others may have filled, only what it claims itself."""
+        """The fill the broker claims without ever having reported it: deterministic id, claimed price. No more
+        than it claims: our total may be one that never arrived, or that others of its OCA group took from."""
         claim = self.claims.get(order.ref)
         if claim is None or claim.state is not OrderState.FILLED:
             return None
-        most = claim.filled if order.ticket.oca_group else order.ticket.qty
+        most = claim.filled or order.ticket.qty
         if order.filled >= most:
             return None
         return self.stand_in(order, most - order.filled, claim.avg_price, at_ns)

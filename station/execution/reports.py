@@ -250,9 +250,10 @@ class Reports:
 
 
 def _is_spent(order: Order, status: OrderStatus) -> bool:
-    """Whether an order is over because others of its OCA group filled what it had left."""
+    """Whether an order is over with what it has filled: others of its OCA group filled what it had left, or it
+    was over before a change that made it larger."""
     over = status.state is OrderState.FILLED and status.filled == order.filled < order.ticket.qty
-    return over and bool(order.ticket.oca_group) and order.state.is_working and order.filled > 0
+    return over and order.state.is_working and order.filled > 0
 
 
 def _cause_of(exit_: Order) -> str:

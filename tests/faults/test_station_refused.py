@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -9,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from station.domain.broker import OrderNotice, OrderStatus
-from station.domain.events import OrderNoticed
-from station.domain.orders import OrderState, Purpose, new_order
+from station.domain.clock import MILLISECOND
+from station.domain.events import OrderNoticed, OrderReduced
+from station.domain.orders import Order, OrderKind, OrderState, Purpose, new_order
 from station.execution import OrderBook
-from station.link import ModifyOrder
+from station.link import ClosePart, ModifyOrder
 from tests.faults.test_station_manual import Hand
 from tests.lab import assert_sound, play
-from tests.unit.domain_cases import exit_ref, utc
+from tests.unit.domain_cases import entry_ref, exit_ref, utc
 from tests.unit.domain_cases import ticket as a_ticket
 
 LIMIT, FEE = Decimal("0.30"), Decimal("0.65")
@@ -65,3 +68,67 @@ def test_fault_14_a_refusal_after_a_word_that_seemed_to_confirm_the_change_is_as
     found = book.interpret(OrderNotice(ref, code, "refused", at_ns))
     assert found.query
     assert [type(event) for event in found.events] == [OrderNoticed]
+
+
+def at_market(order: Order) -> bool:
+    return order.ticket.kind is OrderKind.MARKET
+
+
+async def closely(lab: Hand, condition: Callable[[], bool]) -> None:
+    """Every few milliseconds until `condition` holds: what was just asked has no instant yet to step to."""
+    at_ns = lab.now()
+    for _ in range(1_000):
+        if condition():
+            return
+        at_ns += 5 * MILLISECOND
+        await lab.run.advance(at_ns)
+    raise AssertionError("not within five seconds")
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+def test_fault_20_a_part_that_fills_while_more_is_wanted_out_sells_no_more_than_it_sold(
+    tmp_path: Path, seed: int
+) -> None:
+    """The broker says that the order is filled, for the total it had when the change was on its way: that is
+    no fill of the rest, which is still held and has to be sold."""
+
+    async def work() -> None:
+        async with Hand(tmp_path, seed=seed) as lab:
+            trade = await lab.until_protected()
+            first = asyncio.ensure_future(lab.ask(ClosePart(trade.id, 1, "test", token="p1")))
+            await closely(lab, lambda: any(map(at_market, lab.exits(trade))))
+            (part,) = (order.ref for order in lab.exits(trade) if at_market(order))
+            more = asyncio.ensure_future(lab.ask(ClosePart(trade.id, 1, "test", token="p2")))
+            await closely(lab, lambda: lab.order(part).state.is_terminal)
+            assert [await lab.during(asked) for asked in (first, more)]
+            await lab.step(5)
+            assert lab.position(trade) == lab.trade(trade.id).open_qty == 1
+            assert not lab.rooms.controls.controls.kill.on
+
+    play(work)
+    assert_sound(tmp_path)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.ENTRY, Purpose.CLOSE])
+def test_fault_20_an_order_that_filled_before_it_grew_has_filled_what_the_broker_says(purpose: Purpose) -> None:
+    """Two were asked for, five are by now: `Filled` is said of two, whether or not their execution is known."""
+    at_ns, ref = utc(15), entry_ref() if purpose is Purpose.ENTRY else exit_ref(1)
+    ticket = a_ticket(ref, 2, limit="12.30", purpose=purpose)
+    filled = OrderStatus(ref, OrderState.FILLED, Decimal(2), Decimal(0), at_ns, 1)
+
+    def grown(done: int) -> OrderBook:
+        book = OrderBook(Decimal("0.65"))
+        book.put(replace(new_order(ticket, "T1", at_ns), state=OrderState.SUBMITTED, broker_id=1))
+        larger = replace(ticket, qty=Decimal(5))
+        book.put(replace(book.orders[ref], ticket=larger, filled=Decimal(done)))
+        return book
+
+    known = grown(2)
+    found = known.interpret(filled)
+    assert not found.query
+    assert found.events[0] == OrderReduced(ref, Decimal(2))
+    missing = grown(0)
+    assert missing.interpret(filled).query
+    guess = missing.inferred(missing.orders[ref], at_ns)
+    assert guess is not None
+    assert guess.qty == 2

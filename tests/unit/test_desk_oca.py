@@ -100,10 +100,8 @@ def test_one_that_its_group_has_spent_is_filled_with_what_it_filled() -> None:
     assert (made.orders[S].state, made.orders[S].ticket.qty) == (OrderState.FILLED, 2)
 
 
-@pytest.mark.parametrize(("group", "claimed", "inferred"), [("OCA-1", 2, 1), ("", 2, 2)])
-def test_of_a_group_only_what_an_order_claims_itself_is_inferred(
-    group: str, claimed: int, inferred: int
-) -> None:
+@pytest.mark.parametrize(("group", "claimed", "inferred"), [("OCA-1", 2, 1), ("", 2, 1), ("", 3, 2)])
+def test_only_what_an_order_claims_itself_is_inferred(group: str, claimed: int, inferred: int) -> None:
     made = book(leg(S, group=group, state=OrderState.PARTIALLY_FILLED, filled=D(1)))
     assert made.interpret(said(S, OrderState.FILLED, claimed, 0)).query
     found = made.inferred(made.orders[S], NOW)

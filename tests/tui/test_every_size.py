@@ -31,6 +31,7 @@ from tests.tui.stage import Stage, connected, lost
 from tests.tui.synthetic_orders import Counterpart, proposals
 from widgets.actions import SCREENS
 from widgets.amend import AmendDialog
+from widgets.beside import BesideDialog
 from widgets.dialogs import Dialog
 from widgets.ticket_dialog import TicketDialog
 
@@ -288,7 +289,8 @@ def everything() -> set[str]:
     """All that there is to be seen: every class of dialogs there is, every screen of the table."""
     for one in pkgutil.iter_modules(widgets.__path__, "widgets."):
         importlib.import_module(one.name)
-    dialogs = {kind.__name__ for kind in (*kinds_of(ModalScreen), CommandPalette) if kind is not Dialog}
+    bare = (Dialog, BesideDialog)
+    dialogs = {kind.__name__ for kind in (*kinds_of(ModalScreen), CommandPalette) if kind not in bare}
     return {*dialogs, *(entry.name for entry in SCREENS), FLOOR_NAME}
 
 

@@ -7,26 +7,17 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from station.clock import VirtualClock
-from station.domain.clock import SECOND
 from station.link import Floor, Link, LinkServer, LinkState, LocalLink, Status
+from tests.hand_clock import HandClock
 from tests.tui.synthetic import NOON, SyntheticEngine
 from widgets.app import FloorApp
 
 
-class StillClock(VirtualClock):
-    """Neither time nor the latency counter moves but by hand."""
+class StillClock(HandClock):
+    """Stands at noon."""
 
     def __init__(self) -> None:
         super().__init__(NOON)
-
-    def perf(self) -> int:
-        return self.now()
-
-    def advance(self, seconds: float) -> None:
-        """Move on and run what is due."""
-        self.move_to(self.now() + round(seconds * SECOND))
-        self.fire_due()
 
 
 def local(stage: Stage) -> Link:

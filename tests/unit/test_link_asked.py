@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from station.clock import VirtualClock
 from station.domain.clock import SECOND
 from station.link import (
     Ack,
@@ -35,19 +34,9 @@ from station.link.codec import decode_command, raw
 from station.link.floor import ERROR
 from station.link.messages import MAX_ASKS, Part, Wire
 from station.link.port import View
+from tests.hand_clock import HandClock, until
 
 SPX, SPY = Ask("chart", "SPX", "5m", 60), Ask("chart", "SPY", "1m", 60)
-
-
-class HandClock(VirtualClock):
-    """Moved by hand, its latency counter too."""
-
-    def perf(self) -> int:
-        return self.now()
-
-    def advance(self, seconds: float) -> None:
-        self.move_to(self.now() + round(seconds * SECOND))
-        self.fire_due()
 
 
 class Desk:
@@ -79,14 +68,6 @@ class Desk:
 
     def heard(self, where: str, error: BaseException) -> None:
         self.faults.append(f"{where}: {error}")
-
-
-async def until(what: Callable[[], bool]) -> None:
-    for _ in range(100_000):
-        if what():
-            return
-        await asyncio.get_running_loop().run_in_executor(None, int)
-    raise AssertionError("it never came to be")
 
 
 @pytest.fixture

@@ -6,13 +6,12 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from station.clock import VirtualClock
 from station.domain.clock import SECOND
 from station.domain.errors import Fatal, Refused
 from station.link import (
@@ -44,17 +43,7 @@ from station.link import (
 from station.link.codec import FrameReader, decode_part, decode_to_client, frame, raw
 from station.link.connection import MAX_IN_FLIGHT
 from station.link.messages import Answer, Call, Farewell, Greeting, Hello, Part
-
-
-class HandClock(VirtualClock):
-    """A clock whose latency counter also moves only by hand."""
-
-    def perf(self) -> int:
-        return self.now()
-
-    def advance(self, seconds: float) -> None:
-        self.move_to(self.now() + round(seconds * SECOND))
-        self.fire_due()
+from tests.hand_clock import HandClock, until
 
 
 class Engine:
@@ -129,15 +118,6 @@ class Raw:
         self.writer.write(frame(Hello("screen")) + frame(Call(0, raw(Attach(4)))))
         assert isinstance(await self.receive(), Greeting)
         assert isinstance(await self.receive(), Answer)
-
-
-async def until(what: Callable[[], bool]) -> None:
-    """Let the loop turn until it is so; a test that never gets there fails by its turns, not by a clock."""
-    for _ in range(100_000):
-        if what():
-            return
-        await asyncio.get_running_loop().run_in_executor(None, int)
-    raise AssertionError("it never came to be")
 
 
 @pytest.fixture

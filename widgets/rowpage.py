@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from station.link import Ack, Command, EditConfig, LinkDown, Query, RevertConfig
 from station.link.screens import Change, FieldLine, RowStory, VersionLine
 from widgets import ink, screen_keys, words
-from widgets.asking import WordDialog
+from widgets.asking import LineDialog, WordDialog
 from widgets.columns import Column, Table
 from widgets.dialogs import Dialog
 from widgets.ink import AMBER, GREY, RED, WHITE, Line
@@ -74,6 +74,19 @@ class EditDialog(Dialog[str]):
 
 class EditPage(Page):
     """What every screen that edits configuration can do."""
+
+    _words = ""
+    """What the rows listed have in them."""
+
+    def find(self, title: str, said: str) -> None:
+        """Ask for the words; none of them shows every row again."""
+
+        def found(line: str | None) -> None:
+            if line is not None:
+                self._words = line.strip()
+                self.floor.repaint()
+
+        self.app.push_screen(LineDialog(self.floor.perf, title, said, value=self._words), found)
 
     async def send(self, command: Command) -> str:
         """Tell the engine; what it refused, empty when it was done. Either way the trader is told."""

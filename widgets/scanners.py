@@ -10,7 +10,6 @@ from textual.binding import BindingType
 from station.link import EditConfig, Query
 from station.link.screens import Change, ScannerLine, ScannerRoom, SwitchLine
 from widgets import ink, screen_keys, words
-from widgets.asking import LineDialog
 from widgets.columns import Column, Table
 from widgets.feed import GATES
 from widgets.floorplan import Column as Side
@@ -45,7 +44,6 @@ class ScannersPage(RowPage):
         ((110, 30), (Side(0, (Slot(("list",), share=5), Slot(("fields", "versions", "switches"), share=3))),)),
     )
     BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("scanners")]
-    _words = ""
     _order = 0
 
     def questions(self) -> Mapping[str, Question]:
@@ -110,17 +108,7 @@ class ScannersPage(RowPage):
     # --- what keys do -------------------------------------------------------------------------------
 
     def action_find(self) -> None:
-        dialog = LineDialog(
-            self.floor.perf, "FIND SCANNERS", "Words of name, family, instrument, timeframe or status.",
-            value=self._words,
-        )  # fmt: skip
-
-        def found(line: str | None) -> None:
-            if line is not None:
-                self._words = line.strip()
-                self.floor.repaint()
-
-        self.app.push_screen(dialog, found)
+        self.find("FIND SCANNERS", "Words of name, family, instrument, timeframe or status.")
 
     def action_order(self) -> None:
         self._order = (self._order + 1) % len(ORDERS)

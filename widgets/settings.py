@@ -10,7 +10,6 @@ from textual.binding import BindingType
 from station.link import EditConfig, Query, RevertConfig
 from station.link.screens import RowStory, SettingLine, SettingsRoom
 from widgets import ink, screen_keys
-from widgets.asking import LineDialog
 from widgets.columns import Column, Table
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
@@ -38,7 +37,6 @@ class SettingsPage(EditPage):
     )
     BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("settings")]
     _picked = ""
-    _words = ""
 
     def questions(self) -> Mapping[str, Question]:
         wanted = {"list": Question(Query("settings"), SettingsRoom)}
@@ -153,17 +151,7 @@ class SettingsPage(EditPage):
             self.send_soon(RevertConfig(SETTING, row.key, row.change.version, BY))
 
     def action_find(self) -> None:
-        dialog = LineDialog(
-            self.floor.perf, "FIND SETTINGS", "Words of the name or the origin: risk loss, the database.",
-            value=self._words,
-        )  # fmt: skip
-
-        def found(line: str | None) -> None:
-            if line is not None:
-                self._words = line.strip()
-                self.floor.repaint()
-
-        self.app.push_screen(dialog, found)
+        self.find("FIND SETTINGS", "Words of the name or the origin: risk loss, the database.")
 
     def action_section(self) -> None:
         rows, here = self._rows(), self.row_picked

@@ -16,8 +16,9 @@ from station.engine.arrivals import FILL, STOP
 from station.engine.bench.figures import Figure, figure
 from station.engine.bench.process import Running, running, session, wide_environment, wired_session
 from station.engine.bench.relay import Relay, relay
+from station.engine.bench.screen import FIRST_S
 from station.engine.bench.station import SYMBOL
-from station.engine.bench.terminal import HEADER, NOTICE, Terminal
+from station.engine.bench.terminal import HEADER, NOTICE, Terminal, painted
 from station.engine.bench.wire import START_S, emulator
 from station.engine.options import PROFILES
 from station.link import CloseTrade, PlaceOrder, PreviewOrder, Query, Status, Ticket
@@ -28,8 +29,6 @@ WIRE_SPEED: Final = 10.0
 BUDGET_MS: Final = 300.0
 SIZES: Final = 12
 PAUSE_S: Final = 0.03
-PAINTED: Final = "PAPER"
-FIRST_S: Final = 1.5
 TICK: Final = Decimal("0.01")
 TRIES: Final = 5
 FAR: Final = "900"
@@ -126,9 +125,7 @@ async def fills_and_stops(folder: Path, trials: int) -> list[Figure]:
         count = min(EACH, trials - len(stops))
         words = session(runtime, SPEED)
         async with running(runtime, words, wide_environment()) as engine:
-            screen = Terminal(words)
-            await screen.shows(PAINTED)
-            await WallClock().sleep(FIRST_S)
+            screen = await painted(words, settle_s=FIRST_S)
             await engine.ask(Query("arrivals"))
             trader = Trader(engine, screen)
             fills += [await trader.fill() for _ in range(count)]
@@ -148,9 +145,7 @@ async def outages(folder: Path, trials: int) -> list[Figure]:
         runtime = folder / "station"
         words = wired_session(runtime, WIRE_SPEED, wire.port)
         async with running(runtime, words, wide_environment(), START_S) as engine:
-            screen = Terminal(words)
-            await screen.shows(PAINTED)
-            await WallClock().sleep(FIRST_S)
+            screen = await painted(words, settle_s=FIRST_S)
             laps = [await _cut(engine, screen, wire, number) for number in range(trials)]
             await screen.end()
     note = "from the cut of the socket to TWS to DOWN in the header"

@@ -11,7 +11,7 @@ from station.domain.clock import SECOND
 from station.engine.bench.figures import Figure, figure
 from station.engine.bench.process import Running, running, session
 from station.engine.bench.screen import SETTLED_S, bytes_and_cells, event_to_eye, keys_to_panes, turns
-from station.engine.bench.terminal import Terminal, resident_mib
+from station.engine.bench.terminal import Terminal, painted, resident_mib
 from station.link import Query
 
 LOADED: Final = 140.0
@@ -29,10 +29,10 @@ async def under_load(runtime: Path, trials: int, seconds: float, *, whole: bool)
     async with running(runtime, words) as engine:
         before = await engine.ask(Query("arrivals"))
         beats = await engine.beats()
-        screen = await _attached(words)
+        screen = await painted(words, settle_s=SETTLED_S)
         told = await bytes_and_cells(screen, seconds, f"160x45, {what}", (8, None))
         turned = await turns(screen, trials)
-        small = await _attached(words, (80, 24))
+        small = await painted(words, (80, 24), settle_s=SETTLED_S)
         keys = await keys_to_panes(small, trials)
         eye = await event_to_eye(engine, screen, trials)
         if whole:
@@ -52,13 +52,6 @@ async def under_load(runtime: Path, trials: int, seconds: float, *, whole: bool)
         for one in (screen, small):
             await one.end()
     return found
-
-
-async def _attached(words: list[str], size: tuple[int, int] = (160, 45)) -> Terminal:
-    screen = Terminal(words, size)
-    await screen.shows("PAPER")
-    await WallClock().sleep(SETTLED_S)
-    return screen
 
 
 def _reports(before: dict[str, Any], after: dict[str, Any], what: str) -> Figure:

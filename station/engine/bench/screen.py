@@ -12,10 +12,8 @@ from station.clock import WallClock
 from station.domain.clock import MILLISECOND, SECOND
 from station.engine.bench.figures import Figure, figure, quantile
 from station.engine.bench.process import Running, running, session
-from station.engine.bench.terminal import LIMIT_S, Terminal, resident_mib
+from station.engine.bench.terminal import LIMIT_S, PAINTED, Terminal, painted, resident_mib
 
-PAINTED: Final = "PAPER"
-ATTACHED: Final = "PAPER"
 PANES: Final = (("feed", "Scanner feed"), ("positions", "Positions"), ("alerts", "Alerts"))
 """Actions of `keys.toml`, and the title that each brings on a screen of one pane."""
 SCREENS: Final = (
@@ -28,6 +26,8 @@ KEYS: Final = {"f3": "\x1bOR", "f4": "\x1bOS", "f5": "\x1b[15~", "f6": "\x1b[17~
 """What an xterm sends for keys that are no characters."""
 LOOK_S: Final = 0.12
 SETTLED_S: Final = 1.0
+FIRST_S: Final = 1.5
+"""What the first pictures of a floor take."""
 QUIET_S: Final = 0.03
 STILL: Final = 0.001
 BEAT_S: Final = 0.25
@@ -51,9 +51,7 @@ async def beside_a_screen(
 
 
 async def _lag_beside(engine: Running, words: list[str], trials: int, how: str) -> list[float]:
-    screen = Terminal(words)
-    await screen.shows(ATTACHED)
-    await WallClock().sleep(SETTLED_S)
+    screen = await painted(words, settle_s=SETTLED_S)
 
     async def meanwhile() -> None:
         ENDS[how](screen)
@@ -121,18 +119,15 @@ async def attached(runtime: Path, trials: int, seconds: float) -> list[Figure]:
         attaches: list[float] = []
         for _ in range(max(trials // 20, 1)):
             screen = Terminal(session(runtime, 1.0))
-            attaches.append(await screen.shows(ATTACHED))
+            attaches.append(await screen.shows(PAINTED))
             await screen.end()
-        screen = Terminal(session(runtime, 1.0))
-        await screen.shows(ATTACHED)
-        await WallClock().sleep(1.5)
+        screen = await painted(session(runtime, 1.0), settle_s=FIRST_S)
         eye = await event_to_eye(engine, screen, trials)
         told = await bytes_and_cells(screen, seconds, "ordinary session")
         turned = await turns(screen, trials)
         memory = resident_mib(screen.process.pid)
         await screen.end()
-        small = Terminal(session(runtime, 1.0), (80, 24))
-        await small.shows(ATTACHED)
+        small = await painted(session(runtime, 1.0), (80, 24))
         keys = await keys_to_panes(small, trials)
         await small.end()
         engine_memory = resident_mib(engine.pid)
@@ -227,8 +222,7 @@ async def _settled(screen: Terminal) -> None:
 async def still(runtime: Path, seconds: float) -> list[Figure]:
     """Bytes a second while nothing in the engine changes."""
     async with running(runtime, session(runtime, STILL)):
-        screen = Terminal(session(runtime, STILL))
-        await screen.shows(ATTACHED)
+        screen = await painted(session(runtime, STILL))
         await _settled(screen)
         rate = [await screen.rate(1.0) / 1024 for _ in range(max(round(seconds), 1))]
         await screen.end()

@@ -27,6 +27,8 @@ ANYWHERE: Final = slice(None)
 HEADER: Final = slice(0, 1)
 NOTICE: Final = slice(-2, -1)
 """The rows on which the words of the link stand, and those of what has just happened."""
+PAINTED: Final = "PAPER"
+"""What stands on a floor as soon as it is painted."""
 
 
 class Terminal:
@@ -174,3 +176,11 @@ def _environment() -> dict[str, str]:
     unwanted = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
     kept = {key: value for key, value in os.environ.items() if key not in unwanted}
     return {**kept, "TERM": "xterm-256color", "PYTHONUTF8": "1"}
+
+
+async def painted(words: list[str], size: tuple[int, int] = (160, 45), *, settle_s: float = 0.0) -> Terminal:
+    """A screen whose floor stands, `settle_s` after its first paint."""
+    screen = Terminal(words, size)
+    await screen.shows(PAINTED)
+    await WallClock().sleep(settle_s)
+    return screen

@@ -66,18 +66,34 @@ class LineCanvas(Widget):
 
 
 def _differences(old: Strip, new: Strip, row: int) -> list[Region]:
-    """The cells of `row` that look otherwise, in runs; few cells between two runs are sent with them."""
+    """The cells of `row` that look otherwise, in runs; few cells between two runs of one pen are sent with
+    them."""
     before, after = _cells(old), _cells(new)
     width = len(after[0])
     found: list[Region] = []
     first, stop = 0, 0
     for place in (*_apart(before, after), width + BRIDGED + 1):
-        if place > stop + BRIDGED:
+        if place > stop + BRIDGED or (place > stop > first and not _bridged(after, stop, place)):
             if stop > first:
                 found.append(_whole_signs(after[0], first, stop, row))
             first = place
         stop = place + 1
     return found
+
+
+def _bridged(cells: Cells, stop: int, place: int) -> bool:
+    """Whether what stands between two runs goes with them: of the same pen, and in signs of one byte."""
+    signs, styles = cells
+    pen = styles[place]
+    if styles[stop - 1] is not pen:
+        return False
+    for between in range(stop, place):
+        sign, style = signs[between], styles[between]
+        if style is not pen and (sign != " " or _seen_behind(style) != _seen_behind(pen)):
+            return False
+        if not sign.isascii():
+            return False
+    return True
 
 
 def _apart(before: Cells, after: Cells) -> list[int]:
@@ -87,7 +103,10 @@ def _apart(before: Cells, after: Cells) -> list[int]:
         for place, (one, other, style, fresh) in enumerate(
             zip(before[0], after[0], before[1], after[1], strict=True)
         )
-        if one != other or (style != fresh and (one != " " or _seen_behind(style) != _seen_behind(fresh)))
+        if one != other
+        or (
+            style is not fresh and style != fresh and (one != " " or _seen_behind(style) != _seen_behind(fresh))
+        )
     ]
 
 

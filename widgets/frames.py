@@ -28,6 +28,10 @@ ENDS: Final = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27",
 UNSEEN: Final = frozenset({"0", "1", "2", "1;2"})
 """The attributes that a blank does not show, no more than its ink."""
 NOWHERE: Final = -1
+SHORT: Final = 4
+"""A way back of fewer cells is cheaper cell by cell."""
+NEAR: Final = 9
+"""Further up or down and aside than this, a place is told in no more bytes than a way."""
 Pen = tuple[str, str, str]
 """Attributes, ink and ground, each as the codes that set it."""
 Run = tuple[int, int, str]
@@ -55,7 +59,7 @@ class FrameUpdate(ChopsUpdate):
                 left, right = max(x1, x), min(end, x2)
                 for pen, run in _runs(strip.crop(left - x, right - x), y, left, system):
                     runs.setdefault(pen, []).append(run)
-        return _written(runs)
+        return _written(runs, max((ends[-1] for ends in self.chop_ends if ends), default=0))
 
 
 def _runs(strip: Strip, y: int, x: int, system: ColorSystem) -> Iterator[tuple[Pen, Run]]:
@@ -81,19 +85,40 @@ def _alike(held: Pen, text: str, pen: Pen, piece: str) -> bool:
     return same and (text.isspace() or piece.isspace())
 
 
-def _written(runs: Mapping[Pen, Sequence[Run]]) -> str:
-    """Pen after pen, so that each is said once. Inside a line the cursor is told its column, not the way: a
-    terminal may take a sign for wider than it is."""
-    out, held = ["\x1b[0m"], PLAIN
+def _written(runs: Mapping[Pen, Sequence[Run]], width: int) -> str:
+    """Pen after pen, so that each is said once."""
+    out, held, row, column = ["\x1b[0m"], PLAIN, NOWHERE, NOWHERE
     for pen in sorted(runs, key=lambda pen: (pen[2], pen[0])):
-        codes, row = change(held, pen), NOWHERE
+        codes = change(held, pen)
         out.append(f"\x1b[{codes}m" if codes else "")
         held = pen
         for y, x, text in runs[pen]:
-            out.append(f"\x1b[{x + 1}G{text}" if y == row else f"\x1b[{y + 1};{x + 1}H{text}")
-            row = y
+            out += (_way(row, column, y, x), text)
+            row, column = y, x + len(text)
+            # A terminal may take a sign for wider than it is, and at its edge the cursor hangs between columns.
+            if column >= width or not text.isascii():
+                column = NOWHERE
     out.append("\x1b[0m")
     return "".join(out)
+
+
+def _way(row: int, column: int, y: int, x: int) -> str:
+    """How the cursor gets to a cell in few bytes: told its place, or led there from where it surely stands."""
+    if y == row:
+        return f"\x1b[{x + 1}G" if column < 0 else _steps(x - column)
+    place = f"\x1b[{y + 1};{x + 1}H"
+    if column < 0 or abs(y - row) > NEAR or abs(x - column) > NEAR:
+        return place
+    way = f"{_steps(y - row, 'B', 'A')}{_steps(x - column)}"
+    return way if len(way) < len(place) else place
+
+
+@lru_cache(1024)
+def _steps(count: int, ahead: str = "C", back: str = "D") -> str:
+    if -SHORT < count < 0 and back == "D":
+        return "\b" * -count
+    number = "" if abs(count) == 1 else f"{abs(count)}"
+    return f"\x1b[{number}{ahead if count > 0 else back}" if count else ""
 
 
 @lru_cache(4096)

@@ -120,6 +120,38 @@ def test_a_pen_is_said_once_a_frame_and_what_is_blank_needs_none_of_its_own() ->
     assert frame.count("38;2;") == 2 and frame.count("48;2;") == 1
 
 
+def test_a_cursor_that_surely_stands_somewhere_is_led_not_placed() -> None:
+    line: Line = ((f"{'1':>10}{'2':>5}", ink.TEXT),)
+    frame = update([line] * HEIGHT, [(1, 9, 10), (1, 14, 15), (2, 14, 15), (3, 12, 13)])
+    drawn = frame.render_segments(console("truecolor"))
+    assert drawn.endswith("m\x1b[2;10H1\x1b[4C2\x1b[B\b2\x1b[B\b\b\b \x1b[0m")
+
+
+@pytest.mark.parametrize("sign", ["▲", "·", "界"])
+def test_after_a_sign_that_may_be_wider_than_it_is_the_cursor_is_placed(sign: str) -> None:
+    line: Line = ((f"{sign} 1", ink.TEXT),)
+    frame = update([line] * HEIGHT, [(0, 0, 2), (0, 5, 6), (1, 0, 2), (2, 5, 6)])
+    drawn = frame.render_segments(console("truecolor"))
+    assert "\x1b[6G" in drawn and "\x1b[3;6H" in drawn
+
+
+def test_from_the_last_column_where_a_cursor_may_hang_it_is_placed() -> None:
+    line: Line = (("x" * WIDTH, ink.TEXT),)
+    frame = update([line] * HEIGHT, [(0, WIDTH - 1, WIDTH), (1, WIDTH - 2, WIDTH - 1)])
+    assert f"x\x1b[2;{WIDTH - 1}Hx" in frame.render_segments(console("truecolor"))
+
+
+@pytest.mark.parametrize(
+    ("between", "style", "runs"),
+    [("ab", ink.TEXT, 1), ("  ", ink.UP, 1), ("ab", ink.UP, 2), ("·a", ink.TEXT, 2)],
+)
+def test_few_cells_between_two_changes_are_sent_where_that_is_less_than_a_move(
+    between: str, style: Style, runs: int
+) -> None:
+    old, new = (((sign, ink.TEXT), (between, style), (sign, ink.TEXT)) for sign in "12")
+    assert len(_differences(ink.strip(old, WIDTH), ink.strip(new, WIDTH), 0)) == runs
+
+
 def test_an_attribute_ends_without_the_colours_being_said_again() -> None:
     bold, plain = pen_of(ink.STRONG, ColorSystem.TRUECOLOR), pen_of(ink.UP, ColorSystem.TRUECOLOR)
     assert change(bold, plain) == f"22;{plain[1]}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -23,7 +24,7 @@ from station.domain.instruments import Contract
 from station.domain.orders import ZERO, Order, OrderState
 from station.domain.ports import Changes
 from station.execution import BrokerTruth, Finding, Submitter, plan_reconciliation
-from station.execution.reconcile import ON_ITS_WAY_S, Kind, position_findings
+from station.execution.reconcile import ON_ITS_WAY_S, Kind, others_net, position_findings
 
 RETRY_S = 2.0
 SETTLE_S = 1.0
@@ -78,6 +79,7 @@ class Reconciler:
         self.last_ns = 0
         self.unresolved: tuple[str, ...] = ()
         self.foreign: tuple[Position, ...] = ()
+        self._beside: frozenset[Contract] = frozenset()
 
     def ask(self, reason: str) -> None:
         """Reconcile soon; entries wait until it is done."""
@@ -175,7 +177,7 @@ class Reconciler:
 
     async def _resolve_rest(self) -> None:
         held = self._expected()
-        self.foreign = tuple(position for position in self.foreign if position.contract not in held)
+        self.foreign = tuple(p for p in self.foreign if p.contract in self._beside or p.contract not in held)
         if self.resolver is not None:
             await self.resolver.settled()
 
@@ -284,11 +286,18 @@ class Reconciler:
         return tuple(finding for finding in lasting if finding in found)
 
     def _differences(self, truth: BrokerTruth) -> tuple[Finding, ...]:
-        expected = self._expected()
-        ordered = (order.ticket.contract for order in self._ledger.book.orders.values())
-        ours = frozenset(ordered) | frozenset(expected)
-        self.foreign = tuple(p for p in truth.positions if p.contract not in ours and p.qty != 0)
-        return position_findings(expected, ours, truth)
+        expected, book = self._expected(), self._ledger.book
+        self._beside = frozenset(expected)
+        ordered = (order.ticket.contract for order in book.orders.values())
+        found = position_findings(
+            expected, frozenset(ordered) | frozenset(expected), truth, others_net(book, truth)
+        )
+        theirs = {f.contract: f.there - f.here for f in found if f.kind is Kind.FOREIGN_POSITION}
+        whole = {position.contract: position for position in truth.positions}
+        self.foreign = tuple(
+            replace(whole[contract], qty=qty) for contract, qty in theirs.items() if contract in whole
+        )
+        return found
 
     async def _resolve(self, finding: Finding) -> bool:
         assert self.resolver is not None

@@ -23,7 +23,16 @@ from station.domain.broker import (
 )
 from station.domain.clock import SECOND
 from station.domain.instruments import Contract
-from station.domain.orders import ZERO, Execution, Order, OrderKind, OrderState, Ticket, trade_of
+from station.domain.orders import (
+    ZERO,
+    Execution,
+    Order,
+    OrderKind,
+    OrderState,
+    Ticket,
+    latest_revisions,
+    trade_of,
+)
 from station.execution.book import OrderBook
 from station.execution.reports import OrderReport
 
@@ -293,11 +302,22 @@ def is_exit_ref(ref: str) -> bool:
     return trade_of(ref) is not None and ref.split("-")[-2] == "X"
 
 
+def others_net(book: OrderBook, truth: BrokerTruth) -> Mapping[Contract, Decimal]:
+    """What orders that no station has placed bought of each contract since the executions begin, sales off."""
+    net: dict[Contract, Decimal] = defaultdict(lambda: ZERO)
+    for execution in latest_revisions(truth.executions):
+        if execution.order_ref not in book.orders and trade_of(execution.order_ref) is None:
+            net[execution.contract] += execution.qty * execution.action.sign
+    return net
+
+
 def position_findings(
-    expected: Mapping[Contract, Decimal], ours: frozenset[Contract], truth: BrokerTruth
-) -> tuple[Finding, ...]:
+    expected: Mapping[Contract, Decimal], ours: frozenset[Contract], truth: BrokerTruth,
+    others: Mapping[Contract, Decimal],
+) -> tuple[Finding, ...]:  # fmt: skip
     """Where the broker's positions differ from what our trades hold. `ours` are contracts we ever traded; a
-    position in any other is foreign: counted and alerted, never touched (SPEC §10 rule 5)."""
+    position in any other is foreign: counted and alerted, never touched (SPEC §10 rule 5). So is what others
+    have bought beside ours, and what they hold of a contract that none of our trades holds (FAULTS 36)."""
     held: dict[Contract, Decimal] = defaultdict(lambda: ZERO)
     for position in truth.positions:
         held[position.contract] += position.qty
@@ -306,7 +326,9 @@ def position_findings(
         there, here = held[contract], expected.get(contract, ZERO)
         if there == here:
             continue
-        kind = Kind.POSITION_BREAK if contract in ours else Kind.FOREIGN_POSITION
+        beside = others.get(contract, ZERO)
+        theirs = contract not in ours or (there - here == beside and (beside > 0 or here == 0))
+        kind = Kind.FOREIGN_POSITION if theirs else Kind.POSITION_BREAK
         detail = f"broker holds {there}, our trades {here}"
         findings.append(Finding(kind, contract.label, detail, contract, there, here))
     return tuple(findings)

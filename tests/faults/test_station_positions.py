@@ -268,6 +268,40 @@ def test_fault_36_position_of_another_hand_is_told_once(tmp_path: Path) -> None:
     assert_sound(tmp_path)
 
 
+@pytest.mark.parametrize("sells", [False, True])
+def test_fault_36_what_another_hand_buys_beside_ours_is_told_counted_in_risk_and_left_alone(
+    tmp_path: Path, sells: bool
+) -> None:
+    """The very contract that a trade of ours holds: no break, and our exits sell ours alone. Where that hand is
+    short of it once ours is sold, so it is told."""
+
+    async def session() -> None:
+        async with Stage(tmp_path, settings=RICH) as stage:
+            trade = await stage.until_holding()
+            ours, book = trade.open_qty, stage.rooms.reconciler
+            before = stage.rooms.judgement.portfolio().greeks.delta
+            await stage.run.exchange.by_hand([by_hand(trade, Action.BUY, Decimal(2))])
+            await stage.step(70)
+            assert [(p.contract, p.qty) for p in book.foreign] == [(trade.contract, Decimal(2))]
+            assert abs(stage.rooms.judgement.portfolio().greeks.delta) > abs(before)
+            assert stage.alerts().count("never touched") == 1
+            assert await stage.during(book.reconcile("a test"))
+            assert [order.remaining for order in stage.exits(trade)] == [ours]
+            await stage.ask(CloseTrade(trade.id, "test"))
+            await stage.until_true(lambda: stage.is_over(trade.id), limit_s=60)
+            left = Decimal(2)
+            if sells:
+                await stage.run.exchange.by_hand([by_hand(trade, Action.SELL, Decimal(3), "HAND-2")])
+                left = Decimal(-1)
+            await stage.step(70)
+            assert await at_broker(stage, trade.contract) == left
+            assert [(p.contract, p.qty) for p in book.foreign] == [(trade.contract, left)]
+            assert not stage.rooms.controls.controls.kill.on
+            assert not stage.rooms.controls.controls.quarantined
+
+    play(session)
+
+
 def test_fault_19_a_combination_counts_leg_by_leg_naked_until_it_is_whole(tmp_path: Path) -> None:
     """Another hand sells a call spread: its short leg counts alone until the other is filled, no entry is made
     on the instrument meanwhile, each leg is told once, and our own trade keeps its exits."""

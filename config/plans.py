@@ -16,7 +16,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, localcontext
 from pathlib import Path
 from typing import Final
 
-from config.files import CONFIG_DIR, ConfigError, read_text
+from config.files import CONFIG_DIR, ConfigError
 
 WEEKS: Final = 52
 LEVELS: Final = ("trade_start", "T1", "T2", "T3")
@@ -89,27 +89,6 @@ def plan_path(name: str) -> Path:
         known = ", ".join(plan_names())
         raise ConfigError(f"wealth plan {name!r} does not exist: use one of {known}, or add {path}")
     return path
-
-
-def load_plan(path: Path) -> list[dict[str, str]]:
-    """The rows of a plan file, as text by column. Raises ConfigError naming file, line and column."""
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-    if missing:
-        raise ConfigError(f"{path}:1: column {missing[0]} is missing: a plan has {', '.join(COLUMNS)}")
-    rows: list[dict[str, str]] = []
-    for line, row in enumerate(reader, start=2):
-        for column in COLUMNS:
-            if not (row[column] or "").isdigit():
-                raise ConfigError(
-                    f"{path}:{line}: {column} = {row[column]!r} is not a whole number: write digits only"
-                )
-        if int(row["week"]) != line - 1 or int(row["start"]) >= int(row["target"]):
-            raise ConfigError(f"{path}:{line}: week {row['week']} needs its number in order and start < target")
-        rows.append({column: row[column] for column in COLUMNS})
-    if len(rows) != WEEKS:
-        raise ConfigError(f"{path}: {len(rows)} weeks, a plan has {WEEKS}: add or remove rows")
-    return rows
 
 
 def write_shipped(directory: Path = CONFIG_DIR) -> None:

@@ -23,9 +23,6 @@ class Capabilities:
 
     modify_in_place: bool = True
     oca: bool = True
-    bracket: bool = True
-    fractional: bool = False
-    greeks: bool = True
     depth: bool = False
     what_if: bool = False
     market_scanner: bool = False

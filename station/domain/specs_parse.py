@@ -180,24 +180,6 @@ def parse_strategy(row: Row, instruments: Collection[str] = INSTRUMENTS) -> Stra
     return spec
 
 
-def validate_strategy(row: Row, instruments: Collection[str] = INSTRUMENTS) -> str | None:
-    """The one line that says what is wrong with a strategy row; None when it is good."""
-    try:
-        parse_strategy(row, instruments)
-    except BadInput as bad:
-        return str(bad)
-    return None
-
-
-def validate_scanner(row: Row, instruments: Collection[str] = INSTRUMENTS) -> str | None:
-    """The one line that says what is wrong with a scanner row; None when it is good."""
-    try:
-        parse_scanner(row, instruments)
-    except BadInput as bad:
-        return str(bad)
-    return None
-
-
 def spec_row(spec: ScannerSpec | StrategySpec) -> dict[str, object]:
     """A spec as a plain JSON-able mapping; parsing it gives the same spec again."""
     row = {key: _plain(value) for key, value in asdict(spec).items()}

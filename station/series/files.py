@@ -23,8 +23,6 @@ from station.series.bars import Bars, Int64s
 Arrow = Any
 """pyarrow ships no types; its tables and columns pass through here untyped and leave as NumPy arrays."""
 PRICES: Final = ("open", "high", "low", "close")
-DIRT_CODES: Final = ("nan", "ohlc", "off_session", "duplicate", "disorder")
-"""What a row can be quarantined for, in the order in which a row is judged."""
 BROKEN_LIMIT: Final = 0.01
 _COLUMNS: Final = frozenset({"ts_utc", *PRICES, "volume", "symbol"})
 _UTC_ZONES: Final = frozenset({"UTC", "Etc/UTC", "Z", "+00:00", "GMT"})

@@ -1,6 +1,6 @@
 """The databases: connection, migrations, one repository per aggregate, verification and replay of the log."""
 
-from station.store.archive import ArchiveRepository, LogFilter, LogLine, PositionSnapshot
+from station.store.archive import ArchiveRepository, PositionSnapshot
 from station.store.config import ConfigRepository
 from station.store.ids import SequentialIds
 from station.store.lifecycle import LifecycleRepository, load_snapshot
@@ -18,8 +18,6 @@ __all__ = [
     "Inline",
     "LifecycleReader",
     "LifecycleRepository",
-    "LogFilter",
-    "LogLine",
     "Logged",
     "PositionSnapshot",
     "Rebuilt",

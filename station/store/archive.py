@@ -1,17 +1,15 @@
-"""The archive: logs, bars and position snapshots, batched, disposable, never in the way of an order."""
+"""The archive: position snapshots, batched, disposable, never in the way of an order."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
 from station.domain.errors import StorageUnavailable
-from station.domain.instruments import Contract, Timeframe
-from station.domain.market import Bar
+from station.domain.instruments import Contract
 from station.store.connection import Database
 from station.store.lifecycle import Owner
 from station.store.rows import RowMap
@@ -20,17 +18,6 @@ BATCH_ROWS: Final = 2_000
 """Rows in one commit: measured not to hold the disk long enough to slow an order."""
 BACKLOG_ROWS: Final = 50_000
 """Rows kept waiting; beyond that the oldest are dropped and counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line of the station's log; `data` is a JSON object."""
-
-    at_ns: int
-    level: str
-    component: str
-    text: str
-    data: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +39,10 @@ class PositionSnapshot:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LogFilter:
-    """Which lines; an empty field does not restrict, `text` is looked for anywhere, case-insensitive."""
-
-    level: str = ""
-    component: str = ""
-    text: str = ""
-    since_ns: int = 0
-    limit: int = field(default=1_000)
-
-
-_LOGS: Final = RowMap(LogLine, "logs", "")
 _SNAPSHOTS: Final = RowMap(
     PositionSnapshot, "position_snapshots", "trade_id, at_ns", json=frozenset({"contract"}),
     extra=("account", "environment"),
 )  # fmt: skip
-_BAR: Final = (
-    "INSERT INTO bars (symbol, timeframe, start_ns, open, high, low, close, volume) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (symbol, timeframe, start_ns) DO UPDATE SET "
-    "open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close, "
-    "volume = excluded.volume"
-)
 
 
 class ArchiveRepository:
@@ -82,7 +51,7 @@ class ArchiveRepository:
     def __init__(self, database: Database, owner: Owner) -> None:
         self._database = database
         self._owner = owner
-        self._waiting: list[tuple[str, tuple[Any, ...]]] = []
+        self._waiting: list[tuple[Any, ...]] = []
         self.dropped = 0
 
     @property
@@ -90,15 +59,9 @@ class ArchiveRepository:
         """Rows not yet written."""
         return len(self._waiting)
 
-    def log(self, *lines: LogLine) -> None:
-        self._put(_LOGS.upsert, (_LOGS.encode(line) for line in lines))
-
-    def bars(self, symbol: str, timeframe: Timeframe, bars: Iterable[Bar]) -> None:
-        """Finished bars; one that was there before is replaced."""
-        self._put(_BAR, ((symbol, timeframe.value, *bar) for bar in bars))
-
     def snapshot(self, *snapshots: PositionSnapshot) -> None:
-        self._put(_SNAPSHOTS.upsert, (_SNAPSHOTS.encode(s, *self._owner) for s in snapshots))
+        self._waiting.extend(_SNAPSHOTS.encode(each, *self._owner) for each in snapshots)
+        self._trim()
 
     async def flush(self) -> int:
         """Write what waits, in batches; returns the rows written. A failed batch waits for the next flush;
@@ -116,30 +79,8 @@ class ArchiveRepository:
         return written
 
     async def prune(self, before_ns: int) -> int:
-        """Delete logs and snapshots older than `before_ns`; returns the rows deleted."""
+        """Delete snapshots older than `before_ns`; returns the rows deleted."""
         return await self._database.commit(partial(_prune, before_ns))
-
-    async def read_logs(self, wanted: LogFilter | None = None) -> tuple[LogLine, ...]:
-        """The latest lines that match, oldest first."""
-        w = wanted or LogFilter()
-        rows = await self._database.read(
-            lambda c: c.execute(
-                f"{_LOGS.select} WHERE at_ns >= ? AND ? IN ('', level) AND ? IN ('', component) "
-                "AND instr(lower(text), lower(?)) > 0 ORDER BY seq DESC LIMIT ?",
-                (w.since_ns, w.level, w.component, w.text, w.limit),
-            ).fetchall()
-        )
-        return tuple(_LOGS.decode(row) for row in reversed(rows))
-
-    async def read_bars(self, symbol: str, timeframe: Timeframe, since_ns: int = 0) -> tuple[Bar, ...]:
-        rows = await self._database.read(
-            lambda c: c.execute(
-                "SELECT start_ns, open, high, low, close, volume FROM bars "
-                "WHERE symbol = ? AND timeframe = ? AND start_ns >= ? ORDER BY start_ns",
-                (symbol, timeframe.value, since_ns),
-            ).fetchall()
-        )
-        return tuple(Bar(*row) for row in rows)
 
     async def read_snapshots(self, trade_id: str) -> tuple[PositionSnapshot, ...]:
         rows = await self._database.read(
@@ -149,10 +90,6 @@ class ArchiveRepository:
         )
         return tuple(map(_SNAPSHOTS.decode, rows))
 
-    def _put(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._waiting.extend((sql, row) for row in rows)
-        self._trim()
-
     def _trim(self) -> None:
         over = len(self._waiting) - BACKLOG_ROWS
         if over > 0:
@@ -160,12 +97,9 @@ class ArchiveRepository:
             self.dropped += over
 
 
-def _write(batch: list[tuple[str, tuple[Any, ...]]], connection: sqlite3.Connection) -> None:
-    for sql, row in batch:
-        connection.execute(sql, row)
+def _write(batch: list[tuple[Any, ...]], connection: sqlite3.Connection) -> None:
+    connection.executemany(_SNAPSHOTS.upsert, batch)
 
 
 def _prune(before_ns: int, connection: sqlite3.Connection) -> int:
-    logs = connection.execute("DELETE FROM logs WHERE at_ns < ?", (before_ns,)).rowcount
-    snapshots = connection.execute("DELETE FROM position_snapshots WHERE at_ns < ?", (before_ns,)).rowcount
-    return logs + snapshots
+    return connection.execute("DELETE FROM position_snapshots WHERE at_ns < ?", (before_ns,)).rowcount

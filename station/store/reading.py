@@ -162,13 +162,6 @@ class LifecycleReader:
         rows = await self._rows(f"{SELECT_DECISIONS} WHERE trade_id = ? ORDER BY seq", (trade_id,))
         return tuple(map(Decision._make, rows))
 
-    async def decisions_between(self, since_ns: int, until_ns: int) -> tuple[Decision, ...]:
-        """Every verdict with since_ns <= at < until_ns, also of what never became a trade."""
-        rows = await self._rows(
-            f"{SELECT_DECISIONS} WHERE at_ns >= ? AND at_ns < ? ORDER BY seq", (since_ns, until_ns)
-        )
-        return tuple(map(Decision._make, rows))
-
     async def signals(self, since_ns: int = 0, trade_id: str = "") -> tuple[Signal, ...]:
         """Signals published at or after `since_ns`, of one trade where it is given."""
         rows = await self._rows(

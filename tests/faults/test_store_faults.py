@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from station.clock import VirtualClock
 from station.domain.errors import BadInput, Fatal, Refused, StorageUnavailable
 from station.domain.events import Alerted, Recorded, SignalAccepted
 from station.domain.ports import Changes
-from station.store import LogLine, Stores, replay_log, verify
+from station.store import PositionSnapshot, Stores, replay_log, verify
 from station.store.connection import RETRY_PAUSES_S
-from tests.unit.store_books import OPEN_NS, good_runtime, opened, sql
+from tests.unit.store_books import OPEN_NS, good_runtime, opened, spx, sql
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -164,7 +165,8 @@ async def test_fault_55_a_full_disk_refuses_the_whole_commit_and_heals(stores: S
 
 
 async def test_fault_55_a_full_archive_keeps_what_waits(stores: Stores) -> None:
-    stores.archive.log(*(LogLine(n, "INFO", "x", "y" * 2_000) for n in range(50)))
+    held = (PositionSnapshot(n, "T1", spx(5940), Decimal(2), source="y" * 2_000) for n in range(50))
+    stores.archive.snapshot(*held)
     database = stores.archive._database
     await database.read(lambda c: c.execute("PRAGMA max_page_count=1").fetchall())
     with pytest.raises(StorageUnavailable, match="the disk is full"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -17,11 +18,15 @@ from config.plans import (
     SHIPPED,
     contracts_at,
     generate_plan,
-    load_plan,
     plan_path,
     plan_text,
     write_shipped,
 )
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -36,7 +41,7 @@ def test_the_shipped_file_is_what_the_formula_gives(name: str, tmp_path: Path) -
     [("WM235K", 35_000, 500_000), ("WM2310K", 10_000, 150_000), ("WM2320K", 20_000, 300_000)],
 )
 def test_a_plan_leads_from_its_start_to_the_years_goal(name: str, start: int, goal: int) -> None:
-    rows = load_plan(plan_path(name))
+    rows = rows_of(plan_path(name))
     assert [int(row["week"]) for row in rows] == list(range(1, 53))
     assert (int(rows[0]["start"]), int(rows[-1]["target"])) == (start, goal)
     for before, after in pairwise(rows):
@@ -44,7 +49,7 @@ def test_a_plan_leads_from_its_start_to_the_years_goal(name: str, start: int, go
 
 
 def test_growth_is_geometric_within_half_a_dollar_of_rounding() -> None:
-    for row in load_plan(plan_path("WM235K")):
+    for row in rows_of(plan_path("WM235K")):
         growth = int(row["target"]) / int(row["start"])
         assert growth == pytest.approx((500_000 / 35_000) ** (1 / 52), rel=3e-5)
         steps = [int(row[f"{level}_capital"]) for level in LEVELS] + [int(row["target"])]
@@ -56,7 +61,7 @@ def test_contracts_follow_the_rule_of_five_percent_in_500_dollar_contracts() -> 
     assert [contracts_at(Decimal(text)) for text in ("100", "10000", "19999", "20000", "35000", "40000")] == [
         1, 1, 1, 2, 3, 4,
     ]  # fmt: skip
-    for row in load_plan(plan_path("WM2310K")):
+    for row in rows_of(plan_path("WM2310K")):
         for level in LEVELS:
             capital, contracts = int(row[f"{level}_capital"]), int(row[f"{level}_contracts"])
             assert contracts == max(1, capital * 5 // 50_000)
@@ -82,28 +87,6 @@ def test_a_plan_that_does_not_grow_is_refused(start: int, goal: int) -> None:
 def test_an_unknown_plan_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(ConfigError, match="use one of WM2310K, WM2320K, WM235K"):
         plan_path(name)
-
-
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (lambda text: text.replace("T2_capital", "T9_capital"), ":1: column T2_capital is missing"),
-        (lambda text: text.replace("\n1,35000,", "\n1,35k,"), ":2: start = '35k' is not a whole number"),
-        (lambda text: text.replace("\n2,", "\n3,", 1), ":3: week 3 needs its number in order"),
-        (lambda text: text.replace("\n1,35000,36836,", "\n1,35000,35000,"), ":2: week 1 needs"),
-        (lambda text: text.rsplit("\n", 2)[0] + "\n", ": 51 weeks, a plan has 52"),
-        (lambda text: text.replace(",3\n", "\n", 1), ":2: T3_contracts = None is not a whole number"),
-        (lambda text: "", ":1: column week is missing"),
-    ],
-    ids=["column", "digits", "order", "flat", "short", "cell", "empty"],
-)
-def test_a_damaged_plan_is_refused_in_one_line(tmp_path: Path, damage: object, words: str) -> None:
-    assert callable(damage)
-    path = tmp_path / "plan.csv"
-    path.write_text(damage(plan_text("WM235K")))
-    with pytest.raises(ConfigError) as caught:
-        load_plan(path)
-    assert str(caught.value).startswith(f"{path}{words}") and "\n" not in str(caught.value)
 
 
 def test_the_columns_are_a_contract() -> None:

@@ -159,7 +159,7 @@ def test_options_of_the_day_turn_into_cash_at_the_close(tmp_path: Path, offset: 
 
     run = alone(tmp_path, [(23_000, buy), (23_401, ask)], 23_402, start_s=22_990)
     assert [p.contract for p in left] == [later]
-    assert run.exchange.session_over
+    assert run.exchange.floor.over
     worth = dict(rows(tmp_path / "paper.db", "SELECT contract, price FROM settlements"))
     intrinsic = Decimal(repr(last)) - strike
     assert len(worth) == 2

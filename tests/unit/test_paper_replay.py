@@ -210,7 +210,7 @@ def test_real_minutes_play_to_the_close(tmp_path: Path, shared_data: Path) -> No
     assert rebuilt(tape, "SPY").same(bars["SPY"].since(tape.open_ns).before(tape.close_ns))
     (fill, *_) = run.executions("b")
     assert Decimal("0.20") < fill.price < Decimal("3.00")
-    assert run.exchange.session_over
+    assert run.exchange.floor.over
     last = Decimal(repr(float(bars["SPY"].before(tape.close_ns).close[-1])))
     spent = sum((e.qty * e.price * 100 for e in run.executions("b")), Decimal(0))
     worth = max(last - call.strike, Decimal(0)).quantize(Decimal("0.01"))

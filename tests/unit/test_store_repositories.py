@@ -13,13 +13,11 @@ from station.clock import VirtualClock
 from station.domain.clock import DAY, SECOND
 from station.domain.errors import BadInput, Refused
 from station.domain.events import Recorded, SignalAccepted
-from station.domain.instruments import Timeframe
-from station.domain.market import Bar
 from station.domain.orders import order_ref
 from station.domain.ports import Changes, DiaryRow, OrderFailure, WealthState
 from station.domain.signals import Decision, SignalState
 from station.domain.trade import TradeState
-from station.store import LogFilter, LogLine, PositionSnapshot, Stores, TradeFilter
+from station.store import PositionSnapshot, Stores, TradeFilter
 from station.store.archive import BACKLOG_ROWS, BATCH_ROWS
 from tests.unit.store_books import ACCOUNT, OPEN_NS, PLAN, START, Hand, a_signal, opened, spx
 
@@ -157,7 +155,7 @@ async def test_the_journal_asks_by_trade_time_and_kind(stores: Stores) -> None:
     assert await lifecycle.decisions(failed) == (
         Decision(failed, "veera", "pass", "all enabled rules hold", hand.trades[failed].opened_ns - SECOND),
     )
-    assert len(await lifecycle.decisions_between(0, hand.now)) == 2
+    assert len(await lifecycle.decisions(alive)) == 1
     assert [s.trade_id for s in await lifecycle.signals()] == [failed, alive]
     assert [s.trade_id for s in await lifecycle.signals(trade_id=alive)] == [alive]
     assert [o.trade_id for o in await lifecycle.orders(alive)] == [alive]
@@ -270,27 +268,24 @@ async def test_what_was_never_shipped_cannot_be_reverted(stores: Stores) -> None
 # --- archive -----------------------------------------------------------------------------------------
 
 
+def held(at_ns: int) -> PositionSnapshot:
+    return PositionSnapshot(at_ns, "T1", spx(5940), Decimal(2), bid=Decimal("3.10"), delta=0.3)
+
+
 async def test_bulk_waits_until_it_is_flushed(stores: Stores) -> None:
     archive = stores.archive
-    archive.log(LogLine(OPEN_NS, "INFO", "desk", "Started"), LogLine(OPEN_NS + 1, "ERROR", "link", "lost"))
-    archive.bars("SPX", Timeframe.M1, (Bar(OPEN_NS, 1.0, 2.0, 0.5, 1.5, 10.0),))
-    archive.snapshot(PositionSnapshot(OPEN_NS, "T1", spx(5940), Decimal(2), bid=Decimal("3.10"), delta=0.3))
-    assert await archive.read_logs() == ()
-    assert await archive.flush() == 4
-    assert [line.text for line in await archive.read_logs(LogFilter(text="START"))] == ["Started"]
-    assert [line.component for line in await archive.read_logs(LogFilter(level="ERROR"))] == ["link"]
-    assert await archive.read_bars("SPX", Timeframe.M1) == (Bar(OPEN_NS, 1.0, 2.0, 0.5, 1.5, 10.0),)
-    (snapshot,) = await archive.read_snapshots("T1")
-    assert (snapshot.qty, snapshot.bid, snapshot.ask, snapshot.contract) == (
-        2,
-        Decimal("3.10"),
-        None,
-        spx(5940),
-    )
+    archive.snapshot(held(OPEN_NS), held(OPEN_NS + 1))
+    assert await archive.read_snapshots("T1") == ()
+    assert await archive.flush() == 2
+    assert await archive.read_snapshots("T1") == (held(OPEN_NS), held(OPEN_NS + 1))
+    archive.snapshot(replace(held(OPEN_NS), bid=Decimal("3.20")))
+    await archive.flush()
+    (newest, _) = await archive.read_snapshots("T1")
+    assert (newest.qty, newest.bid, newest.ask, newest.contract) == (2, Decimal("3.20"), None, spx(5940))
 
 
 async def test_a_full_backlog_drops_the_oldest_and_counts_them(stores: Stores) -> None:
-    stores.archive.log(*(LogLine(n, "INFO", "x", "y") for n in range(BACKLOG_ROWS + 3)))
+    stores.archive.snapshot(*(held(n) for n in range(BACKLOG_ROWS + 3)))
     assert (stores.archive.waiting, stores.archive.dropped) == (BACKLOG_ROWS, 3)
     assert await stores.archive.flush() == BACKLOG_ROWS
     assert await stores.archive.prune(BACKLOG_ROWS) == BACKLOG_ROWS - 3
@@ -299,8 +294,8 @@ async def test_a_full_backlog_drops_the_oldest_and_counts_them(stores: Stores) -
 
 async def test_closing_flushes_what_waits(tmp_path: Path) -> None:
     stores = await opened(tmp_path / "other", VirtualClock(OPEN_NS))
-    stores.archive.log(LogLine(OPEN_NS, "INFO", "desk", "last words"))
+    stores.archive.snapshot(held(OPEN_NS))
     await stores.close()
     again = await opened(tmp_path / "other")
-    assert [line.text for line in await again.archive.read_logs()] == ["last words"]
+    assert await again.archive.read_snapshots("T1") == (held(OPEN_NS),)
     await again.close()

@@ -14,8 +14,6 @@ from station.domain.specs_parse import (
     parse_scanner,
     parse_strategy,
     spec_row,
-    validate_scanner,
-    validate_strategy,
 )
 
 STRATEGY: dict[str, Any] = {"strategy_id": "TREND", "symbol": "SPX", "call_patterns": ["SPX_*_CALL"]}
@@ -82,12 +80,9 @@ def test_a_full_row_comes_back_as_it_went() -> None:
     ],
 )  # fmt: skip
 def test_a_bad_strategy_row_is_refused_by_key_value_and_limit(change: dict[str, Any], says: str) -> None:
-    line = validate_strategy(STRATEGY | change)
-    assert line is not None
-    assert says in line
-    assert "\n" not in line
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput) as refused:
         parse_strategy(STRATEGY | change)
+    assert says in str(refused.value) and "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -104,9 +99,9 @@ def test_a_bad_strategy_row_is_refused_by_key_value_and_limit(change: dict[str, 
     ],
 )  # fmt: skip
 def test_a_bad_scanner_row_is_refused_by_key_value_and_limit(change: dict[str, Any], says: str) -> None:
-    line = validate_scanner(SCANNER | change)
-    assert line is not None
-    assert says in line
+    with pytest.raises(BadInput) as refused:
+        parse_scanner(SCANNER | change)
+    assert says in str(refused.value)
 
 
 def test_a_ladder_names_its_percents_or_leaves_them_to_the_house() -> None:
@@ -122,6 +117,7 @@ def test_a_ladder_names_its_percents_or_leaves_them_to_the_house() -> None:
 
 
 def test_good_rows_have_no_complaint_and_other_instruments_may_be_named() -> None:
-    assert validate_strategy(STRATEGY) is None
-    assert validate_scanner(SCANNER | {"instrument": "ZZ"}) is not None
-    assert validate_scanner(SCANNER | {"instrument": "ZZ"}, ("ZZ",)) is None
+    parse_strategy(STRATEGY)
+    with pytest.raises(BadInput, match="ZZ"):
+        parse_scanner(SCANNER | {"instrument": "ZZ"})
+    assert parse_scanner(SCANNER | {"instrument": "ZZ"}, ("ZZ",)).instrument == "ZZ"

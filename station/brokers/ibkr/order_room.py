@@ -86,9 +86,6 @@ class OrderRoom:
     def get(self, order_ref: str) -> Known | None:
         return self._by_ref.get(order_ref)
 
-    def owns(self, order_id: int) -> bool:
-        return (self._client_id, order_id) in self._by_id
-
     def bind(self, ticket: Ticket, order_id: int) -> Known:
         """Note that this ticket goes out under `order_id`."""
         known = Known(ticket.order_ref, order_id, self._client_id, ticket=ticket)

@@ -165,11 +165,6 @@ class PaperExchange:
         """The simulated instant it stands at."""
         return max(self.floor.through_ns, self._clock.now())
 
-    @property
-    def session_over(self) -> bool:
-        """Whether the regular session has closed and its options are settled."""
-        return self.floor.over
-
     def equity(self) -> Decimal:
         """Cash and everything held at the model's price, dollars."""
         return self._accounts().equity()

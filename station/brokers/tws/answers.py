@@ -91,10 +91,6 @@ def generic_tick(req_id: int, tick_type: int, value: float) -> Message:
     return (45, 6, req_id, tick_type, value)
 
 
-def string_tick(req_id: int, tick_type: int, value: str) -> Message:
-    return (46, 6, req_id, tick_type, value)
-
-
 def option_computation(req_id: int, greeks: Greeks, price: Decimal | None) -> Message:
     """IBKR's vega is per point of volatility; −2 stands for a greek that is not known."""
     vega = greeks.vega if greeks.vega == NO_GREEK else greeks.vega / 100

@@ -35,4 +35,5 @@ ARCHIVE_STEPS: Final = (
             "CREATE UNIQUE INDEX position_snapshots_of_trade ON position_snapshots (trade_id, at_ns)",
         ),
     ),
+    Migration("the log is a file, and bars are asked for", ("DROP TABLE logs", "DROP TABLE bars")),
 )

@@ -121,7 +121,8 @@ def parse(line: str) -> Order:
 
 
 def _wrong(word: Word, text: str) -> LineFault:
-    return LineFault(f"{word.text[:20]!r} {text}", word.start, word.end)
+    told = "".join(letter if letter.isprintable() else "?" for letter in word.text[:20])
+    return LineFault(f"{told!r} {text}", word.start, word.end)
 
 
 def _action(word: Word) -> str:

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from widgets.order import BUY, LIMIT, MARKET, MID, SELL, STOP, STOP_LIMIT, Guard, Order
@@ -58,6 +58,7 @@ pieces = st.sampled_from(PIECES.split())
 
 
 @given(st.text(max_size=60) | st.lists(pieces, max_size=14).map(" ".join))
+@example("\U00011747" * 20)
 def test_any_text_is_an_order_or_one_fault_that_points_at_a_word(text: str) -> None:
     try:
         order = parse(text)

@@ -189,7 +189,8 @@ def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
         raise IllegalTransition(f"trade {trade.id}: {event.type} of {ref}, which was never submitted")
     others = tuple(leg for leg in trade.exits if leg.order_ref != ref)
     state = TradeState.SELL_SUBMITTED if trade.state is TradeState.BUY_FILLED else trade.state
-    return changed(trade, state=state, exits=(*others, ExitLeg(ref, event.cause)))
+    leg = ExitLeg(ref, event.cause or trade.cause_of(ref))
+    return changed(trade, state=state, exits=(*others, leg))
 
 
 def _asked(

@@ -193,17 +193,31 @@ class Reports:
         early = self._early_fees.pop(execution.exec_id, None)
         reported = execution.commission if execution.commission is not None else early
         booked = self._booked(order, execution, replaced)
-        events: list[Event] = [booked]
+        filled = order.filled + execution.qty - booked.replaces_qty
+        larger = self._outgrown(order, filled)
+        events: list[Event] = [*larger, booked]
         if reported is not None:
             fee = CommissionBooked(execution.exec_id, order.ref, reported, booked.provisional_fee)
             events.append(fee)
-        filled = order.filled + execution.qty - booked.replaces_qty
-        if filled >= order.ticket.qty:
+        if filled >= order.ticket.qty and not larger:
             events.extend(self._ended(order, OrderState.FILLED))
         rows = [replace(execution, commission=reported)]
         if replaced is not None and replaced.inferred:
             rows.append(replace(replaced, qty=replaced.qty - booked.replaces_qty))
         return Interpretation(order.trade_id, tuple(events), tuple(rows))
+
+    def _outgrown(self, order: Order, filled: Decimal) -> tuple[Event, ...]:
+        """A change to fewer than have filled, or just as many, may have come too late: until the broker tells,
+        the order is over only once the larger total has filled."""
+        if not (order.state.is_working and self._changes.is_changing(order.ref)):
+            return ()
+        most = self._changes.largest(order.ref)
+        if not (most.is_finite() and order.ticket.qty <= filled < most):
+            return ()
+        self._changes.by_broker(order.ref)
+        if order.ticket.purpose.is_exit:
+            return (OrderReduced(order.ref, most),)
+        return (EntryModified(replace(order.ticket, qty=most), "more has filled than it was to be changed to"),)
 
     def _booked(self, order: Order, execution: Execution, replaced: Execution | None) -> ExecutionBooked:
         withdrawn = ZERO
@@ -257,8 +271,9 @@ def _is_spent(order: Order, status: OrderStatus) -> bool:
 
 
 def _cause_of(exit_: Order) -> str:
-    """What an exit stands for that is as it was before a change."""
-    return (Cause.STOP_ORDER if exit_.ticket.purpose is Purpose.STOP else Cause.TARGET).value
+    """What an exit stands for that is as it was before a change; empty where the change left that as it was."""
+    kept = {Purpose.STOP: Cause.STOP_ORDER.value, Purpose.CLOSE: ""}
+    return kept.get(exit_.ticket.purpose, Cause.TARGET.value)
 
 
 def _explains(order: Order, notice: OrderNotice) -> bool:

@@ -118,7 +118,7 @@ def _mark(at_ns: int, event: Event) -> Mark | None:
                 at_ns, "order", _order_words("entry", event.ticket), _price(event.ticket), event.ticket.qty
             )
         case ExitSubmitted() | ExitModified():
-            words = _order_words(event.cause, event.ticket)
+            words = _order_words(event.cause or "exit", event.ticket)
             return Mark(at_ns, "exit order", words, _price(event.ticket), event.ticket.qty)
         case ExecutionBooked():
             kind = "exit" if event.purpose.is_exit else "entry"

@@ -10,15 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from station.domain.broker import OrderNotice, OrderStatus
+from station.domain.broker import ExecutionReport, OrderNotice, OrderStatus
 from station.domain.clock import MILLISECOND
-from station.domain.events import OrderNoticed, OrderReduced
-from station.domain.orders import Order, OrderKind, OrderState, Purpose, new_order
-from station.execution import OrderBook
-from station.link import ClosePart, ModifyOrder
+from station.domain.events import ExitModified, ExitSubmitted, OrderNoticed, OrderReduced, PartAsked, Recorded
+from station.domain.lifecycle import evolve
+from station.domain.orders import Execution, Order, OrderKind, OrderState, Purpose, new_order
+from station.domain.projection import order_ref_of, project_order
+from station.domain.trade import Cause
+from station.execution import Interpretation, OrderBook
+from station.link import ClosePart, Kill, ModifyOrder
+from tests.faults.station_stage import RICH
 from tests.faults.test_station_manual import Hand
 from tests.lab import assert_sound, play
-from tests.unit.domain_cases import entry_ref, exit_ref, utc
+from tests.unit.domain_cases import bought, entry_ref, exit_ref, run, to_submitted, utc
 from tests.unit.domain_cases import ticket as a_ticket
 
 LIMIT, FEE = Decimal("0.30"), Decimal("0.65")
@@ -132,3 +136,88 @@ def test_fault_20_an_order_that_filled_before_it_grew_has_filled_what_the_broker
     guess = missing.inferred(missing.orders[ref], at_ns)
     assert guess is not None
     assert guess.qty == 2
+
+
+@pytest.mark.parametrize("seed", [5, 7])
+def test_fault_20_an_entry_that_fills_past_a_smaller_total_still_works_for_the_rest(
+    tmp_path: Path, seed: int
+) -> None:
+    """The change is refused, since more had filled than it leaves: what is left at the broker is seen, and a
+    kill cancels it."""
+
+    async def work() -> None:
+        async with Hand(tmp_path, seed=seed, settings={**RICH, "risk.position_size_pct": 50}) as lab:
+            await lab.until("09:36")
+            assert (await lab.placed("t1", qty=900)).ok
+            trade = await lab.until_holding()
+            entry, first = trade.entry_ref, lab.order(trade.entry_ref).filled
+            await lab.tick_until(lambda: lab.at_exchange(entry)[2] > first)
+            assert lab.order(entry).filled == first, "its fill is on its way"
+            smaller = ModifyOrder(entry, qty=int(first) + 1, by="test", token="m1")
+            asked = asyncio.ensure_future(lab.ask(smaller))
+            await closely(lab, lambda: lab.order(entry).filled > first)
+            await lab.during(asked)
+            assert lab.at_exchange(entry)[:2] == ("PARTIALLY_FILLED", 900)
+            known = lab.order(entry)
+            assert (known.state, known.ticket.qty) == (OrderState.PARTIALLY_FILLED, 900)
+            assert not lab.rooms.controls.controls.quarantined
+            assert (await lab.ordered(Kill(by="test"))).ok
+            await lab.step(1)
+            assert lab.at_exchange(entry)[0] == "CANCELLED"
+            assert lab.position(trade) == lab.trade(trade.id).open_qty
+
+    play(work)
+    assert_sound(tmp_path)
+
+
+def shrunk_exit() -> OrderBook:
+    """Three are sold by it at the broker, and two are to be; then two have filled."""
+    book, at_ns, ref = OrderBook(Decimal("0.65")), utc(15), exit_ref(1)
+    ticket = a_ticket(ref, 3, limit="12.30", purpose=Purpose.TARGET)
+    book.put(replace(new_order(ticket, "T1", at_ns), state=OrderState.SUBMITTED, broker_id=1))
+    book.put(replace(book.orders[ref], ticket=replace(ticket, qty=Decimal(2))))
+    done = Execution(
+        "1.01", ref, ticket.account, ticket.contract, ticket.action, Decimal(2), Decimal(12), at_ns
+    )
+    booked(book, book.interpret(ExecutionReport(done)))
+    return book
+
+
+def booked(book: OrderBook, found: Interpretation) -> None:
+    for execution in found.executions:
+        book.put_execution(execution)
+    for event in found.events:
+        ref = order_ref_of(event)
+        after = project_order(book.orders.get(ref), Recorded(event, utc(15), "T1"))
+        assert after is not None
+        book.put(after)
+
+
+def test_fault_20_an_exit_that_filled_as_much_as_it_was_to_be_changed_to_stands_for_the_rest() -> None:
+    """Whether the change came before the fill is the broker's to say: nothing is sold in its place before."""
+    ref, at_ns = exit_ref(1), utc(15)
+    book = shrunk_exit()
+    known = book.orders[ref]
+    assert (known.state, known.remaining, book.promised("T1")) == (OrderState.PARTIALLY_FILLED, 1, 1)
+    booked(book, book.interpret(OrderNotice(ref, 105, "refused", at_ns)))
+    assert book.promised("T1") == 1
+    other = shrunk_exit()
+    booked(other, other.interpret(OrderStatus(ref, OrderState.FILLED, Decimal(2), Decimal(0), at_ns, 1)))
+    over = other.orders[ref]
+    assert (over.state, over.ticket.qty, other.promised("T1")) == (OrderState.FILLED, 2, 0)
+
+
+def test_fault_14_a_part_whose_growth_is_refused_still_counts_as_what_was_wanted_out() -> None:
+    """Else what it sells would be wanted out once more."""
+    book, at_ns, ref = OrderBook(Decimal("0.65")), utc(15), exit_ref(1)
+    ticket = replace(a_ticket(ref, 1, purpose=Purpose.CLOSE), kind=OrderKind.MARKET)
+    larger = replace(ticket, qty=Decimal(2))
+    part = Cause.PART.value
+    asked = PartAsked(Decimal(2), "hand"), ExitSubmitted(ticket, part), ExitModified(larger, part, "more")
+    trade = run((*to_submitted(), bought(3), *asked))
+    book.put(replace(new_order(ticket, trade.id, at_ns), state=OrderState.SUBMITTED, broker_id=1))
+    book.put(replace(book.orders[ref], ticket=larger))
+    for event in book.interpret(OrderNotice(ref, 105, "refused", at_ns)).events:
+        if isinstance(event, ExitModified):
+            trade = evolve(trade, trade.id, event, at_ns)
+    assert trade.cause_of(ref) == part

@@ -54,7 +54,7 @@ FILL = ExecutionBooked(
         ),
         (entry_submitted(2), "BUY 2 MKT, decided at 10.00"),
         (OrderMoved(exit_ref(), OrderState.REJECTED, 7, 9, "off the tick"), "X-1 rejected: off the tick"),
-        (OrderReduced(exit_ref(), Decimal(2)), "X-1 is for 2 now: its group filled the rest"),
+        (OrderReduced(exit_ref(), Decimal(2)), "X-1 is for 2 at the broker"),
         (FILL, "entry: 2 @ 4.20, slip 0.00, 0.00 from the mid"),
         (CommissionBooked("X1", "R", Decimal("1.00"), Decimal("0.65")), "1.00, counted as 0.65 until now"),
         (

@@ -62,7 +62,8 @@ class OrderMoved:
 
 @dataclass(frozen=True, slots=True)
 class OrderReduced:
-    """The broker has made an order smaller, since another of its OCA group filled: its total is now `qty`."""
+    """The total of an order at the broker is `qty`: another of its OCA group filled, or a change of ours to
+    another total came too late."""
 
     type: ClassVar[str] = "order.reduced"
     v: ClassVar[int] = 1

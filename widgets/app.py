@@ -279,6 +279,10 @@ class FloorApp(App[str], inherit_bindings=False):
         """Bring a pane to the front and give it the keys at once: the next key typed is for it already."""
         self._places.look_at(name)
 
+    def tell_keys(self) -> None:
+        """On the key line, of what has the keys now."""
+        self._places.tell_keys()
+
     def step_pane(self, step: int) -> None:
         """Around the panes that can be seen; where one is seen at a time, around them all."""
         self._places.step(step)

@@ -48,6 +48,11 @@ class Table:
             spare -= share
 
     @property
+    def titles(self) -> tuple[str, ...]:
+        """Of the columns that are kept."""
+        return tuple(column.title for column in self._columns)
+
+    @property
     def heading(self) -> Line:
         return self.line([(column.title, ink.FAINT) for column in self._columns], whole=True)
 

@@ -35,7 +35,8 @@ _STYLES: Final = {
 class FilmPane(PagePane):
     """Left and right step a bar back and forward; space plays. A frame shows nothing that came after it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("film")]
+    SCOPE = "film"
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings(SCOPE)]
 
     playing = False
     _of = ""

@@ -27,6 +27,7 @@ MOMENTS: Final = ("entry", "exit")
 class PicturePane(FilmPane):
     """The picture of a moment. Left and right go from the entry to the exit and back."""
 
+    SCOPE = ""
     BINDINGS: ClassVar[list[BindingType]] = []
     HELP = (("left right", "The picture at the entry, at the exit."),)
 
@@ -62,7 +63,8 @@ class PicturePane(FilmPane):
 class GalleryPane(PagePane):
     """A week, one picture a trade. Arrows move, enter looks at one, [ and ] turn to another week."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("gallery")]
+    SCOPE = "gallery"
+    BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings(SCOPE)]
 
     _across = 1
     _at = ""

@@ -18,8 +18,9 @@ from widgets.told import FeedTold, HealthTold, SeriesTold
 
 COLUMNS: Final = (
     Column("feed", 6), Column("mode", 11), Column("age", 5, ">"), Column("gaps", 4, ">", rank=1),
-    Column("quality", 14, rank=2), Column("last", 11, ">", rank=3), Column("source", 8, rank=5),
-    Column("remarks", 12, rank=4, grows=True),
+    Column("quality", 14, rank=2), Column("throttle", 8, rank=3), Column("last", 11, ">", rank=4),
+    Column("source", 8, rank=6),
+    Column("remarks", 12, rank=5, grows=True),
 )  # fmt: skip
 SERIES_COLUMNS: Final = (
     Column("series", 6), Column("bars", 7, ">"), Column("state", 8), Column("newest", 13, rank=1),
@@ -27,7 +28,7 @@ SERIES_COLUMNS: Final = (
 )  # fmt: skip
 _MODES: Final = {"LIVE": ink.UP, "CLOSED": ink.DIM, "BACKFILLING": ink.ACCENT, "DELAYED": ink.WARN}
 GOOD: Final = 70
-BAR: Final = 10
+BAR: Final = 6
 
 
 class HealthPage(Page):
@@ -126,12 +127,13 @@ def _well(feed: FeedTold) -> bool:
 def _row(feed: FeedTold, table: Table) -> Block:
     style = _MODES.get(feed.mode, ink.ALARM)
     age = "never" if feed.age_s is None else words.age_text(feed.age_s)
-    said = [text for text, on in (("HALTED", feed.halted), ("THROTTLED", feed.throttled)) if on]
+    said = ["HALTED"] if feed.halted else []
     remarks = "; ".join((*said, feed.note)).strip("; ")
     line = table.line(
         [
             (feed.symbol, ink.STRONG), (feed.mode, style), (age, ink.TEXT if _well(feed) else ink.WARN),
             (str(feed.gaps), ink.WARN if feed.gaps else ink.DIM), (quality(feed.score), _tone(feed.score)),
+            ("YES" if feed.throttled else "no", ink.WARN if feed.throttled else ink.DIM),
             ("--" if feed.last is None else words.price(feed.last), ink.TEXT), (feed.source, ink.DIM),
             (remarks, ink.WARN if said or not _well(feed) else ink.DIM),
         ]
@@ -140,7 +142,7 @@ def _row(feed: FeedTold, table: Table) -> Block:
 
 
 def quality(score: int) -> str:
-    """`▄▄▄▄▄▄▄▄▄▄ 100`"""
+    """`▄▄▄▄▄▄ 100`"""
     filled = min(max(round(score / 100 * BAR), 0), BAR)
     return f"{'▄' * filled}{'·' * (BAR - filled)} {score:>3}"
 

@@ -22,7 +22,7 @@ TASKS: Final = (
 )  # fmt: skip
 JOBS: Final = (
     Column("job", 20), Column("next", 13), Column("last", 13, rank=1), Column("runs", 5, ">", rank=2),
-    Column("failed", 6, ">", rank=2), Column("schedule, ET", 18, rank=4),
+    Column("failed", 6, ">", rank=2), Column("schedule, ET", 22, rank=4),
     Column("what it said", 12, rank=3, grows=True),
 )  # fmt: skip
 STEPS: Final = (Column("step", 14), Column("", 6), Column("what it came to", 12, grows=True))

@@ -40,6 +40,10 @@ class JournalPage(EditPage):
     EVERY_S = 10.0
     BEHIND = frozenset({"events", "picture", "gallery"})
     PLANS = (
+        ((190, 46), (
+            Side(96, (Slot(("list",)),)),
+            Side(0, (Slot(("film", "picture", "gallery"), share=5), Slot(("story", "events"), share=4))),
+        )),
         ((150, 38), (
             Side(66, (Slot(("list",)),)),
             Side(0, (Slot(("film", "picture", "gallery"), share=5), Slot(("story", "events"), share=4))),
@@ -92,6 +96,12 @@ class JournalPage(EditPage):
         self._picked = trade_id
         self.floor.pump()
 
+    def look_at(self, name: str) -> None:
+        """What is read in another pane stays the trade it was, whatever newer one comes."""
+        if name != "list":
+            self._picked = self._trade_id()
+        super().look_at(name)
+
     def _trade_id(self) -> str:
         """The trade under the cursor, the newest until one is picked."""
         known = self.document("list", JournalTold)
@@ -132,8 +142,10 @@ class JournalPage(EditPage):
         )
         hidden = known.total - known.found
         refused = "" if only or not hidden else f"  {hidden} refused, result:any"
+        count = f"{known.found} of {known.total}"
+        fits = width > len(f" {self.key} Journal   {count}{refused}  {net} ")
         return Content(
-            note=f"{known.found} of {known.total}{refused}  {net}", head=head,
+            note=f"{count}{refused if fits else ''}  {net}", head=head,
             blocks=tuple(row(trade, table) for trade in known.trades), empty=empty, picked=self._trade_id(),
         )  # fmt: skip
 
@@ -262,6 +274,7 @@ class JournalPage(EditPage):
                 return "an empty note says nothing: type its text"
             return await self.send(NoteTrade(trade.id, text, BY))
 
+        self._picked = trade.id
         self.ask_value(f"NOTE ON {trade.id}", "", _facts(trade), send)
 
     def action_tag(self) -> None:
@@ -277,6 +290,7 @@ class JournalPage(EditPage):
                 return "a tag is one word: letters, digits, - or _"
             return await self.send(TagTrade(trade.id, tag, tag not in trade.tags, BY))
 
+        self._picked = trade.id
         here = " ".join(f"#{tag}" for tag in trade.tags) or "none"
         told = [*_facts(trade), ("on it", f"{here}; one of these again takes it off")]
         told += [("in use", " ".join(f"#{tag}" for tag in known.tags))] if known.tags else []

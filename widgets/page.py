@@ -87,7 +87,7 @@ class Page(Container):
     def hints(self) -> tuple[tuple[str, str], ...]:
         """Its keys in a word each, for the key line."""
         floor = self.floor
-        own = screen_keys.hints(self.scope, floor.shown_key, edits=not floor.read_only)
+        own = screen_keys.hints(self.scope, self.front.SCOPE, floor.shown_key, edits=not floor.read_only)
         return (*own, (floor.shown_key(BY_NAME["next"]), "pane")) if len(self.panes) > 1 else own
 
     def help(self) -> tuple[tuple[str, str], ...]:
@@ -173,6 +173,7 @@ class Page(Container):
         self._fronts = (name, *(other for other in self._fronts if other != name))
         self.settle()
         self.screen.set_focus(self.front, scroll_visible=False)
+        self.floor.tell_keys()
         self.floor.call_after_refresh(self.floor.repaint)
 
     def step(self, step: int) -> None:
@@ -299,7 +300,9 @@ def _named(columns: tuple[Column, ...], prefix: str) -> tuple[Column, ...]:
 
 
 class PagePane(Pane):
-    """A pane of a page."""
+    """A pane of a page. SCOPE names its own keys, where it has any."""
+
+    SCOPE: ClassVar[str] = ""
 
     def __init__(
         self, key: str, title: str, page: Page, slot: str, draw: Callable[[Scene, int], Content], *, id: str,
@@ -310,6 +313,9 @@ class PagePane(Pane):
             on_pick=on_pick,
         )  # fmt: skip
         self.room: Final = page
+
+    def _beyond_note(self, style: ink.Style) -> Line:
+        return ((f"{self.beyond} ", style),) if self.beyond else ()
 
     def _title_bar(self, scene: Scene, width: int) -> Line:
         """With the pane that tab brings up here, where there is room to say so."""

@@ -99,6 +99,7 @@ class Pane(LineCanvas, can_focus=True):
         self._content = Content()
         self._scene: Scene | None = None
         self._top = 0
+        self.beyond = ""
         self._had: list[str] = []
 
     # --- painting ----------------------------------------------------------------------------------
@@ -114,7 +115,9 @@ class Pane(LineCanvas, can_focus=True):
             self._content = self.draw(scene, width, height - 1)
             self._scrolled = self._scrolled and self._content.title == before
             self._follow()
-            lines = [self._title_bar(scene, width), *self._body(scene, width, height - 1)]
+            self.beyond = ""
+            body = self._body(scene, width, height - 1)
+            lines = [self._title_bar(scene, width), *body]
         except DRAWING_FAULTS:
             _log.exception("pane %s cannot draw its part", self.title)
             said = centred("this pane could not be drawn; the log says why", ink.ALARM, width)
@@ -147,8 +150,13 @@ class Pane(LineCanvas, can_focus=True):
             note, style = "ERROR", bad
         elif not scene.live:
             note, style = f"as of {words.clock_text(scene.now_ns)}", bad
-        right: Line = ((f"{note} ", style),)
+        right: Line = ((f"{note} ", style), *self._beyond_note(note_style))
         return ink.spread((*left, *self._others(width - ink.width_of((*left, *right)))), right, width, title)
+
+    def _beyond_note(self, style: ink.Style) -> Line:
+        """Arrows to the rows out of sight; the floor's panes, which move by themselves, show none."""
+        del style
+        return ()
 
     def _others(self, room: int) -> Line:
         """The panes behind this one, by name, or by their letters alone."""
@@ -177,6 +185,7 @@ class Pane(LineCanvas, can_focus=True):
             rows += [_picked(line, width) for line in lines] if chosen else lines
         room = height - len(self._content.head)
         self._top = max(min(self._top, len(rows) - room), 0)
+        self.beyond = f"{'↑' if self._top else ''}{'↓' if self._top + room < len(rows) else ''}"
         shown = rows[self._top : self._top + room]
         if part is not None and part.note:
             shown = [*shown[: room - 1], ink.clipped(((f" {part.note}", ink.WARN),), width)]

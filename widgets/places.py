@@ -61,14 +61,18 @@ class Places:
             return
         await self._app.pages.turn(name, self._app.shown_key(BY_NAME[name]))
         self.arrange(self._app.size)
-        self._app.screen_stack[0].query_one(KeyLine).tell(self._app.pages.hints)
+        self.tell_keys()
         self._app.call_after_refresh(self._app.repaint)
+
+    def tell_keys(self) -> None:
+        """On the key line, of what has the keys now."""
+        self._app.screen_stack[0].query_one(KeyLine).tell(self._app.pages.hints)
 
     def look_at(self, name: str) -> None:
         """Bring a pane to the front and give it the keys at once: the next key typed is for it already."""
         if self._app.pages.shown is not None:
             self._app.pages.hide()
-            self._app.screen_stack[0].query_one(KeyLine).tell(())
+            self.tell_keys()
         self.fronts = (name, *(other for other in self.fronts if other != name))
         self.arrange(self._app.size)
         base = self._app.screen_stack[0]

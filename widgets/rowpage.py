@@ -15,12 +15,12 @@ from station.link import Ack, Command, EditConfig, LinkDown, Query, RevertConfig
 from station.link.screens import Change, FieldLine, RowStory, VersionLine
 from widgets import ink, screen_keys, words
 from widgets.asking import LineDialog, WordDialog
-from widgets.columns import Column, Table
+from widgets.columns import Column, Table, whole
 from widgets.dialogs import Dialog
 from widgets.ink import AMBER, GREY, RED, WHITE, Line
 from widgets.lineinput import LineInput
 from widgets.page import Page, PagePane, Question
-from widgets.pane import Block, Content
+from widgets.pane import Block, Content, wrapped
 from widgets.scene import Scene
 
 BY: Final = "screen"
@@ -189,11 +189,13 @@ class RowPage(EditPage):
         story = self.document("row", RowStory)
         if story is None:
             return Content(empty="pick a row")
-        table = Table(FIELDS, width)
+        table, picked = Table(FIELDS, width), self.query_one(f"#{self.id}-fields", PagePane).picked
         return Content(
             title=story.key, note=f"version {story.change.version}, {story.change.origin}",
             head=(table.heading,),
-            blocks=tuple(Block((_field(line, table),), line.name) for line in story.fields),
+            blocks=tuple(
+                Block(_field(line, table, opened=line.name == picked), line.name) for line in story.fields
+            ),
             empty="nothing can be edited here",
         )  # fmt: skip
 
@@ -253,14 +255,15 @@ def facts(line: FieldLine) -> tuple[tuple[str, str], ...]:
     return (*told, ("range", line.limit)) if line.limit else tuple(told)
 
 
-def _field(line: FieldLine, table: Table) -> Line:
-    own = line.value != line.default
-    return table.line(
+def _field(line: FieldLine, table: Table, *, opened: bool) -> tuple[Line, ...]:
+    own, write = line.value != line.default, line.limit or line.kind
+    row = table.line(
         [
             (line.name, ink.TEXT), (line.value or "-", ink.STRONG if own else ink.TEXT),
-            (line.default or "-", ink.FAINT), (line.limit or line.kind, ink.FAINT),
+            (line.default or "-", ink.FAINT), (write, ink.FAINT),
         ]
     )  # fmt: skip
+    return whole(row, (("value", line.value), ("write", write)), table.width) if opened else (row,)
 
 
 def version_lines(one: VersionLine, scene: Scene, width: int) -> tuple[Line, ...]:
@@ -272,16 +275,21 @@ def version_lines(one: VersionLine, scene: Scene, width: int) -> tuple[Line, ...
     )  # fmt: skip
     lines = [ink.clipped(head, width)]
     for change in one.changes:
-        lines += [
-            ink.clipped(
-                (
-                    (f"      {change.field}  ", ink.DIM), (_told(change.before), ink.DOWN), (" → ", ink.FAINT),
-                    (_told(change.after), ink.UP),
-                ),
-                width,
-            )
-        ]  # fmt: skip
+        was, now = _told(change.before), _told(change.after)
+        line: Line = (
+            (f"      {change.field}  ", ink.DIM), (was, ink.DOWN), (" → ", ink.FAINT), (now, ink.UP),
+        )  # fmt: skip
+        lines += [line] if ink.width_of(line) <= width else _below(change.field, was, now, width)
     return tuple(lines)
+
+
+def _below(field: str, was: str, now: str, width: int) -> list[Line]:
+    """A change that is too long for a line: what was, then what is, all of it."""
+    lines: list[Line] = [((f"      {field}", ink.DIM),)]
+    for mark, text, style in (("-", was, ink.DOWN), ("+", now, ink.UP)):
+        for n, piece in enumerate(wrapped(text, max(width - 9, 8))):
+            lines.append(((f"      {' ' if n else mark} ", ink.FAINT), (piece, style)))
+    return lines
 
 
 def _told(value: str | None) -> str:

@@ -14,7 +14,7 @@ from widgets.columns import Column, Table
 from widgets.feed import GATES
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
-from widgets.ink import Line
+from widgets.ink import Line, Span
 from widgets.page import PagePane, Question
 from widgets.pane import Block, Content
 from widgets.rowpage import BY, RowPage
@@ -22,8 +22,8 @@ from widgets.scene import Scene
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 COLUMNS: Final = (
-    Column("scanner", 26, grows=True), Column("status", 8), Column("fired", 5, ">"), Column("pass", 5, ">"),
-    Column("last", 12), Column("firings today", 13, rank=1), Column("cool", 5, ">", rank=2),
+    Column("scanner", 26, grows=True), Column("status", 7), Column("fired", 5, ">"), Column("pass", 4, ">"),
+    Column("last", 11), Column("firings today", 13, rank=1), Column("cool", 5, ">", rank=2),
     Column("hrs", 4, ">", rank=3), Column("bar", 4, ">", rank=3), Column("cfg", 4, ">", rank=3),
     Column("cooldown", 8, ">", rank=4), Column("tf", 3, rank=5), Column("side", 4, rank=5),
     Column("warm", 10, ">", rank=6),
@@ -94,7 +94,9 @@ class ScannersPage(RowPage):
             head.append(((f"{said}  by {ORDERS[self._order]}", ink.KEY),))
         return Content(
             note=f"{on} of {len(room.rows)} on", head=(*head, table.heading) if room.rows else (),
-            blocks=tuple(Block((_row(row, table, scene),), row.name) for row in rows),
+            blocks=tuple(
+                Block(_lines(row, table, scene, picked=row.name == self.key_picked), row.name) for row in rows
+            ),
             empty="no scanner has these words: / shows all again" if self._words else "the catalogue is empty",
             picked=self.key_picked,
         )  # fmt: skip
@@ -145,6 +147,18 @@ def _gates(room: ScannerRoom, width: int) -> Line:
         if one.on == (one.name == "es_only_mode")
     ]  # fmt: skip
     return ink.clipped(tuple(spans), width)
+
+
+def _lines(row: ScannerLine, table: Table, scene: Scene, *, picked: bool) -> tuple[Line, ...]:
+    """The row; where the columns of its gates have given way, they stand below the one under the cursor."""
+    line = _row(row, table, scene)
+    if not picked or "cfg" in table.titles:
+        return (line,)
+    spans: list[Span] = [("    away", ink.FAINT)]
+    for gate, short in GATES.items():
+        spans += [(f"  {short} ", ink.FAINT), (f"{row.rejected.get(gate, 0):,}", ink.TEXT)]
+    rest = f"   cooldown {words.age_text(row.cooldown_s)}  {row.timeframe} {row.side}"
+    return line, ink.clipped((*spans, (rest, ink.DIM)), table.width)
 
 
 def _row(row: ScannerLine, table: Table, scene: Scene) -> Line:

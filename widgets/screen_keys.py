@@ -57,6 +57,7 @@ _REVERT: Final = ("revert", "U", "revert", "The shipped default again.", "revert
 _FIND: Final = ("find", "slash", "find")
 _DAY: Final = "The session before or after."
 _FLIP: Final = "In the film: a bar back or forward; with shift to the event before or after."
+_WEEK: Final = "In the gallery: the week before, after."
 SCREEN_KEYS: Final = (
     *_of("signals",
          (*_FILTER, "Filter: symbol: side: status: date: (or the bare words SPX put rejected).", "filter"),
@@ -103,17 +104,17 @@ SCREEN_KEYS: Final = (
          ("save", "V", "picture", "Save the film's frame, or the picture, as SVG and text.", "save"),
          _CLEAR, edits=("note", "tag")),
     *_of("film",
-         ("back", "left", "walk(-1)", _FLIP), ("on", "right", "walk(1)", _FLIP),
+         ("back", "left", "walk(-1)", _FLIP, "bar"), ("on", "right", "walk(1)", _FLIP, "bar"),
          ("event_back", "shift+left", "leap(-1)", ""), ("event_on", "shift+right", "leap(1)", ""),
          ("first", "home", "walk(-100000)", ""), ("last", "end", "walk(100000)", ""),
-         ("play", "space", "play", "In the film: play, stop.")),
+         ("play", "space", "play", "In the film: play, stop.", "play")),
     *_of("gallery",
          ("back", "left", "along(-1)", ""), ("on", "right", "along(1)", ""), ("up", "up,k", "rows(-1)", ""),
          ("down", "down,j", "rows(1)", ""), ("first", "home", "along(-1000)", ""),
          ("last", "end", "along(1000)", ""),
-         ("open", "enter", "open", "In the gallery: look at this trade's picture."),
-         ("week_before", "left_square_bracket", "week(-1)", "In the gallery: the week before, after."),
-         ("week_after", "right_square_bracket", "week(1)", "In the gallery: the week before, after.")),
+         ("open", "enter", "open", "In the gallery: look at this trade's picture.", "look"),
+         ("week_before", "left_square_bracket", "week(-1)", _WEEK, "week"),
+         ("week_after", "right_square_bracket", "week(1)", _WEEK, "week")),
     *_of("performance",
          (*_FILTER, "Filter: from: to: symbol: strategy: tag: and words to look for.", "filter"), _CLEAR),
     *_of("log",
@@ -143,9 +144,13 @@ def shared(screen: str) -> tuple[ScreenKey, ...]:
     return (*(of(ABOVE[screen]) if screen in ABOVE else ()), *of(screen))
 
 
-def hints(screen: str, shown: Shown, *, edits: bool) -> tuple[tuple[str, str], ...]:
-    """(key, word) for the key line, keys of one word joined; without those that edit unless `edits`."""
-    keys = [key for key in shared(screen) if key.word and (edits or not key.edits)]
+def hints(screen: str, pane: str, shown: Shown, *, edits: bool) -> tuple[tuple[str, str], ...]:
+    """(key, word) for the key line, keys of one word joined: those of the pane in focus, then those of the
+    screen that it leaves; without those that edit unless `edits`."""
+    own = of(pane) if pane else ()
+    taken = {key.keys for key in own}
+    keys = [*own, *(key for key in shared(screen) if key.keys not in taken)]
+    keys = [key for key in keys if key.word and (edits or not key.edits)]
     return tuple(_joined(keys, shown, lambda key: key.word))
 
 

@@ -75,6 +75,13 @@ class SignalsPage(Page):
         line = self._line()
         return line.trade_id if line is not None else ""
 
+    def look_at(self, name: str) -> None:
+        """The way that is read stays that of its signal, whatever newer one comes."""
+        line = self._line()
+        if name != "list" and line is not None:
+            self._picked = line.id
+        super().look_at(name)
+
     def _pick(self, signal_id: str) -> None:
         self._picked = signal_id
         self.floor.pump()
@@ -202,17 +209,15 @@ def _proposed(row: ProposalRow, scene: Scene, width: int) -> Line:
 
 
 def _laps(known: Signals, width: int) -> Line:
-    spans: list[Span] = [(" this run ", ink.FAINT)] if known.laps else []
+    laps: list[Line] = []
     for lap in known.laps:
-        spans += [(f" {lap.name} ", ink.FAINT)]
+        name: Span = (f"  {lap.name.replace(' ', '')} ", ink.FAINT)
         if lap.p50_ms is None or lap.p99_ms is None:
-            spans += [("not yet  ", ink.DIM)]
+            laps.append((name, ("not yet", ink.DIM)))
         else:
-            spans += [
-                (f"p50 {lap.p50_ms:.1f} p99 {lap.p99_ms:.1f} ms", ink.TEXT),
-                (f" of {lap.laps}  ", ink.FAINT),
-            ]
-    return ink.clipped(tuple(spans), width)
+            told = f"{lap.p50_ms:.1f} {lap.p99_ms:.1f}"
+            laps.append((name, (told, ink.TEXT), (f" of {lap.laps}", ink.FAINT)))
+    return ink.packed(((" ms p50 p99", ink.FAINT),) if laps else (), laps, width)
 
 
 def _row(row: SignalLine, table: Table, scene: Scene) -> Line:

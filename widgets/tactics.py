@@ -23,8 +23,8 @@ from widgets.scene import Scene
 COLUMNS: Final = (
     Column("pri", 3, ">"), Column("strategy", 14), Column("", 3), Column("autonomy", 8, rank=1),
     Column("says", 6), Column("why", 12, rank=1, grows=True), Column("trades", 6, ">", rank=2),
-    Column("net", 10, ">"), Column("symbol", 6, rank=3), Column("hunter", 20, rank=6),
-    Column("version", 7, ">", rank=4), Column("edited", 14, rank=5),
+    Column("net", 10, ">"), Column("symbol", 6, rank=3), Column("hunter", 15, rank=6),
+    Column("ver", 4, ">", rank=4), Column("edited", 14, rank=5),
 )  # fmt: skip
 VERDICTS: Final = {"MATCH": ink.UP, "HELD": ink.ACCENT, "WAIT": ink.TEXT, "BLOCK": ink.WARN, "OFF": ink.FAINT}
 AUTONOMY: Final = ("observe", "propose", "auto")
@@ -37,6 +37,9 @@ class StrategiesPage(RowPage):
     KIND = "strategy"
     EVERY_S = 3.0
     PLANS = (
+        ((190, 46), (
+            Side(0, (Slot(("list",), rows=12), Slot(("fields",)))), Side(48, (Slot(("versions",)),)),
+        )),
         ((110, 30), (
             Side(0, (Slot(("list",), share=2), Slot(("fields",), share=5), Slot(("versions",), share=2))),
         )),
@@ -124,7 +127,7 @@ def _row(row: StrategyLine, table: Table, scene: Scene) -> Line:
             (row.verdict, VERDICTS.get(row.verdict, ink.TEXT)), (row.why, dim),
             (str(row.trades) if row.trades else "-", dim),
             (f"{words.arrow(net)} {words.signed_money(net)}" if row.trades else "-", words.tone(net)),
-            (row.symbol, dim), (row.hunter, dim), (f"v{row.change.version}", dim),
+            (row.symbol, dim), (row.hunter.replace("_plus_", "+"), dim), (f"v{row.change.version}", dim),
             (author(row.change, scene), ink.DIM),
         ]
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -161,13 +161,22 @@ async def row_document(engine: Engine, args: Mapping[str, str]) -> RowStory:
     """The `config_row` document."""
     kind, key = args.get("kind", ""), args.get("key", "")
     rows = await engine.outside.stores.config.history(kind, key)
-    bodies: list[dict[str, Any]] = [{}, *(json.loads(row.body) for row in rows)]
+    bodies = _values_of(engine, key, rows) if kind == SETTING else [{}, *(json.loads(row.body) for row in rows)]
     lines = [
         VersionLine(row.version, row.changed_ns, row.changed_by, row.origin, _changes(before, after))
         for row, before, after in zip(rows, bodies, bodies[1:], strict=False)
     ]
     newest = await engine.outside.stores.config.row(kind, key)
     return RowStory(kind, key, _fields(engine, kind, key), tuple(reversed(lines)), _change(newest))
+
+
+def _values_of(engine: Engine, key: str, rows: Sequence[ConfigRow]) -> list[dict[str, Any]]:
+    """What the file says of a setting, then what each version of it did; given back it is the file again."""
+    if not rows:
+        return []
+    in_file = {"value": value_text(value_of(engine.settings.base, key))}
+    stored = [json.loads(row.body)["value"] for row in rows]
+    return [in_file, *(in_file if value is None else {"value": value_text(value)} for value in stored)]
 
 
 def _fields(engine: Engine, kind: str, key: str) -> tuple[FieldLine, ...]:

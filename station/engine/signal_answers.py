@@ -27,8 +27,8 @@ async def signals_document(engine: Engine, args: Mapping[str, str]) -> Signals:
     day = _day(engine, args.get("day", ""))
     since, until = _bounds(engine, day)
     wanted = ChainFilter(
-        since, until, args.get("symbol", "").upper(), _one_of(args, "side", SIDES),
-        _one_of(args, "state", STATES),
+        since, until, engine.outside.clock.now(), args.get("symbol", "").upper(),
+        _one_of(args, "side", SIDES), _one_of(args, "state", STATES),
     )  # fmt: skip
     lifecycle = engine.outside.stores.lifecycle
     rows, counts = await lifecycle.chains(wanted)

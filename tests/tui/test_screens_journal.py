@@ -7,6 +7,7 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -125,6 +126,47 @@ async def test_the_film_goes_bar_by_bar_and_shows_nothing_that_came_after() -> N
         assert stage.app.pages.shown is not None
         film = stage.app.pages.shown.query_one(FilmPane)
         assert film.playing and "bar 1 of" not in film.text()
+
+
+def with_a_newer(told: dict[str, Any]) -> dict[str, Any]:
+    """A trade more than there were."""
+    return {**told, "trades": [{**told["trades"][0], "id": "T0009"}, *told["trades"]]}
+
+
+@pytest.mark.parametrize("keys", [("enter",), ("enter", "right"), ("tab",), ("e",)])
+async def test_a_newer_trade_takes_no_story_or_film_out_of_the_hand(keys: tuple[str, ...]) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "J", *keys)
+        stage.engine.documents["journal"] = Data(json.dumps(with_a_newer(synthetic_journal.journal({}))))
+        stage.clock.advance(11)
+        text = await press(stage, pilot)
+        assert "Game film  T0004" in text and asked(stage, "film")[-1] == {"trade": "T0004"}
+        await press(stage, pilot, "n")
+        assert "T0004" in str(stage.app.screen.query_one("#box").border_title)
+
+
+async def test_the_list_alone_goes_on_to_the_newest_trade() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "J")
+        stage.engine.documents["journal"] = Data(json.dumps(with_a_newer(synthetic_journal.journal({}))))
+        stage.clock.advance(11)
+        await press(stage, pilot)
+        assert asked(stage, "film")[-1] == {"trade": "T0009"}
+
+
+async def test_the_key_line_tells_the_keys_of_the_film_while_it_has_them() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZES["80x24"]) as pilot:
+        await press(stage, pilot, "J")
+        assert "bar" not in stage.line("keys") and "enter film" in stage.line("keys")
+        await press(stage, pilot, "enter")
+        assert "left right bar  space play" in stage.line("keys")
+        await press(stage, pilot, "G")
+        assert "[ ] week" in stage.line("keys") and "film" not in stage.line("keys")
+        await press(stage, pilot, "tab")
+        assert "week" not in stage.line("keys")
 
 
 async def test_the_film_of_a_trade_that_is_over_is_asked_for_once() -> None:
@@ -280,7 +322,11 @@ async def test_health_shows_the_feed_under_the_cursor() -> None:
     stage = Stage(synthetic.busy())
     async with stage.app.run_test(size=LARGE) as pilot:
         text = await press(stage, pilot, "H", "down")
-        assert "Series of SPY" in text and "2 of 4 not well" in text and "THROTTLED" in text
+        assert "Series of SPY" in text and "2 of 4 not well" in text
+        throttled = {
+            line.split()[0]: "YES" in line for line in text.splitlines() if "LIVE" in line or "ING" in line
+        }
+        assert throttled["ES"] and not throttled["SPX"]
         assert "market data is 312 ms late" in text
 
 

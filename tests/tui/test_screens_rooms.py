@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 
@@ -20,7 +21,8 @@ from station.link import (
     Query,
     RevertConfig,
 )
-from tests.tui import synthetic
+from station.link.screens import ChangeLine, VersionLine
+from tests.tui import synthetic, synthetic_rooms
 from tests.tui.stage import Stage, connected, lost, press, typed
 from widgets.asking import WordDialog
 from widgets.dialogs import KillDialog
@@ -212,6 +214,22 @@ async def test_the_way_follows_the_cursor() -> None:
         assert "spread is too wide (7.1 %, limit 5 % of mid)" in " ".join(text.split())
 
 
+async def test_a_newer_signal_takes_no_way_out_of_the_hand() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=LARGE) as pilot:
+        await press(stage, pilot, "f3", "tab")
+        first = asked(stage, "signal")
+        told = synthetic_rooms.signals({}, busy=False)
+        newer = msgspec.structs.replace(told.rows[1], id="S1")
+        rows = (newer, *(row for row in told.rows if row.id != newer.id))
+        stage.engine.documents["signals"] = Data(
+            msgspec.json.encode(msgspec.structs.replace(told, rows=rows)).decode()
+        )
+        stage.clock.advance(4)
+        await press(stage, pilot)
+        assert asked(stage, "signal") == first
+
+
 def test_time_taken_is_told_in_its_own_unit() -> None:
     second = 1_000_000_000
     assert [took(second, second + one) for one in (0, 12_400_000, 1_200_000_000, 180 * second)] == [
@@ -272,6 +290,41 @@ async def test_scanners_are_found_by_words_and_ordered() -> None:
         assert "SPX_V3_CALL" in text and "SPY_21_200_PUT" not in text
         text = await press(stage, pilot, "o")
         assert text.index("SPX_V3_PUT") < text.index("SPX_V3_CALL"), "fired most comes first"
+
+
+async def test_a_small_terminal_tells_the_gates_of_the_scanner_under_the_cursor() -> None:
+    stage = Stage(synthetic.busy())
+    async with stage.app.run_test(size=SIZES["80x24"]) as pilot:
+        text = await press(stage, pilot, "f5")
+        assert "firings today" in text and text.count("    away  cfg") == 1
+        first = next(line for line in text.splitlines() if "    away  cfg" in line)
+        assert "cooldown" in first and "5m" in first
+        await press(stage, pilot, "down")
+        assert stage.page().count("    away  cfg") == 1
+
+
+async def test_a_title_says_where_rows_are_out_of_sight() -> None:
+    stage = Stage(synthetic.busy())
+    async with stage.app.run_test(size=SIZES["80x24"]) as pilot:
+        title = (await press(stage, pilot, "f3")).splitlines()[0]
+        assert title.rstrip().endswith("↓") and "↑" not in title
+        title = (await press(stage, pilot, "pagedown")).splitlines()[0]
+        assert title.rstrip().endswith("↑↓")
+        title = (await press(stage, pilot, "end")).splitlines()[0]
+        assert title.rstrip().endswith("↑")
+
+
+async def test_a_change_too_long_for_a_line_is_told_whole() -> None:
+    long = " ".join(f"SPX_{n}MIN_MACD_UP" for n in (1, 2, 3, 5, 10, 15))
+    change = ChangeLine("call_patterns", "SPX_V3_CALL", long)
+    one = VersionLine(2, synthetic.NOON, "screen", "edited", (change,))
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZES["80x24"]) as pilot:
+        told = synthetic_rooms.config_row({"kind": "strategy", "key": "5MIN_TREND"})
+        told = msgspec.structs.replace(told, versions=(one,))
+        stage.engine.documents["config_row"] = Data(msgspec.json.encode(told).decode())
+        text = await press(stage, pilot, "f6", "shift+tab")
+        assert "- SPX_V3_CALL" in text and "SPX_15MIN_MACD_UP" in text
 
 
 async def test_a_master_switch_is_turned() -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from config.settings import Settings
+from station.domain.clock import MINUTE
 from station.domain.errors import BadInput, Refused
 from station.domain.specs import StrategySpec
 from station.domain.specs_parse import parse_strategy, spec_row
@@ -86,6 +87,13 @@ async def _signals(tmp_path: Path) -> None:
         assert {order.purpose for order in story.orders} >= {"entry", "target"}
         assert story.fills[0].order_ref == line.order_ref and story.provenance
         assert {step.stage for step in story.steps} >= {"match", "risk"}
+        await lab.until("10:10")
+        later = await shell.ask(Signals, "signals")
+        over = [row for row in later.rows if lab.run.engine.outside.clock.now() - row.at_ns >= 15 * MINUTE]
+        assert over and not any(row.state == "GENERATED" for row in over), "nothing waits past its time"
+        assert later.counts["EXPIRED"] == sum(row.state == "EXPIRED" for row in later.rows)
+        expired = await shell.ask(Signals, "signals", state="EXPIRED")
+        assert [row.id for row in expired.rows] == [row.id for row in later.rows if row.state == "EXPIRED"]
         for wrong in ({"day": "soon"}, {"side": "UP"}, {"state": "DONE"}):
             with pytest.raises(BadInput, match=next(iter(wrong))):
                 await shell.ask(Signals, "signals", **wrong)
@@ -150,7 +158,10 @@ async def _edits(tmp_path: Path) -> None:
         assert (await shell.setting("risk.max_positions")).source == "the file"
         story = await shell.ask(RowStory, "config_row", kind="setting", key="risk.max_positions")
         assert [row.version for row in story.versions] == [2, 1]
-        assert (story.versions[0].changes[0].before, story.versions[0].changes[0].after) == ("2", None)
+        told = [(one.changes[0].before, one.changes[0].after) for one in story.versions]
+        assert told == [("2", "3"), ("3", "2")], (
+            "the first tells what the file said, a reverted one what it says"
+        )
     assert_sound(tmp_path)
 
 

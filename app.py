@@ -6,6 +6,7 @@ Exit codes: 0 success, 1 failure, 2 bad usage; never a traceback. JSON is one ob
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import re
 import sys
@@ -199,6 +200,10 @@ def _simple(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a letter is no reason to fail.
+            stream.reconfigure(errors="replace")
     from config.files import ConfigError
     from station.domain.errors import BadInput, VigilError
 

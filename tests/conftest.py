@@ -34,7 +34,10 @@ settings.load_profile("vigil")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep what the station caches out of the user's home."""
+    """Keep what the station caches out of the user's home, and the user's own settings and terminal out of the
+    tests."""
+    for name in [name for name in os.environ if name.startswith(("VIGIL_", "TMUX")) or name == "STY"]:
+        del os.environ[name]
     assert config.cache is not None
     os.environ["XDG_CACHE_HOME"] = str(config.cache.mkdir("xdg"))
     os.environ["XDG_STATE_HOME"] = str(config.cache.mkdir("xdg_state"))

@@ -37,7 +37,7 @@ def environment(root: Path, **more: str) -> dict[str, str]:
     kept = {
         key: value
         for key, value in os.environ.items()
-        if key not in FOREIGN and not key.startswith(("LC_", "SSH_", "TMUX"))
+        if key not in FOREIGN and not key.startswith(("LC_", "SSH_", "TMUX", "VIGIL_"))
     }
     usual = {"PYTHONPATH": str(root), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
     return {**kept, **usual, **more}

@@ -134,6 +134,9 @@ def test_doctor_answers(tmp_path: Path) -> None:
     link_cache(tmp_path)
     found = document("doctor", "--runtime", str(tmp_path))
     assert found["ok"] is True
+    plain = vigil("doctor", "--runtime", str(tmp_path), PYTHONIOENCODING="ascii")
+    assert (plain.returncode, plain.stderr) == (0, ""), "letters that a terminal lacks are no reason to fail"
+    assert plain.stdout.isascii() and "?" in plain.stdout
 
 
 @pytest.mark.parametrize("verb", ["status", "kill", "flatten", "stop", "takeover"])

@@ -199,6 +199,11 @@ class FloorApp(App[str], inherit_bindings=False):
         """The terminal has not taken everything that was painted."""
         return isinstance(self._driver, TerminalDriver) and self._driver.congested
 
+    @property
+    def quiet_s(self) -> float:
+        """For how long nothing was typed."""
+        return self._driver.quiet_s if isinstance(self._driver, TerminalDriver) else 0.0
+
     def take_mouse(self, chosen: str) -> None:
         if isinstance(self._driver, TerminalDriver):
             self._driver.take_mouse(on=wants_mouse(os.environ, chosen))

@@ -59,7 +59,13 @@ class TerminalDriver(LinuxDriver):
         self._outlet = Outlet(self._file.fileno(), self._loop, self._repaint, self.lose_terminal)
         self._attributes: list[Any] | None = None
         self._warden = Warden(self._file.fileno(), f"{MOUSE_OFF}{FAREWELL}")
+        self._heard_s = self._loop.time()
         self.lost = False
+
+    @property
+    def quiet_s(self) -> float:
+        """For how long nothing was typed."""
+        return self._loop.time() - self._heard_s
 
     @property
     def can_suspend(self) -> bool:
@@ -172,6 +178,7 @@ class TerminalDriver(LinuxDriver):
                     data = os.read(self.fileno, 4096)
                     if not data:
                         raise OSError("end of input")
+                    self._heard_s = self._loop.time()
                     messages += keyboard.feed(data)
                 for message in messages:
                     self.process_message(message)

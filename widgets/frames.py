@@ -16,7 +16,9 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor
+from textual.geometry import Region
 from textual.strip import Strip
+from textual.widget import Widget
 
 PLAIN: Final = ("0", "39", "49")
 ATTRIBUTES: Final = (
@@ -36,14 +38,43 @@ Pen = tuple[str, str, str]
 """Attributes, ink and ground, each as the codes that set it."""
 Run = tuple[int, int, str]
 """Row, column and text."""
+Placed = tuple[Region, Region]
+"""Where a widget stands, and what its containers let through."""
 
 
 class FrameCompositor(Compositor):
-    """Textual's compositor with exact partial updates."""
+    """Textual's compositor with exact partial updates, which draws nothing that stands wholly behind others:
+    the grounds of screen and containers were a good part of a picture's work."""
+
+    _whole: Mapping[Widget, Placed] | None = None
+    _seen: Mapping[Widget, Placed]
+
+    def _get_renders(self, crop: Region | None = None) -> Iterator[tuple[Region, Region, list[Strip]]]:
+        whole = self.visible_widgets
+        if whole is not self._whole:
+            self._whole, self._seen = whole, uncovered(whole)
+        for widget, (region, clip) in self._seen.items():
+            shown = region.intersection(clip)
+            if shown and (crop is None or crop.overlaps(shown)):
+                yield region, clip, widget.render_lines(shown.translate((-region.x, -region.y)))
 
     def render_partial_update(self) -> ChopsUpdate | None:
         update = super().render_partial_update()
         return None if update is None else FrameUpdate(update.chops, update.spans, update.chop_ends)
+
+
+def uncovered(widgets: Mapping[Widget, Placed]) -> dict[Widget, Placed]:
+    """Those of which something is seen. The first stands in front of all; whatever is in front hides."""
+    covered: dict[int, int] = {}
+    seen: dict[Widget, Placed] = {}
+    for widget, (region, clip) in widgets.items():
+        x, _, width, _ = shown = region.intersection(clip)
+        cells = ((1 << width) - 1) << max(x, 0)
+        rows = shown.line_range
+        if any(cells & ~covered.get(y, 0) for y in rows):
+            seen[widget] = (region, clip)
+            covered.update((y, covered.get(y, 0) | cells) for y in rows)
+    return seen
 
 
 class FrameUpdate(ChopsUpdate):

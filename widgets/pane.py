@@ -282,7 +282,8 @@ class Pane(LineCanvas, can_focus=True):
         self.repaint()
 
     def on_blur(self) -> None:
-        self.repaint()
+        if all(one.display for one in self.ancestors_with_self):
+            self.repaint()
 
     def on_resize(self) -> None:
         self._reveal()

@@ -21,17 +21,29 @@ from widgets.hand import DETACHED
 
 FAILED: Final = "failed"
 SETTLED_S: Final = 2.0
+SWEEP_S: Final = 1.0
+WHOLE_EVERY: Final = 60
+UNSWEPT: Final = 100
+"""After so many looks at the newest alone, someone who never stops typing waits for a longer one after all."""
 SAID: Final = 200
 """So much of an error is told in its line."""
 
 
-async def _settle(clock: Clock) -> None:
-    """Once the first pictures stand, leave what they were made of out of every later look for garbage: such a
-    look takes 25 ms of a key's 50 otherwise."""
-    gc.set_threshold(10_000, 20, 20)
+async def sweep(clock: Clock, quiet_s: Callable[[], float]) -> None:
+    """Look for garbage while nobody types: a look at more than the newest takes 40 ms of a key's 50.
+
+    Once the first pictures stand, what they were made of is left out of every later look.
+    """
+    gc.set_threshold(10_000, UNSWEPT, 20)
     await clock.sleep(SETTLED_S)
     gc.collect()
     gc.freeze()
+    beats = 0
+    while True:
+        await clock.sleep(SWEEP_S)
+        if quiet_s() >= SWEEP_S:
+            beats += 1
+            gc.collect(1 if beats % WHOLE_EVERY else 2)
 
 
 def _stands(door: asyncio.Future[None]) -> bool:
@@ -61,11 +73,11 @@ async def run_floor(
     )  # fmt: skip
     if opened is not None:
         opened.add_done_callback(lambda door: None if _stands(door) else app.exit(FAILED))
-    settling = asyncio.create_task(_settle(clock))
+    sweeping = asyncio.create_task(sweep(clock, lambda: app.quiet_s))
     try:
         result = await app.run_async(mouse=wants_mouse(os.environ, app.manner.likes.mouse))
     finally:
-        settling.cancel()
+        sweeping.cancel()
     if opened is not None and not _stands(opened):
         opened.result()
     if app.failure is not None:

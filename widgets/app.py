@@ -38,7 +38,7 @@ from widgets.manner import Manner
 from widgets.memory import Memory, fronts_of, layout_of, sight_of
 from widgets.notices import Notices
 from widgets.pages import Pages
-from widgets.palette import ActionProvider
+from widgets.palette import ActionProvider, Palette
 from widgets.pane import Pane
 from widgets.places import Places
 from widgets.scene import Scene
@@ -338,6 +338,10 @@ class FloorApp(App[str], inherit_bindings=False):
             self.tell(why, "warn")
         else:
             action.perform(self)
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_group(self, step: int) -> None:
         self.groups.step(step)

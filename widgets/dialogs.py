@@ -7,6 +7,7 @@ from typing import ClassVar, Final, TypeVar
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.events import Event, Key
@@ -26,7 +27,15 @@ RELEASE_WORD: Final = "RELEASE"
 Answer = TypeVar("Answer")
 
 
-class Dialog(ModalScreen[Answer]):
+class LeftOnce(ModalScreen[Answer]):
+    """A second key that came with the first, or an answer that came late, takes no other screen away: the
+    toolkit leaves whichever is on top, or dies where none is."""
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        return super().dismiss(result) if self.is_current else AwaitComplete()
+
+
+class Dialog(LeftOnce[Answer]):
     """A small modal, `ripe` once it has been open long enough for a key to be meant for it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "close", show=False)]
@@ -47,6 +56,10 @@ class Dialog(ModalScreen[Answer]):
         if isinstance(event, Key) and not self.ripe:
             return
         super()._forward_event(event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that were under way when it opened look for their binding here too."""
+        return self.ripe and super().check_action(action, parameters)
 
     def compose(self) -> ComposeResult:
         box = Vertical(id="box")

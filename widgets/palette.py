@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.message import Message
+from textual.widgets import Input, OptionList
 
 from widgets import screen_keys
 from widgets.actions import ACTIONS, PROTECT, Action, Keyed
+from widgets.dialogs import LeftOnce
 from widgets.screen_keys import ScreenKey
 
 if TYPE_CHECKING:
@@ -16,6 +19,21 @@ if TYPE_CHECKING:
 
 PROTECTIVE = tuple(one for one in ACTIONS if one.group == PROTECT)
 """Listed last, so that enter on the untouched palette closes nothing."""
+
+
+class Palette(CommandPalette, LeftOnce[None]):
+    """The toolkit's, left but once; what was chosen is done but once."""
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self._only_here(event)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._only_here(event)
+
+    def _only_here(self, event: Message) -> None:
+        if not self.is_current:
+            event.prevent_default()
+            event.stop()
 
 
 class ActionProvider(Provider):

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -15,7 +15,7 @@ from station.link import Command, Kill, LinkClient, LinkServer, LinkState, Reply
 from tests.lab import Lab, play
 from tests.tui import synthetic
 from tests.tui.seat import seated
-from tests.tui.stage import Stage
+from tests.tui.stage import Stage, press
 from tests.tui.terminals import Engine, Terminal
 from widgets.dialogs import KillDialog
 
@@ -44,6 +44,23 @@ async def test_a_dialog_that_still_swallows_keys_swallows_no_kill(key: str) -> N
         assert kills(stage) == [STOPS]
         assert isinstance(stage.app.screen, KillDialog)
         assert "KILL ON" in stage.line("header")
+
+
+@pytest.mark.parametrize("keys", ["q", "colon", "o b", "J slash", "ctrl+p", "space", "f7 down down enter"])
+async def test_leaving_a_dialog_with_the_kill_key_leaves_the_kill_dialog(keys: str) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SMALL) as pilot:
+        await press(stage, pilot, *keys.split())
+        assert len(stage.app.screen_stack) == 2
+        stage.clock.advance(0.4)
+        stage.app.post_message(Key("escape", "\x1b"))
+        stage.app.post_message(Key("f12", None))
+        await stage.settle(pilot)
+        assert kills(stage) == [STOPS]
+        assert isinstance(stage.app.screen, KillDialog)
+        await tapped(stage, pilot, 400)
+        await passed(stage, pilot, 0.12)
+        assert kills(stage) == [STOPS, FLATTENS], "the second step is the next press"
 
 
 async def test_ten_presses_at_once_stop_and_ten_in_a_row_flatten() -> None:

@@ -5,11 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 
-from station.link import Ack, Data, Kill, LinkClient, LinkServer, LinkState, Query
+from station.link import (
+    Ack,
+    ClosePart,
+    Data,
+    Kill,
+    LinkClient,
+    LinkServer,
+    LinkState,
+    PreviewOrder,
+    PreviewReverse,
+    Query,
+)
 from tests.tui import synthetic
-from tests.tui.stage import Stage, lost
+from tests.tui.stage import Stage, lost, press
 from widgets.actions import ACTIONS, SCREEN, SCREENS
 from widgets.columns import Column, Table
 from widgets.dialogs import Dialog, HelpDialog, KillDialog
@@ -85,6 +97,54 @@ async def test_no_screen_and_no_dialog_dies_of_a_small_terminal() -> None:
             while len(stage.app.screen_stack) > 1:
                 stage.clock.advance(0.5)
                 await pilot.press("escape")
+
+
+@pytest.mark.parametrize(
+    ("opening", "key"),
+    [("p minus", "enter"), ("J slash", "enter"), ("ctrl+p", "enter"), ("space", "a"), ("ctrl+w", "enter"),
+     ("question_mark", "q"), ("q", "escape"), ("i", "enter")],
+)  # fmt: skip
+async def test_a_key_pressed_twice_at_once_leaves_a_dialog_once(opening: str, key: str) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await press(stage, pilot, *opening.split())
+        assert len(stage.app.screen_stack) == 2
+        stage.clock.advance(0.4)
+        for _ in range(3):
+            stage.app.post_message(Key(key, key if len(key) == 1 else None))
+        await stage.settle(pilot)
+        assert stage.app.is_running and len(stage.app.screen_stack) <= 2
+        closed = [one for one in stage.engine.heard if isinstance(one, ClosePart)]
+        assert len(closed) == (opening == "p minus")
+
+
+@pytest.mark.parametrize(
+    "keys", ["g o", "q s", "q enter", "C y", "p V y", "o b enter y", "p minus enter", "question_mark q"]
+)
+async def test_keys_under_way_while_a_dialog_opens_answer_it_as_little_as_later_ones(keys: str) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await press(stage, pilot, "p")
+        for key in keys.split():
+            letter = {"minus": "-", "question_mark": "?"}.get(key, key)
+            stage.app.post_message(Key(key, letter if len(letter) == 1 else None))
+        await press(stage, pilot)
+        assert isinstance(stage.app.screen, Dialog)
+        asked = (Query, PreviewOrder, PreviewReverse)
+        assert [one for one in stage.engine.heard if not isinstance(one, asked)] == []
+
+
+async def test_an_answer_that_comes_late_takes_no_other_dialog_away() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await press(stage, pilot, "f7", "down", "down", "enter")
+        edit = stage.app.screen
+        stage.clock.advance(0.4)
+        await pilot.press("f12")
+        await stage.settle(pilot)
+        edit.dismiss("1.9")
+        await stage.settle(pilot)
+        assert isinstance(stage.app.screen, KillDialog)
 
 
 async def test_a_pane_called_by_its_letter_brings_the_floor_back() -> None:

@@ -324,6 +324,7 @@ class Desk:
             day_shield_hit=self._judgement.day_shield_hit(trade.strategy, trade.shield),
             stop_pct=None if spec is None else spec.stop_pct or None,
             unconfirmed=self._ledger.book.unconfirmed(trade_id), stop_rests=self._hands.pairs,
+            given_up_for=self._ledger.book.given_up_for(trade_id),
         )  # fmt: skip
 
     async def carry_out(self, trade_id: str, directive: Directive) -> None:

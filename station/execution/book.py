@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from decimal import Decimal
 
-from station.domain.orders import ZERO, Execution, Order, OrderState, together, trade_of
+from station.domain.orders import ZERO, Execution, Order, OrderKind, OrderState, together, trade_of
 from station.execution.changes import Changes
 from station.execution.fills import Fills
 from station.execution.reports import Interpretation, OrderReport, Reports
@@ -100,6 +100,12 @@ class OrderBook:
             for order in self.of_trade(trade_id)
             if order.state.is_working and order.ticket.purpose.is_exit
         )
+
+    def given_up_for(self, trade_id: str) -> str:
+        """Why the last of a trade's resting stops that was cancelled was; empty where none was."""
+        stops = (order for order in self.of_trade(trade_id) if order.ticket.kind is OrderKind.STOP)
+        causes = [stop.cancel_cause for stop in stops if stop.ticket.purpose.is_exit and stop.cancel_cause]
+        return causes[-1] if causes else ""
 
     def working(self) -> tuple[Order, ...]:
         return tuple(self._working.values())

@@ -158,7 +158,7 @@ def _remembered(
     holding: Holding, now_ns: int, session: SessionSpan | None, settings: ProtectionSettings, memory: Memory
 ) -> Memory:
     out, lowered = memory.out, memory.lowered
-    for cause in _exit_causes(holding.trade):
+    for cause in _exit_causes(holding):
         if out is None and _left_at_market(cause, holding.exits, settings):
             out = cause
         if lowered is None and cause in (Cause.BREAK_EVEN, Cause.LATE):
@@ -187,9 +187,10 @@ def _at_stop(level: Decimal | None, bid: Decimal | None, now_ns: int, memory: Me
     return (memory.stop_ns or now_ns) if bid <= level else 0
 
 
-def _exit_causes(trade: Trade) -> tuple[Cause, ...]:
+def _exit_causes(holding: Holding) -> tuple[Cause, ...]:
     known = {cause.value: cause for cause in Cause}
-    return tuple(known[leg.cause] for leg in trade.exits if leg.cause in known)
+    told = (*(leg.cause for leg in holding.trade.exits), holding.given_up_for)
+    return tuple(known[cause] for cause in told if cause in known)
 
 
 def _left_at_market(cause: Cause, exits: Sequence[Order], settings: ProtectionSettings) -> bool:

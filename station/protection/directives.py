@@ -23,7 +23,8 @@ class Holding:
     underlying does not trade; `day_shield_hit` once the strategy's daily loss ceiling is reached; `stop_pct`
     the strategy's own stop, percent under the entry price, None where it sets none. `unconfirmed` are exits
     that the broker has not yet confirmed as they now stand, with the largest total they may still have there.
-    `stop_rests` where the broker pairs orders, so that a hand's stop can rest there beside its target.
+    `stop_rests` where the broker pairs orders, so that a hand's stop can rest there beside its target;
+    `given_up_for` the cause for which such a stop was cancelled, so that all of it can leave at market.
     """
 
     trade: Trade
@@ -37,6 +38,7 @@ class Holding:
     stop_pct: Decimal | None = None
     unconfirmed: tuple[tuple[str, Decimal], ...] = ()
     stop_rests: bool = False
+    given_up_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from station.brokers.paper.faults import Fault
 from station.calendars import at_et
 from station.domain.orders import Order, OrderState
 from station.domain.trade import Origin, Trade
-from station.link import Kill, ModifyOrder
-from tests.faults.station_stage import RICH, ours
+from station.link import CloseTrade, Flatten, Kill, ModifyOrder
+from tests.faults.station_stage import RICH, held, ours
 from tests.faults.test_station_bracket import fault, near_stop
 from tests.faults.test_station_manual import Hand
 from tests.lab import DAY, assert_sound, paper_rows, play
@@ -203,4 +203,32 @@ def test_fault_2_of_a_fill_that_was_corrected_while_the_station_was_dead_the_las
     told = paper_rows(tmp_path, "SELECT exec_id FROM executions WHERE action = 'SELL' ORDER BY exec_id")
     booked = ours(tmp_path, "SELECT exec_id FROM order_fills WHERE action = 'SELL'")
     assert (len(told), booked) == (2, told[1:])
+    assert_sound(tmp_path)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_fault_53_a_way_out_that_waits_for_its_stops_cancel_is_gone_on_with_after_a_restart(
+    tmp_path: Path, whole: bool
+) -> None:
+    """Asked for and answered while the link is down; the process ends before the cancel could leave."""
+    faults = [Fault("disconnect", at_et(DAY, "09:36:30"), seconds=60)]
+
+    async def first() -> Trade:
+        async with Hand(tmp_path, faults=faults) as lab:
+            trade = await lab.until_protected()
+            await lab.until("09:36:40")
+            assert (await lab.ordered(Flatten("test") if whole else CloseTrade(trade.id, "test"))).ok
+            await lab.step(2)
+            target, stop = lab.pair(trade)
+            assert (target.cancel_cause, stop.cancel_cause) == ("", "manual")
+            return trade
+
+    async def then() -> None:
+        async with Hand(tmp_path, start=None, faults=faults) as lab:
+            await lab.until_true(lambda: lab.is_over(trade.id), limit_s=120)
+            assert lab.trade(trade.id).cause == "manual"
+
+    trade = play(first)
+    play(then)
+    assert held(tmp_path, trade.id) == 0
     assert_sound(tmp_path)

@@ -36,7 +36,7 @@ def lines(scene: Scene, width: int, rows: int) -> list[Line]:
     if account is None or account.state != "ready":
         said, style = _unknown(account, scene)
         return [ink.clipped(((f" {said}", style),), width)]
-    curve = _curve(account, min(CURVE, width // 3), rows)
+    curve = _curve(account, min(CURVE, width // (3 if width >= 100 else 5)), rows)
     trades, limit, sums = _trades(account), _limit(account), _sums(account)
     old = _old(account, scene)
     if old:

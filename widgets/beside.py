@@ -12,6 +12,8 @@ from widgets.floorplan import beside
 if TYPE_CHECKING:
     from widgets.app import FloorApp
 
+SLIVER: Final = 6
+"""Cells beside it of which nothing could be read."""
 KEPT: Final = ("chain", "book")
 
 
@@ -42,7 +44,8 @@ class BesideDialog(Dialog[Answer]):
     def stand(self, width: int, height: int = 0) -> None:
         """Take so much of its place, from its lower left corner; as high as it is where no height is given."""
         place = self.place
-        self._occupy(place.x, min(width, place.width), min(height, place.height))
+        width = width if place.width - width > SLIVER else place.width
+        self._occupy(place.x, width, min(height, place.height))
 
     def stand_over(self) -> None:
         """Take all the floor."""

@@ -53,7 +53,7 @@ def content(scene: Scene, width: int, height: int) -> Content:
         title=f"Bid/ask {label}",
         note=f"{words.age_text(age_s)} old" if old else "depth" if book.deep else "top of book",
         warn=old,
-        head=(_top(book, width, old=old), *_far(book, width, height)),
+        head=(_top(book, width, old=old), *_ours(book, width, height)),
         blocks=tuple(
             Block((_row(price, book, width, old=old),), f"{price}") for price in ladder(book, height - 1)
         ),
@@ -96,24 +96,32 @@ def _top(book: Book, width: int, *, old: bool) -> Line:
         (" | ", ink.FAINT), (f"{_price(ask):<{PRICE - 2}}", style),
         (f"{ask.size if ask else '--':<{SIZE}}", ink.DIM),
     ]  # fmt: skip
-    if book.held:
-        spans.append((f"×{words.count(book.held)} at {book.entry:.2f}" if book.entry else "", ink.ACCENT))
     return ink.clipped(tuple(spans), width)
 
 
-def _far(book: Book, width: int, height: int) -> tuple[Line, ...]:
-    """Our orders whose prices are beyond the ladder, so that none is out of sight."""
+def _ours(book: Book, width: int, height: int) -> tuple[Line, ...]:
+    """What we hold, where it breaks even, and our orders whose prices are beyond the ladder: none is out of
+    sight."""
     prices = ladder(book, height - 1)
-    if not prices:
-        return ()
-    half = max((height - 2) // 2, 1)
-    middle = prices.index(_middle(book)) if _middle(book) in prices else len(prices) // 2
-    near = prices[max(middle - half, 0) : middle + half]
-    far = [order for order in book.orders if order.price not in near]
-    if not far:
-        return ()
-    texts = [f"{'▲' if order.price > prices[middle] else '▼'} {_own(order)} {order.price:.2f}" for order in far]
-    return (ink.clipped(((f" {'  '.join(texts)}", ink.ACCENT),), width),)
+    texts: list[str] = []
+    if book.held and book.entry:
+        even = "" if book.break_even is None else f" break-even {book.break_even:.2f}"
+        texts.append(f"×{words.count(book.held)} at {book.entry:.2f}{even}")
+    if prices:
+        half = max((height - 2) // 2, 1)
+        middle = prices.index(_middle(book)) if _middle(book) in prices else len(prices) // 2
+        near = prices[max(middle - half, 0) : middle + half]
+        far = [order for order in book.orders if order.price not in near]
+        texts += [
+            f"{'▲' if order.price > prices[middle] else '▼'} {_own(order)} {order.price:.2f}" for order in far
+        ]
+    lines: list[str] = []
+    for text in texts:
+        if lines and len(lines[-1]) + 2 + len(text) < width:
+            lines[-1] += f"  {text}"
+        else:
+            lines.append(text)
+    return tuple(ink.clipped(((f" {line}", ink.ACCENT),), width) for line in lines)
 
 
 def _row(price: Decimal, book: Book, width: int, *, old: bool) -> Line:

@@ -73,7 +73,7 @@ def content(scene: Scene, width: int) -> Content:
         title=f"{chain.name or scene.sight.symbol} {scene.sight.expiry.upper()}",
         note=_when(chain) if not old else f"{words.age_text(old)} old",
         warn=bool(old),
-        head=(_heading(columns, width),) if chain.rows else (),
+        head=(*_cursor(chain, scene, columns, width), _heading(columns, width)) if chain.rows else (),
         blocks=tuple(_block(row, scene, columns, width, money) for row in chain.rows),
         empty="no strike is listed around the money",
         picked=scene.sight.contract[:-1],
@@ -111,6 +111,27 @@ def _columns(chain: Chain, width: int) -> _Columns:
             return columns
         columns = wider
     return columns
+
+
+def _cursor(chain: Chain, scene: Scene, columns: _Columns, width: int) -> tuple[Line, ...]:
+    """What has no column here, of the option under the cursor."""
+    if columns.traded:
+        return ()
+    contract = scene.sight.contract
+    row = next((one for one in chain.rows if strike_text(one.strike) == contract[:-1]), None)
+    side = None if row is None else row.call if contract[-1:] == "C" else row.put
+    if side is None:
+        return ((),)
+    style = ink.FAINT if side.old_s > 0 else ink.TEXT
+    told = (
+        ("Δ", "" if columns.delta else _delta(side)),
+        ("IV", "" if columns.vol else "--" if side.iv is None else f"{side.iv:.1f}"),
+        ("vol", words.compact(side.volume) if side.volume else "none"),
+    )
+    spans: list[Span] = [(f" {contract}", ink.STRONG)]
+    for name, text in told:
+        spans += [(f"  {name} ", ink.FAINT), (text, style)] if text else []
+    return (ink.clipped(tuple(spans), width),)
 
 
 def _heading(columns: _Columns, width: int) -> Line:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from station.domain.instruments import INSTRUMENTS
-from station.link import Chain, FiringRow
+from station.link import Chain, FiringRow, Price
 from widgets.order import BUY, Order
 from widgets.sight import nearest_strike, strike_text
 
@@ -39,6 +39,18 @@ def order_of_firing(firing: FiringRow, chain: Chain) -> Order | None:
     return Order(
         BUY, 1, firing.instrument, strike, right, chain.expiry, confidence=min(max(firing.score, 0), 100)
     )
+
+
+def around(price: Price) -> tuple[str, ...]:
+    """The options nearest a price, as its symbol's chain would list them; none where it has no options."""
+    known = INSTRUMENTS.get(price.symbol)
+    if known is None or not known.has_options or not price.last:
+        return ()
+    money = (Decimal(str(price.last)) / known.strike_step).to_integral_value() * known.strike_step
+    strikes = (
+        money + known.strike_step * step for step in (0, 1, -1, 2, -2) if money + known.strike_step * step > 0
+    )
+    return tuple(f"{strike_text(strike)}{right}" for strike in strikes for right in "CP")
 
 
 def contracts_of(chain: Chain, chosen: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from station.link import (
 from station.link.floor import READY
 from widgets import feed, orders, words
 from widgets.amend import AmendDialog
-from widgets.contracts import contracts_of, order_of_firing, order_of_label
+from widgets.contracts import around, contracts_of, order_of_firing, order_of_label
 from widgets.fate import Fate, fate_of
 from widgets.order import BUY, MARKET, MID, SELL, Order
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
@@ -275,9 +275,11 @@ class Dealing:
         chain = app.link.view.floor.chain
         first = app.sight.symbol
         symbols = (first, *(one for one in app.symbols if one != first)) if first else app.symbols
+        header = app.link.view.floor.header
+        others = {price.symbol: around(price) for price in header.prices} if header is not None else {}
         if chain is None or chain.ask != app.sight.chain:
-            return Known(symbols)
-        return Known(symbols, chain.ask.symbol, contracts_of(chain, app.sight.contract))
+            return Known(symbols, others=others)
+        return Known(symbols, chain.ask.symbol, contracts_of(chain, app.sight.contract), others)
 
     # --- positions ---------------------------------------------------------------------------------
 

@@ -106,11 +106,12 @@ class OrderLineDialog(BesideDialog[Order]):
 
     def _said(self, value: str) -> Text:
         """What the line means so far, or what may come next."""
+        offers = "  ".join(completions(value, self._known())[:8])
+        next_word = Text.assemble(("next  ", GREY), (offers or "…", AMBER))
         try:
-            return Text.assemble(("= ", GREEN), (str(parse(value)), f"bold {WHITE}"), "\n\n")
+            return Text.assemble(("= ", GREEN), (str(parse(value)), f"bold {WHITE}"), "\n", next_word, "\n")
         except LineFault:
-            offers = "  ".join(completions(value, self._known())[:8])
-            return Text.assemble(("next  ", GREY), (offers or "…", AMBER), "\n\n")
+            return Text.assemble(next_word, "\n\n")
 
     def _plain(self, text: Text) -> Text:
         return Text(ink.plain(text.plain)) if self.app.has_class("ascii") else text

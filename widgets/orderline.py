@@ -8,7 +8,7 @@ PRICE is `mid`, `market` or a limit; G a price or a percentage. What follows the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -297,11 +297,13 @@ def _kind(terms: _Terms, reading: _Reading) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the screen can offer: watched symbols, and the options of the chain it shows, at the money first."""
+    """What the screen can offer: watched symbols, the options of the chain it shows, at the money first, and by
+    symbol those at the money of the others."""
 
     symbols: Sequence[str] = ()
     chain_symbol: str = ""
     contracts: Sequence[str] = ()
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
 def completions(line: str, known: Known) -> tuple[str, ...]:
@@ -334,7 +336,8 @@ def _offers(before: list[str], known: Known) -> Sequence[str]:
         return following[last]
     clauses = tuple(one for one in CLAUSES if one not in before)
     if len(before) == 3:
-        ours = known.contracts if before[2].upper() == known.chain_symbol else ()
+        symbol = before[2].upper()
+        ours = known.contracts if symbol == known.chain_symbol else known.others.get(symbol, ())
         return (*ours, *clauses)
     if len(before) == 4 and _CONTRACT.fullmatch(last.upper()):
         return (TODAY, "1dte", *CYCLES, *clauses)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from textual.geometry import Size
 
@@ -18,6 +18,10 @@ from widgets.pane import Pane
 
 if TYPE_CHECKING:
     from widgets.app import FloorApp
+
+
+OF_ACCOUNT: Final = ("positions", "wealth")
+"""The panes that leave room for the account where one is seen at a time."""
 
 
 class Places:
@@ -41,8 +45,10 @@ class Places:
         base.query_one(HeaderStrip).styles.height = header.height(width)
         self._app.set_class(header.height(width) > header.USUAL, "tall")
         strip = base.query_one(AccountStrip)
-        strip.display = bool(columns_of(width, height)) and page is None
-        strip.styles.height = 2 if width >= LARGE_FROM[0] and height >= LARGE_FROM[1] else 1
+        columns = columns_of(width, height)
+        strip.display = page is None and (bool(columns) or self.fronts[0] in OF_ACCOUNT)
+        roomy = not columns or (width >= LARGE_FROM[0] and height >= LARGE_FROM[1])
+        strip.styles.height = 2 if roomy else 1
         out = behind(width, height, shown, tuple(PANE_NAMES))
         for pane in self._app.panes:
             pane.display = pane.id in shown

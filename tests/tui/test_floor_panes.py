@@ -15,7 +15,7 @@ from station.link.floor import ExitRow, PositionRow, Positions, Strategies, Stra
 from tests.tui import synthetic, synthetic_panes
 from tests.tui.stage import Stage, connected, lost
 from tests.tui.synthetic import NOON
-from widgets import account, chain, feed, ink, orders, positions, strategies, watch, words
+from widgets import account, book, chain, feed, ink, orders, positions, strategies, watch, words
 from widgets.actions import PANES
 from widgets.floorplan import behind
 from widgets.ink import Line
@@ -43,12 +43,47 @@ def scene(**parts: object) -> Scene:
 def test_a_chain_gives_way_from_volume_to_delta(width: int, shown: tuple[str, ...]) -> None:
     told = synthetic_panes.chain(Ask("chain", "SPX", expiry="0dte"))
     made = chain.content(scene(chain=told), width)
-    heading = said(made.head[0])
+    heading = said(made.head[-1])
     assert [word for word in heading.split() if word in ("Δ", "IV", "vol")] == [*shown, *shown]
     assert all(ink.width_of(line) <= width for block in made.blocks for line in block.lines)
     deep = replace_prices(told, Decimal("144.50"))
-    assert "vol" not in said(chain.content(scene(chain=deep), 62).head[0]), "three digits take the room"
+    assert "vol" not in said(chain.content(scene(chain=deep), 62).head[-1]), "three digits take the room"
     assert "144.50" in said(chain.content(scene(chain=deep), 66).blocks[12].lines[0])
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [(40, " 5940C  Δ .48  IV 14.1  vol 22k"), (46, " 5940C  IV 14.1  vol 22k"), (52, " 5940C  vol 22k")],
+)
+def test_what_has_no_column_is_told_of_the_option_under_the_cursor(width: int, line: str) -> None:
+    told = synthetic_panes.chain(Ask("chain", "SPX", expiry="0dte"))
+    assert said(chain.content(scene(chain=told), width).head[0]) == line
+    assert len(chain.content(scene(chain=told), 62).head) == 1
+
+
+def test_a_matrix_says_what_is_held_and_where_it_breaks_even_at_every_width() -> None:
+    told = synthetic_panes.book(Ask("book", "SPX", contract="5940C"), NOON)
+    for width in (46, 62):
+        head = [said(line) for line in book.content(scene(book=told), width, 12).head]
+        assert any("×2 at 4.20 break-even 4.23" in line for line in head), head
+        assert any("TP S2 5.20" in line for line in head), "beyond the ladder, and told"
+        assert max(map(len, head)) <= width
+
+
+@pytest.mark.parametrize(("key", "seen"), [("p", True), ("l", True), ("o", False), ("h", False)])
+async def test_the_account_stands_over_what_it_is_about_on_a_small_terminal(key: str, seen: bool) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.settle(pilot)
+        await pilot.press(key)
+        await stage.settle(pilot)
+        await stage.settle(pilot)
+        strip = stage.app.screen_stack[0].query_one(account.AccountStrip)
+        assert strip.display is seen
+        if seen:
+            assert (strip.region.y, strip.region.height) == (3, 2)
+            for told in ("trades 5", "win 75%", "buying power 70,824", "realised"):
+                assert told in strip.text()
 
 
 def replace_prices(told: chain.Chain, ask: Decimal) -> chain.Chain:

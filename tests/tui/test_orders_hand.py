@@ -300,6 +300,17 @@ async def test_tab_completes_the_line_from_the_chain() -> None:
         assert ticket(stage).form.strike == 5940
 
 
+async def test_the_line_offers_what_may_follow_also_of_a_symbol_whose_chain_is_not_shown() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "colon", "buy 2 SPY ")
+        told = str(stage.app.screen.query_one("#said").render())
+        assert "next  592C  592P  593C" in told
+        await press(stage, pilot, "buy 2 SPY 592C ")
+        told = str(stage.app.screen.query_one("#said").render())
+        assert "= buy 2 SPY 592C 0dte @ mid" in told and "next  0dte  1dte  weekly" in told
+
+
 # --- positions and working orders ----------------------------------------------------------------------
 
 

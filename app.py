@@ -10,10 +10,14 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from station.engine.options import RunOptions
+    from station.engine.starting import Door
 
 ROOT = Path(__file__).resolve().parent
 BAD_USAGE = 2
@@ -103,7 +107,16 @@ def _parser() -> _Parser:
         "--read-only", action="store_true", help="look on at a running engine: this screen can send nothing"
     )
     verbs = parser.add_subparsers(dest="verb", metavar="verb", parser_class=_Parser)
+    _switches(verbs)
+    _books(verbs)
+    _questions(verbs)
+    _journal(verbs)
+    _profiles(verbs)
+    _emulated(verbs)
+    return parser
 
+
+def _switches(verbs: Any) -> None:
     run = verbs.add_parser("run", help="the engine headless in the foreground")
     _session_options(run)
     run.add_argument("--summary", type=Path, default=None, metavar="FILE", help="write JSON at the end")
@@ -119,12 +132,14 @@ def _parser() -> _Parser:
     gate.add_argument("--confirm", default=None, metavar="WORD", help="the word a lift asks for")
     _simple(verbs, "stop", "stop the running engine in order")
     _simple(verbs, "takeover", "make the running engine give up its lease")
+
+
+def _books(verbs: Any) -> None:
     _simple(verbs, "trades", "the trades of a runtime directory")
     _simple(verbs, "story", "one trade from signal to wealth").add_argument("id", metavar="ID")
     _simple(verbs, "scanners", "the scanner catalogue")
     _simple(verbs, "verify", "check every book against every other")
     _simple(verbs, "replay-log", "rebuild the state from the event log and compare")
-
     _simple(verbs, "stats", "figures of closed trades, by strategy, scanner, hour and cause")
     report = _simple(verbs, "report", "the report of one day, Markdown or CSV")
     report.add_argument(
@@ -132,7 +147,6 @@ def _parser() -> _Parser:
     )
     report.add_argument("--period", choices=("day", "week", "month"), default="day", help="up to the date")
     report.add_argument("--csv", action="store_true", help="CSV instead of Markdown")
-
     _simple(verbs, "wealth", "where the account stands against its wealth plan, week by week")
     scan = _simple(verbs, "scan", "every firing of a scanner over a bar file, ungated")
     scan.add_argument("--bars", type=Path, required=True, metavar="FILE")
@@ -140,22 +154,18 @@ def _parser() -> _Parser:
     scan.add_argument("--timeframe", default=None, metavar="TF")
     scan.add_argument("--scanner", required=True, metavar="NAME")
 
+
+def _questions(verbs: Any) -> None:
     preflight = _simple(verbs, "preflight", "every risk verdict on a proposal, and the portfolio")
     preflight.add_argument("--proposal", type=Path, required=True, metavar="FILE", help="a JSON object")
     why = _simple(verbs, "why", "what fired, matched and was blocked")
     why.add_argument("--symbol", default=None, metavar="S")
     why.add_argument("--at", type=_clock_time, default=None, metavar="HH:MM", help="ET")
-
     bench = _simple(verbs, "bench", "the budgets, measured here and now")
     bench.add_argument("--wire", action="store_true", help="also over the TWS wire")
     bench.add_argument("--trials", type=_natural, default=200, metavar="N")
     bench.add_argument("--quick", action="store_true", help="without the whole session under load")
     _simple(verbs, "doctor", "is everything ready before the open")
-
-    _journal(verbs)
-    _profiles(verbs)
-    _emulated(verbs)
-    return parser
 
 
 def _journal(verbs: Any) -> None:
@@ -252,15 +262,10 @@ def _dispatch(verb: str) -> Callable[[argparse.Namespace], int]:
 
 def _floor(arguments: argparse.Namespace) -> int:
     from config.catalogue import load_keys
-    from station.domain.errors import BadInput
-    from station.engine.lease import is_held
     from station.engine.starting import ensure_engine
 
     options = _options(arguments)
-    if arguments.read_only and (options.in_process or not is_held(options.runtime)):
-        raise BadInput(f"no engine runs in {options.runtime}: --read-only looks on at one that does")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
+    _may_open(arguments, options)
     keys = load_keys()
     door = None if options.in_process else ensure_engine(options)
 
@@ -269,14 +274,8 @@ def _floor(arguments: argparse.Namespace) -> int:
 
     from station.clock import WallClock
     from station.link import Link, LinkClient
-    from widgets.keymap import remapped
 
-    try:
-        remapped(keys)
-    except BadInput:
-        if door is not None:
-            door.withdraw()
-        raise
+    _check_keys(keys, door)
 
     from widgets.running import run_floor
 
@@ -300,7 +299,35 @@ def _floor(arguments: argparse.Namespace) -> int:
         opened = asyncio.ensure_future(door(clock))
         return await screen(lambda: LinkClient(socket, clock=clock, role=role, opened=opened), True, opened)
 
-    reason = asyncio.run(attached())
+    return _parted(asyncio.run(attached()))
+
+
+def _may_open(arguments: argparse.Namespace, options: RunOptions) -> None:
+    """Raises BadInput where there is nothing to look on at, or nothing to paint on."""
+    from station.domain.errors import BadInput
+    from station.engine.lease import is_held
+
+    if arguments.read_only and (options.in_process or not is_held(options.runtime)):
+        raise BadInput(f"no engine runs in {options.runtime}: --read-only looks on at one that does")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise BadInput("the floor needs a terminal on stdin and stdout: run it in one, or use the verb `run`")
+
+
+def _check_keys(keys: Mapping[str, str], door: Door | None) -> None:
+    """Raises BadInput where two actions have one key; the engine that was started for the screen ends then."""
+    from station.domain.errors import BadInput
+    from widgets.keymap import remapped
+
+    try:
+        remapped(keys)
+    except BadInput:
+        if door is not None:
+            door.withdraw()
+        raise
+
+
+def _parted(reason: str) -> int:
+    """Tell how the screen and the engine parted; the exit code."""
     if reason == "detach":
         print("detached: the engine goes on; `python app.py` attaches again, `python app.py stop` ends it")
     elif reason == "left":

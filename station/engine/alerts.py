@@ -48,24 +48,15 @@ def _told(item: Recorded, trade: Trade | None) -> tuple[str, ...] | None:
             return _SEVERITY.get(event.severity, "info"), event.text
         case ExecutionBooked():
             side = "SELL" if event.purpose.is_exit else "BUY"
-            return (
-                "good",
-                f"FILL {side} {label} {event.qty} @ {event.price} slip {event.slippage + 0}",
-                "fill",
-            )
+            text = f"FILL {side} {label} {event.qty} @ {event.price} slip {event.slippage + 0}"
+            return "good", text, "fill"
         case TradeClosed():
-            return (
-                "good" if event.net_pnl > 0 else "warn",
-                f"CLOSED {label} {event.net_pnl:+} {event.cause}",
-                "stop" if event.cause in _STOPPED else "",
-            )
+            severity, kind = "good" if event.net_pnl > 0 else "warn", "stop" if event.cause in _STOPPED else ""
+            return severity, f"CLOSED {label} {event.net_pnl:+} {event.cause}", kind
         case TradeProposed() if trade is not None:
             until = et_text(event.until_ns)
-            return (
-                "warn",
-                f"PROPOSAL {trade.strategy}: BUY {event.qty} {label} until {until} ET",
-                "proposal",
-            )
+            text = f"PROPOSAL {trade.strategy}: BUY {event.qty} {label} until {until} ET"
+            return "warn", text, "proposal"
         case TradeFailed():
             symbol = f"{trade.strategy} {trade.symbol} {trade.side.value}" if trade else item.trade_id
             by_hand = trade is not None and (trade.hand is not None or trade.offer is not None)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from station.domain.clock import utc_text
 from station.domain.errors import BadInput, Refused
+from station.domain.market import FeedHealth
 from station.domain.trade import Cause
 from station.engine import killfile
 from station.engine.by_hand import by_hand
@@ -19,6 +20,7 @@ from station.engine.picture_answers import PICTURE_QUERIES, moments_of, picture_
 from station.engine.proposal_answers import proposal_answer
 from station.engine.risk_answers import risk_answer
 from station.engine.screen_answers import SCREEN_QUERIES, screen_answer
+from station.engine.supervisor import TaskRecord
 from station.engine.watching import WATCHING_QUERIES, watching_answer
 from station.journal import Journal
 from station.journal.shapes import decimal_text
@@ -259,18 +261,20 @@ class Commander:
             "trades": len(rooms.ledger.trades),
             "signals": rooms.bars.published,
             "lag_ms": {"p50": self._lag.quantile_ms(0.5), "p99": self._lag.quantile_ms(0.99)},
-            "tasks": [
-                {
-                    "name": r.name,
-                    "running": r.running,
-                    "restarts": r.restarts,
-                    "failing": r.chronic,
-                    "last_error": r.last_error,
-                }
-                for r in engine.supervisor.records.values()
-            ],
-            "feeds": [
-                {"symbol": h.symbol, "mode": h.mode.value, "age_s": round(h.age_s, 3), "score": h.score}
-                for h in (rooms.market.health(symbol) for symbol in engine.outside.symbols)
-            ],
+            "tasks": [_task(record) for record in engine.supervisor.records.values()],
+            "feeds": [_feed(rooms.market.health(symbol)) for symbol in engine.outside.symbols],
         }
+
+
+def _task(record: TaskRecord) -> dict[str, Any]:
+    return {
+        "name": record.name, "running": record.running, "restarts": record.restarts,
+        "failing": record.chronic, "last_error": record.last_error,
+    }  # fmt: skip
+
+
+def _feed(health: FeedHealth) -> dict[str, Any]:
+    return {
+        "symbol": health.symbol, "mode": health.mode.value, "age_s": round(health.age_s, 3),
+        "score": health.score,
+    }  # fmt: skip

@@ -105,55 +105,78 @@ class Plan:
     reduced: tuple[OrderStatus, ...] = ()
 
 
+class _Draft:
+    """A plan in the making: `held` and `missing` look at one working order each."""
+
+    def __init__(self, book: OrderBook, truth: BrokerTruth, here: Mapping[Contract, Decimal]) -> None:
+        self._book = book
+        self._truth = truth
+        self.reports: list[OrderReport] = []
+        self.findings: list[Finding] = []
+        self.unsent: list[Order] = []
+        self.confirmed: list[str] = []
+        self.unchanged: list[Order] = []
+        self.reduced: list[OrderStatus] = []
+        self._executed = _feed_executions(book, truth, self.reports, self.findings)
+        self._unexplained = _Unexplained(truth, here, self.reports)
+
+    def held(self, order: Order, held: OpenOrder) -> None:
+        """The broker lists it."""
+        truth = self._truth
+        _feed_status(order, held, truth, self.reports, self.findings)
+        match _agrees(self._book, order, held, truth):
+            case True:
+                self.confirmed.append(order.ref)
+            case False if _is_reduced(order, held):
+                self.reduced.append(_status(order, held, truth, "reduced by its group"))
+            case False:
+                self.unchanged.append(order)
+                self.findings.append(Finding(Kind.MISSED_CHANGE, order.ref, _difference(order, held)))
+            case None:
+                pass
+
+    def missing(self, order: Order) -> None:
+        """The broker does not list it: filled, gone, or never there."""
+        truth, executed = self._truth, self._executed[order.ref]
+        if executed >= order.ticket.qty or order.ref in truth.later:
+            return
+        if (stand_in := self._book.inferred(order, truth.at_ns)) is not None:
+            self._found(Kind.INFERRED, order, f"{stand_in.qty} @ {stand_in.price}")
+            self.reports.append(ExecutionReport(stand_in))
+        elif (qty := self._unexplained.by(order, order.ticket.qty - executed)) > ZERO:
+            guess = self._book.stand_in(order, qty, self._unexplained.cost(order), truth.at_ns)
+            self._found(Kind.INFERRED, order, f"{qty} @ {guess.price}, by the position")
+            self.reports.append(ExecutionReport(guess))
+            if qty + executed < order.ticket.qty:
+                self.reports.append(_gone(order, executed + qty, truth.at_ns))
+        elif order.broker_id == 0 and order.perm_id == 0 and executed == 0:
+            self.unsent.append(order)
+            self._found(Kind.NEVER_SENT, order, "no order and no execution at the broker")
+        else:
+            self._found(Kind.GONE_AT_BROKER, order, f"was {order.state.value} here")
+            self.reports.append(_gone(order, executed, truth.at_ns))
+
+    def _found(self, kind: Kind, order: Order, text: str) -> None:
+        self.findings.append(Finding(kind, order.ref, text))
+
+
 def plan_reconciliation(
     book: OrderBook, truth: BrokerTruth, here: Mapping[Contract, Decimal] | None = None
 ) -> Plan:
     """What the broker's answers change in our book. Positions are compared after this has been applied; before,
     they tell what became of an order older than the executions reach. `here` is what our trades hold."""
-    reports: list[OrderReport] = []
-    findings: list[Finding] = []
-    executed = _feed_executions(book, truth, reports, findings)
+    draft = _Draft(book, truth, here or {})
     remote = {order.order_ref: order for order in truth.open_orders if order.order_ref}
-    unsent: list[Order] = []
-    confirmed: list[str] = []
-    unchanged: list[Order] = []
-    reduced: list[OrderStatus] = []
-    unexplained = _Unexplained(truth, here or {}, reports)
     for order in sorted(book.working(), key=lambda o: o.ref):
         held = remote.get(order.ref)
         if held is not None:
-            _feed_status(order, held, truth, reports, findings)
-            match _agrees(book, order, held, truth):
-                case True:
-                    confirmed.append(order.ref)
-                case False if _is_reduced(order, held):
-                    reduced.append(_status(order, held, truth, "reduced by its group"))
-                case False:
-                    unchanged.append(order)
-                    findings.append(Finding(Kind.MISSED_CHANGE, order.ref, _difference(order, held)))
-                case None:
-                    pass
-        elif executed[order.ref] >= order.ticket.qty or order.ref in truth.later:
-            continue
-        elif (stand_in := book.inferred(order, truth.at_ns)) is not None:
-            findings.append(Finding(Kind.INFERRED, order.ref, f"{stand_in.qty} @ {stand_in.price}"))
-            reports.append(ExecutionReport(stand_in))
-        elif (qty := unexplained.by(order, order.ticket.qty - executed[order.ref])) > ZERO:
-            guess = book.stand_in(order, qty, unexplained.cost(order), truth.at_ns)
-            findings.append(Finding(Kind.INFERRED, order.ref, f"{qty} @ {guess.price}, by the position"))
-            reports.append(ExecutionReport(guess))
-            if qty + executed[order.ref] < order.ticket.qty:
-                reports.append(_gone(order, executed[order.ref] + qty, truth.at_ns))
-        elif order.broker_id == 0 and order.perm_id == 0 and executed[order.ref] == 0:
-            unsent.append(order)
-            findings.append(Finding(Kind.NEVER_SENT, order.ref, "no order and no execution at the broker"))
+            draft.held(order, held)
         else:
-            findings.append(Finding(Kind.GONE_AT_BROKER, order.ref, f"was {order.state.value} here"))
-            reports.append(_gone(order, executed[order.ref], truth.at_ns))
-    strays, lost = _unknown_orders(book, truth, findings)
+            draft.missing(order)
+    strays, lost = _unknown_orders(book, truth, draft.findings)
     return Plan(
-        tuple(reports), tuple(unsent), strays, tuple(findings), tuple(confirmed), tuple(unchanged), lost,
-        tuple(reduced),
+        tuple(draft.reports), tuple(draft.unsent), strays, tuple(draft.findings), tuple(draft.confirmed),
+        tuple(draft.unchanged), lost, tuple(draft.reduced),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from station.brokers.paper.generated import generated_tape
 from station.brokers.paper.tape import Tape
 from station.brokers.replay import RecordedTape, SessionTape
 from station.calendars import Calendar, SessionSpan, at_et, et_date, load_calendar
-from station.clock import Lockstep, LockstepLoop, VirtualClock, WallClock
+from station.clock import Activity, Lockstep, LockstepLoop, VirtualClock, WallClock
 from station.domain.clock import SECOND
 from station.domain.errors import BadInput, Fatal
 from station.domain.instruments import INSTRUMENTS, Hours, SecType
@@ -89,20 +89,10 @@ class SimulatedRun:
         base, held = settings, pinned({"paper.seed": options.seed})
         try:
             settings = await with_stored(stores.config, base, held)
-            # Time goes on from the newest instant on the station's own books, never from before it.
-            last_ns = await stores.lifecycle.newest_ns()
-            day = options.day or await _next_day(stores, calendar, recorded, last_ns)
-            seed = settings.paper.seed
-            tape = _tape(recorded, seed, day, calendar, options)
-            start_ns, until_ns = _span(options, calendar, tape, last_ns)
-            clock.move_to(start_ns)
-            exchange = PaperExchange(
-                tape, runtime / "paper.db", clock=clock, activity=loop.activity, calendar=calendar,
-                account=settings.paper.account, start_cash=settings.paper.start_cash_usd, probe=probe,
-                resume_at_least_ns=start_ns, faults=(*options.faults, *_halts(recorded, settings, day)),
+            exchange, tape, until_ns = await _venue(
+                options, settings, recorded, stores, calendar=calendar, clock=clock, activity=loop.activity,
+                probe=probe,
             )  # fmt: skip
-            await exchange.open(options.away_s if last_ns else 0)
-            clock.move_to(max(clock.now(), exchange.instant_ns))
         except BaseException:
             await stores.close()
             lease.release()
@@ -113,12 +103,12 @@ class SimulatedRun:
             base, held,
         )  # fmt: skip
         log = open_log(runtime, clock, settings.station.log_level)
-        engine = Engine(outside, SessionSpan(day, tape.open_ns, tape.close_ns, _is_early(calendar, day)), say)
+        engine = Engine(outside, _session_of(tape, calendar), say)
         pace = "sim max" if options.speed is None else f"sim ×{options.speed:g}"
         doors = Doors(engine, pace, log)
         return cls(
             engine=engine, exchange=exchange, clock=clock, until_ns=until_ns, options=options,
-            seed=None if recorded else seed, dirt=recorded.dirt if recorded else {}, lease=lease,
+            seed=None if recorded else settings.paper.seed, dirt=recorded.dirt if recorded else {}, lease=lease,
             doors=doors, stores=stores,
         )  # fmt: skip
 
@@ -214,6 +204,32 @@ class SimulatedRun:
             self._dirt,
         )  # fmt: skip
         return await summarise(self.engine, facts)
+
+
+async def _venue(
+    options: RunOptions, settings: Settings, recorded: Recorded | None, stores: Stores, *, calendar: Calendar,
+    clock: VirtualClock, activity: Activity, probe: Probe | None,
+) -> tuple[PaperExchange, Tape, int]:  # fmt: skip
+    """The exchange, open, and the clock at its instant; its tape, and the end of the run."""
+    # Time goes on from the newest instant on the station's own books, never from before it.
+    last_ns = await stores.lifecycle.newest_ns()
+    day = options.day or await _next_day(stores, calendar, recorded, last_ns)
+    tape = _tape(recorded, settings.paper.seed, day, calendar, options)
+    start_ns, until_ns = _span(options, calendar, tape, last_ns)
+    clock.move_to(start_ns)
+    exchange = PaperExchange(
+        tape, options.runtime / "paper.db", clock=clock, activity=activity, calendar=calendar,
+        account=settings.paper.account, start_cash=settings.paper.start_cash_usd, probe=probe,
+        resume_at_least_ns=start_ns, faults=(*options.faults, *_halts(recorded, settings, day)),
+    )  # fmt: skip
+    await exchange.open(options.away_s if last_ns else 0)
+    clock.move_to(max(clock.now(), exchange.instant_ns))
+    return exchange, tape, until_ns
+
+
+def _session_of(tape: Tape, calendar: Calendar) -> SessionSpan:
+    day = tape.session
+    return SessionSpan(day, tape.open_ns, tape.close_ns, _is_early(calendar, day))
 
 
 def _tape(recorded: Recorded | None, seed: int, day: date, calendar: Calendar, options: RunOptions) -> Tape:

@@ -26,18 +26,18 @@ from station.domain.broker import (
 from station.domain.errors import BadInput, BrokerUnavailable
 from station.domain.instruments import INSTRUMENTS
 from station.domain.market import Grade
-from station.domain.orders import Execution, Ticket
+from station.domain.orders import Execution
 from tests.unit.paper_harness import (
     DAY,
     SECOND,
     Action,
     Alone,
-    Deed,
     OrderState,
     Right,
     alone,
     at_the_money,
     option,
+    place,
     ticket,
 )
 
@@ -48,13 +48,6 @@ BUY, SELL = Action.BUY, Action.SELL
 
 def at(seconds: float) -> int:
     return TAPE.open_ns + round(seconds * SECOND)
-
-
-def place(*tickets: Ticket) -> Deed:
-    async def deed(run: Alone) -> None:
-        await run.exchange.place(tickets)
-
-    return deed
 
 
 async def watch(run: Alone) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from textual._xterm_parser import XTermParser
-from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from station.domain.errors import BadInput
@@ -33,28 +32,14 @@ from station.link import (
 )
 from tests.tui import synthetic
 from tests.tui.stage import Stage
+from tests.tui.ticket_hand import press, said
 from widgets.amend import AmendDialog
 from widgets.dialogs import KillDialog
 from widgets.keymap import remapped
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
-from widgets.panel import PanelCanvas
 from widgets.ticket_dialog import TicketDialog
 
 SIZE = (110, 30)
-
-
-async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> None:
-    """Each key as a hand presses it: after the last was dealt with, and slower than a dialog swallows.
-    A whole line is put into the dialog's input."""
-    for key in keys:
-        await pilot.pause()
-        stage.clock.advance(0.4)
-        if " " in key:
-            stage.app.screen.query_one(Input).value = key
-        else:
-            await pilot.press(key)
-        await stage.app.workers.wait_for_complete()
-    await stage.settle(pilot)
 
 
 def orders(stage: Stage) -> list[Command]:
@@ -65,11 +50,6 @@ def orders(stage: Stage) -> list[Command]:
 def ticket(stage: Stage) -> TicketDialog:
     assert isinstance(stage.app.screen, TicketDialog)
     return stage.app.screen
-
-
-def said(stage: Stage) -> str:
-    """What stands on the ticket, or on what changes an order."""
-    return stage.app.screen.query_one(PanelCanvas).text()
 
 
 # --- the ticket ----------------------------------------------------------------------------------------

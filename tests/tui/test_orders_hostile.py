@@ -9,7 +9,8 @@ from textual.widgets import Input, Static
 
 from tests.tui import synthetic
 from tests.tui.stage import Stage
-from tests.tui.test_orders_hand import orders, press, said, ticket
+from tests.tui.test_orders_hand import orders, ticket
+from tests.tui.ticket_hand import press, said
 from widgets.keyboard import Burst
 from widgets.order_dialogs import OrderLineDialog, PartDialog
 

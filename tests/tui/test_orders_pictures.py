@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from tests.tui import synthetic
 from tests.tui.stage import Stage
+from tests.tui.ticket_hand import press
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
 Compare = Callable[..., bool]
@@ -21,20 +21,7 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pressing(stage: Stage, keys: list[str]) -> Callable[[Pilot[str]], object]:
-    """Press keys slower than a dialog swallows; a whole line goes into the dialog's input."""
-
-    async def press(pilot: Pilot[str]) -> None:
-        for key in keys:
-            await stage.settle(pilot)
-            stage.clock.advance(0.4)
-            if " " in key:
-                stage.app.screen.query_one(Input).value = key
-            else:
-                await pilot.press(key)
-            await stage.app.workers.wait_for_complete()
-        await stage.settle(pilot)
-
-    return press
+    return lambda pilot: press(stage, pilot, *keys)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -18,7 +18,8 @@ from station.link import (
 )
 from tests.tui import synthetic, synthetic_orders
 from tests.tui.stage import Stage
-from tests.tui.test_orders_hand import SIZE, press, said
+from tests.tui.test_orders_hand import SIZE
+from tests.tui.ticket_hand import press, said
 from widgets.proposal_dialog import ProposalDialog
 
 

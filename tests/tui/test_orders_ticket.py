@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from station.link import AlertRow, CloseTrade, Orders, Positions
 from tests.tui import synthetic
 from tests.tui.stage import Stage
+from tests.tui.ticket_hand import press, said
 from widgets.order_dialogs import OrderLineDialog
-from widgets.panel import PanelCanvas
 from widgets.ticket_dialog import TicketDialog
 
 LARGE = [(120, 40), (160, 45), (200, 50)]
-
-
-async def press(stage: Stage, pilot: Pilot[str], *keys: str) -> None:
-    """Each key after the last was dealt with, and slower than a dialog swallows."""
-    for key in keys:
-        await pilot.pause()
-        stage.clock.advance(0.4)
-        await pilot.press(key)
-        await stage.app.workers.wait_for_complete()
-    await stage.settle(pilot)
-    await stage.settle(pilot)
-
-
-def said(stage: Stage) -> str:
-    return stage.app.screen.query_one(PanelCanvas).text()
 
 
 def trading() -> Stage:

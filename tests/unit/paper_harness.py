@@ -10,14 +10,17 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
+
 from station.brokers.paper import Fault, PaperExchange, Tape, generated_tape
 from station.calendars import load_calendar
 from station.clock import Activity, Lockstep, LockstepLoop, VirtualClock
 from station.domain.broker import ExecutionReport, OrderNotice, OrderStatus, Report
-from station.domain.clock import MILLISECOND, SECOND
+from station.domain.clock import MILLISECOND, MINUTE, SECOND
 from station.domain.errors import BrokerUnavailable
 from station.domain.instruments import INSTRUMENTS, Contract, Right, option_contract
 from station.domain.orders import Action, Execution, OcaType, OrderKind, OrderState, Purpose, Ticket, Tif
+from station.series import Bars
 
 DAY = date(2026, 7, 22)
 ACCOUNT = "DU1000001"
@@ -148,3 +151,36 @@ __all__ = [
     "OcaType", "OrderKind", "OrderState", "Purpose", "Right", "Tif", "alone", "at_the_money", "option",
     "ticket",
 ]  # fmt: skip
+
+
+def place(*tickets: Ticket) -> Deed:
+    async def deed(run: Alone) -> None:
+        await run.exchange.place(tickets)
+
+    return deed
+
+
+def modify(changed: Ticket) -> Deed:
+    async def deed(run: Alone) -> None:
+        await run.exchange.modify(changed)
+
+    return deed
+
+
+def cancel(ref: str) -> Deed:
+    async def deed(run: Alone) -> None:
+        await run.exchange.cancel(ref)
+
+    return deed
+
+
+def minutes_of(tape: Tape, symbol: str) -> Bars:
+    """The bars that a station would build from the ticks."""
+    ticks = tape.ticks(symbol)
+    start = ticks.at_ns // MINUTE * MINUTE
+    first = np.flatnonzero(np.concatenate(([True], start[1:] != start[:-1])))
+    last = np.append(first[1:], len(start)) - 1
+    return Bars(
+        start[first], ticks.price[first], np.maximum.reduceat(ticks.price, first),
+        np.minimum.reduceat(ticks.price, first), ticks.price[last], np.add.reduceat(ticks.size, first),
+    )  # fmt: skip

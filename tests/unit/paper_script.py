@@ -29,10 +29,12 @@ from tests.unit.paper_harness import (
     OcaType,
     OrderKind,
     Right,
-    Ticket,
     alone,
     at_the_money,
+    cancel,
+    modify,
     option,
+    place,
     ticket,
 )
 
@@ -62,37 +64,16 @@ def script(playing: Tape, seed: int = 1) -> list[tuple[float, Deed]]:
         common = {"oca_group": f"g{number}", "oca_type": drawn.choice(tuple(OcaType)[:2])}
         target = ticket(f"T{number}", contract, Action.SELL, qty, limit="90.00", **common)
         stop = ticket(f"X{number}", contract, Action.SELL, qty, stop="0.50", **common)
-        deeds.append((at_s, _place(entry)))
-        deeds.append((at_s + 2.5, _place(target, stop)))
+        deeds.append((at_s, place(entry)))
+        deeds.append((at_s + 2.5, place(target, stop)))
         match drawn.randrange(3):
             case 0:
-                deeds.append((at_s + 5, _modify(replace(target, kind=OrderKind.MARKET, limit=None))))
+                deeds.append((at_s + 5, modify(replace(target, kind=OrderKind.MARKET, limit=None))))
             case 1:
-                deeds.append((at_s + 5.1, _cancel(stop.order_ref)))
+                deeds.append((at_s + 5.1, cancel(stop.order_ref)))
             case _:
-                deeds.append((at_s + 6.2, _modify(replace(stop, stop=Decimal("80.00")))))
+                deeds.append((at_s + 6.2, modify(replace(stop, stop=Decimal("80.00")))))
     return deeds
-
-
-def _place(*tickets: Ticket) -> Deed:
-    async def deed(run: Alone) -> None:
-        await run.exchange.place(tickets)
-
-    return deed
-
-
-def _modify(changed: Ticket) -> Deed:
-    async def deed(run: Alone) -> None:
-        await run.exchange.modify(changed)
-
-    return deed
-
-
-def _cancel(ref: str) -> Deed:
-    async def deed(run: Alone) -> None:
-        await run.exchange.cancel(ref)
-
-    return deed
 
 
 def play(

@@ -20,7 +20,6 @@ from tests.unit.paper_harness import (
     SECOND,
     Action,
     Alone,
-    Deed,
     OcaType,
     OrderKind,
     OrderState,
@@ -28,7 +27,10 @@ from tests.unit.paper_harness import (
     Tif,
     alone,
     at_the_money,
+    cancel,
+    modify,
     option,
+    place,
     ticket,
 )
 
@@ -49,27 +51,6 @@ def at(seconds: float) -> int:
 
 def cents(value: int) -> Decimal:
     return Decimal(value) / 100
-
-
-def place(*tickets: Ticket) -> Deed:
-    async def deed(run: Alone) -> None:
-        await run.exchange.place(tickets)
-
-    return deed
-
-
-def modify(changed: Ticket) -> Deed:
-    async def deed(run: Alone) -> None:
-        await run.exchange.modify(changed)
-
-    return deed
-
-
-def cancel(ref: str) -> Deed:
-    async def deed(run: Alone) -> None:
-        await run.exchange.cancel(ref)
-
-    return deed
 
 
 def total(executions: list[Execution]) -> Decimal:

@@ -23,21 +23,10 @@ from station.domain.errors import BadInput
 from station.domain.instruments import INSTRUMENTS, Hours, Timeframe
 from station.domain.market import Bar
 from station.series import Bars, aggregate, concat, read_all_bars
-from tests.unit.paper_harness import DAY, Action, Alone, Right, alone, at_the_money, option, ticket
+from tests.unit.paper_harness import DAY, Action, Alone, Right, alone, at_the_money, minutes_of, option, ticket
 
 CALENDAR = load_calendar()
 BEFORE = [date(2026, 7, 20), date(2026, 7, 21)]
-
-
-def rebuilt(tape: RecordedTape, symbol: str) -> Bars:
-    ticks = tape.ticks(symbol)
-    start = ticks.at_ns // MINUTE * MINUTE
-    first = np.flatnonzero(np.concatenate(([True], start[1:] != start[:-1])))
-    last = np.append(first[1:], len(start)) - 1
-    return Bars(
-        start[first], ticks.price[first], np.maximum.reduceat(ticks.price, first),
-        np.minimum.reduceat(ticks.price, first), ticks.price[last], np.add.reduceat(ticks.size, first),
-    )  # fmt: skip
 
 
 def recorded(symbol: str, days: list[date]) -> Bars:
@@ -53,7 +42,7 @@ def spy() -> Bars:
 def test_bars_rebuilt_from_the_ticks_are_the_files_bars(spy: Bars) -> None:
     tape = RecordedTape({"SPY": spy}, DAY, CALENDAR)
     today = spy.since(tape.open_ns)
-    assert rebuilt(tape, "SPY").same(today)
+    assert minutes_of(tape, "SPY").same(today)
     told = tape.history("SPY", Timeframe.M1, 2**62, 390, tape.close_ns)
     assert told.same(today)
 
@@ -187,7 +176,7 @@ def test_missing_minutes_stay_missing(spy: Bars) -> None:
     tape = RecordedTape({"SPY": spy}, DAY, CALENDAR)
     holed = spy.take(np.abs(spy.start_ns - tape.open_ns - 100 * MINUTE) > 3 * MINUTE)
     again = RecordedTape({"SPY": holed}, DAY, CALENDAR)
-    assert rebuilt(again, "SPY").same(holed.since(tape.open_ns))
+    assert minutes_of(again, "SPY").same(holed.since(tape.open_ns))
 
 
 def test_a_volume_that_is_missing_counts_as_none(spy: Bars) -> None:
@@ -207,7 +196,7 @@ def test_real_minutes_play_to_the_close(tmp_path: Path, shared_data: Path) -> No
         await run.exchange.place([ticket("b", call, Action.BUY, 3)])
 
     run = alone(tmp_path, [(600, trade)], 23_401, tape=tape, start_cash=Decimal(35000))
-    assert rebuilt(tape, "SPY").same(bars["SPY"].since(tape.open_ns).before(tape.close_ns))
+    assert minutes_of(tape, "SPY").same(bars["SPY"].since(tape.open_ns).before(tape.close_ns))
     (fill, *_) = run.executions("b")
     assert Decimal("0.20") < fill.price < Decimal("3.00")
     assert run.exchange.floor.over

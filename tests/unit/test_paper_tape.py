@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from station.brokers.paper import GeneratedTape, Tape
+from station.brokers.paper import GeneratedTape
 from station.brokers.paper.universe import CORE
 from station.calendars import at_et, load_calendar, series_hours
 from station.domain.clock import MINUTE, SECOND
 from station.domain.errors import BadInput
 from station.domain.instruments import INSTRUMENTS, Hours, Timeframe
-from station.series import Bars, aggregate
-from tests.unit.paper_harness import DAY
+from station.series import aggregate
+from tests.unit.paper_harness import DAY, minutes_of
 
 CALENDAR = load_calendar()
 
@@ -23,18 +23,6 @@ CALENDAR = load_calendar()
 @pytest.fixture(scope="module")
 def tape() -> GeneratedTape:
     return GeneratedTape(7, DAY, CALENDAR, None)
-
-
-def minutes_of(tape: Tape, symbol: str) -> Bars:
-    """The bars that a station would build from the ticks."""
-    ticks = tape.ticks(symbol)
-    start = ticks.at_ns // MINUTE * MINUTE
-    first = np.flatnonzero(np.concatenate(([True], start[1:] != start[:-1])))
-    last = np.append(first[1:], len(start)) - 1
-    return Bars(
-        start[first], ticks.price[first], np.maximum.reduceat(ticks.price, first),
-        np.minimum.reduceat(ticks.price, first), ticks.price[last], np.add.reduceat(ticks.size, first),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("symbol", ["SPX", "SPY", "ES", "VIX"])

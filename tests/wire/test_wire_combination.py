@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
-
-import pytest
 
 from station.brokers.tws import answers
 from station.brokers.tws.answers import Message
@@ -22,14 +18,6 @@ COMBINATION_ID = 28812380
 PERM_ID = 771
 OTHER_CLIENT = 9
 NO_LEGS: Message = ("", 0, 0, 0, "", "", "", "")
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    rig = Rig("tws", tmp_path)
-    await rig.open()
-    yield rig
-    await rig.close()
 
 
 def in_combination(message: Message, leg: Contract, at: int) -> Message:

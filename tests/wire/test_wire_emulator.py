@@ -23,14 +23,6 @@ from tests.wire.wire_rig import ACCOUNT, DAY, PATIENCE_S, SPEED, Heard, Rig, tur
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    rig = Rig("tws", tmp_path)
-    await rig.open()
-    yield rig
-    await rig.close()
-
-
-@pytest.fixture
 async def ib(rig: Rig) -> AsyncIterator[ib_async.IB]:
     client = ib_async.IB()
     await client.connectAsync("127.0.0.1", rig.port, clientId=21, timeout=PATIENCE_S, raiseSyncErrors=True)

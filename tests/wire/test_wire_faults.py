@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -24,14 +22,6 @@ from station.domain.errors import BrokerUnavailable, Fatal, Refused
 from station.domain.instruments import INSTRUMENTS
 from station.domain.orders import OrderKind, OrderState
 from tests.wire.wire_rig import Heard, Rig
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    rig = Rig("tws", tmp_path)
-    await rig.open()
-    yield rig
-    await rig.close()
 
 
 async def test_fault_03_fill_before_acknowledgement_is_reported_as_it_came(rig: Rig) -> None:

@@ -88,6 +88,23 @@ def check_prices(asked: Asked, contract: Contract, rule: TickRule, quote: Quote 
         raise BadInput(f"target_price {asked.target_price} is not over the entry of {paid}: raise it")
     if asked.stop_price is not None and asked.stop_price >= paid:
         raise BadInput(f"stop_price {asked.stop_price} is not under the entry of {paid}: lower it")
+    _refuse_spent_stop(asked, quote)
+
+
+def _refuse_spent_stop(asked: Asked, quote: Quote | None) -> None:
+    """Raises BadInput for a stop at or over the bid of an entry that fills now: all it would do is pay the
+    spread."""
+    own = asked.own_exits()
+    if own is None or quote is None or quote.crossed or quote.bid is None or quote.ask is None:
+        return
+    limit = asked.limit if asked.pricing is Pricing.LIMIT else None
+    paid = quote.mid if asked.pricing is Pricing.MID else quote.ask
+    waits = asked.stop is not None or (limit is not None and limit < quote.ask)
+    level = None if waits or paid is None else own.stop_at(paid)
+    if level is not None and level >= quote.bid:
+        raise BadInput(
+            f"a stop of {level:.2f} is not under the bid of {quote.bid}: it would go off at once, lower it"
+        )
 
 
 def check_tick(name: str, price: Decimal, contract: Contract, rule: TickRule) -> None:

@@ -14,6 +14,7 @@ from station.desk.asked import Asked, Pricing, check_prices, check_tick
 from station.domain.errors import BadInput
 from station.domain.hand import OwnExits
 from station.domain.instruments import CENT_TICKS, SPX_OPTION_TICKS, Right
+from station.domain.market import Quote
 from station.domain.orders import Action, OrderKind
 from station.engine.tickets import read_ticket
 from station.link import Ticket
@@ -115,3 +116,27 @@ def test_exits_on_the_wrong_side_of_the_entry_are_refused() -> None:
     with pytest.raises(BadInput, match=r"stop_price 4\.10 is not under the entry of 4\.00"):
         check_prices(read_ticket(ticket), CONTRACT, CENT_TICKS, None)
     check_prices(read_ticket(PLAIN), CONTRACT, SPX_OPTION_TICKS, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({"kind": "MARKET", "limit": "", "stop_price": "3.90"}, True),
+        ({"kind": "MARKET", "limit": "", "stop_price": "3.80"}, False),
+        ({"kind": "MARKET", "limit": "", "stop_price": "", "stop_pct": "2"}, True),
+        ({"kind": "MID", "limit": "", "stop_price": "", "stop_pct": "1"}, True),
+        ({"kind": "MID", "limit": "", "stop_price": "", "stop_pct": "40"}, False),
+        ({"limit": "6.00", "stop_price": "5.00"}, True),
+        ({"limit": "3.50", "stop_price": "3.40"}, False),
+        ({"kind": "STOP", "limit": "", "stop": "5.00", "stop_price": "4.50"}, False),
+    ],
+)
+def test_a_stop_that_would_go_off_as_the_entry_fills_is_refused(change: dict[str, str], refused: bool) -> None:
+    """3.90 bid, 4.00 asked: a dear limit buys at the ask, and a stop between would sell it again at the bid."""
+    ticket = msgspec.structs.replace(PLAIN, **{"target_pct": "", **change})
+    quote = Quote(CONTRACT, D("3.90"), D("4.00"), 10, 10, 1)
+    if refused:
+        with pytest.raises(BadInput, match=r"not under the bid of 3\.90: it would go off at once"):
+            check_prices(read_ticket(ticket), CONTRACT, CENT_TICKS, quote)
+    else:
+        check_prices(read_ticket(ticket), CONTRACT, CENT_TICKS, quote)

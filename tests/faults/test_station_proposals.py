@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from station.domain.hand import OwnExits
@@ -157,7 +158,7 @@ async def _taken_by_two(lab: Proposing, trade: Trade) -> None:
     assert (one.ok, other.ok, other.code) == (True, False, "TAKEN")
     assert "was taken by one" in other.text
     again = await lab.told(takes[0])
-    assert again == Ack(True, f"{one.text} (it was taken before)")
+    assert again == msgspec.structs.replace(one, text=f"{one.text} (it was taken before)")
     taken = await lab.until_holding()
     assert (taken.id, taken.origin, taken.strategy) == (trade.id, Origin.STRATEGY, trade.strategy)
     (sell,) = lab.exits(taken)

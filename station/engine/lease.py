@@ -106,11 +106,15 @@ def _read(path: Path) -> dict[str, str] | None:
 
 def is_held(runtime: Path) -> bool:
     """Whether a living engine holds the runtime directory's lease. The lock it looks with is shared and gone at
-    once, so that looks do not disturb each other and an engine that starts meanwhile only looks again."""
+    once, so that looks do not disturb each other and an engine that starts meanwhile only looks again. Raises
+    Fatal where nobody may look."""
+    path = runtime / "engine.lock"
     try:
-        handle = os.open(runtime / "engine.lock", os.O_RDWR)
-    except FileNotFoundError:
+        handle = os.open(path, os.O_RDWR)
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise Fatal(f"{path} cannot be opened: {error.strerror}; mend its owner or mode") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:

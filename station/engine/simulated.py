@@ -14,7 +14,7 @@ from station.brokers.paper.faults import Fault, rare_halts
 from station.brokers.paper.generated import generated_tape
 from station.brokers.paper.tape import Tape
 from station.brokers.replay import RecordedTape, SessionTape
-from station.calendars import Calendar, SessionSpan, at_et, et_date, load_calendar
+from station.calendars import Calendar, SessionSpan, at_et, et_date, et_text, load_calendar
 from station.clock import Activity, Lockstep, LockstepLoop, VirtualClock, WallClock
 from station.domain.clock import SECOND
 from station.domain.errors import BadInput, Fatal
@@ -282,7 +282,11 @@ def _span(options: RunOptions, calendar: Calendar, tape: Tape, last_ns: int) -> 
             "give a later --date or another --runtime"
         )
     if until_ns <= start_ns:
-        raise BadInput(f"--until {options.until} is not after the start: give a later time")
+        if options.until:
+            raise BadInput(f"--until {options.until} is not after the start: give a later time")
+        raise BadInput(
+            f"--start {options.start} is not before {et_text(until_ns)}, the end of {day}: give an earlier one"
+        )
     del calendar
     return max(start_ns, last_ns), until_ns
 

@@ -7,6 +7,7 @@ from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
+from station.link.messages import READ_ONLY_COMMANDS
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 from tests.tui.test_orders_hand import orders, ticket
@@ -132,3 +133,23 @@ async def test_the_cursor_of_a_line_stands_still_and_shown() -> None:
             assert blinking is not None and not blinking._active.is_set()  # pyright: ignore[reportPrivateUsage]
             assert line._cursor_visible  # pyright: ignore[reportPrivateUsage]
             await press(stage, pilot, "escape")
+
+
+WORDED = ("slash", "R", "I", "colon", "p minus", "J slash", "J n", "f7 down down enter", "f6 D")
+"""What brings up each line that takes words."""
+
+
+@pytest.mark.parametrize("keys", WORDED)
+async def test_no_line_takes_what_is_no_line_and_each_says_why(keys: str) -> None:
+    stage = Stage(synthetic.busy())
+    async with stage.app.run_test(size=SMALL) as pilot:
+        await press(stage, pilot, *keys.split())
+        await stage.app.workers.wait_for_complete()
+        before = stage.app.screen.query_one(Input).value
+        for text in ("x" * 100_000, "SPX\x07\x1b[31m", "SPX\u202e", "RELEASE\nRELEASE\n", "\x00" * 9):
+            assert "pasted" in await pasted(stage, pilot, text)
+            assert stage.app.screen.query_one(Input).value == before
+        await pasted(stage, pilot, "9" * 200)
+        box = stage.app.screen.query_one("#box").region
+        assert box.y >= 3 and box.bottom <= SMALL[1] - 1, "header and kill key stay in sight"
+        assert [one for one in stage.engine.heard if not isinstance(one, READ_ONLY_COMMANDS)] == []

@@ -144,6 +144,12 @@ def test_no_engine_is_one_clear_line(verb: str, tmp_path: Path) -> None:
     refused(vigil(verb, "--runtime", str(tmp_path)), 1, "no engine runs in")
 
 
+@pytest.mark.parametrize("verb", ["status", "kill"])
+def test_a_runtime_that_is_a_file_is_one_clear_line(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    refused(vigil(verb, "--runtime", str(tmp_path / "file")), 1, "no engine runs in")
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
@@ -170,6 +176,12 @@ def test_bad_usage_exits_two_with_one_line(words: tuple[str, ...], parts: tuple[
 def test_a_day_without_a_session_is_refused(tmp_path: Path) -> None:
     link_cache(tmp_path)
     refused(vigil("run", "--date", "2026-11-26", "--runtime", str(tmp_path)), 2, "2026-11-26", "--date")
+
+
+def test_a_start_after_the_days_end_is_refused(tmp_path: Path) -> None:
+    link_cache(tmp_path)
+    words = ("run", "--date", "2026-11-18", "--start", "16:30", "--runtime", str(tmp_path))
+    refused(vigil(*words), 2, "--start 16:30 is not before 16:01:00", "the end of 2026-11-18")
 
 
 def test_replay_needs_bars_and_bars_need_replay(tmp_path: Path) -> None:

@@ -8,12 +8,11 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from widgets.dialogs import Dialog
-from widgets.ink import AMBER, GREY, RED
-from widgets.lineinput import LineInput
+from widgets.dialogs import TypedDialog
+from widgets.ink import AMBER, GREY
 
 
-class LineDialog(Dialog[str]):
+class LineDialog(TypedDialog):
     """`check` says what is wrong with a line, empty where nothing is; `more` are lines of help."""
 
     def __init__(
@@ -24,30 +23,25 @@ class LineDialog(Dialog[str]):
         self._title, self._said, self._value, self._more = title, said, value, more
         self._check = check
 
-    def compose(self) -> ComposeResult:
-        yield from super().compose()
-
     def inside(self) -> ComposeResult:
         yield Static(self._said)
-        yield LineInput(value=self._value, id="word")
-        yield Static("", id="wrong")
+        yield from self.line(self._value)
         for line in self._more:
             yield Static(Text(line, style=GREY))
 
     def on_mount(self) -> None:
         self.query_one("#box").border_title = self._title
-        self.query_one("#word", Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         wrong = self._check(event.value)
         if wrong:
-            self.query_one("#wrong", Static).update(Text(wrong, style=RED))
+            self.refuse(wrong, anew=False)
         else:
             self.dismiss(event.value)
 
 
-class WordDialog(Dialog[str]):
+class WordDialog(TypedDialog):
     """Says what is about to be done, and does it only for the whole word: enter alone never does."""
 
     def __init__(self, perf: Callable[[], int], title: str, said: str, word: str) -> None:
@@ -60,18 +54,14 @@ class WordDialog(Dialog[str]):
                 f"{self._said}\n\nType ", (self._word, f"bold {AMBER}"), " and press Enter; Esc leaves it."
             )
         )
-        yield LineInput(id="word")
-        yield Static("", id="wrong")
+        yield from self.line()
 
     def on_mount(self) -> None:
         self.query_one("#box").border_title = self._title
-        self.query_one("#word", Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if event.value == self._word:
             self.dismiss(event.value)
             return
-        wrong = f"{event.value!r} is not {self._word}: nothing is done"
-        self.query_one("#wrong", Static).update(Text(wrong, style=RED))
-        self.query_one("#word", Input).clear()
+        self.refuse(f"{event.value!r} is not {self._word}: nothing is done")

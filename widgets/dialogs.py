@@ -125,7 +125,24 @@ class KillDialog(Dialog[None]):
         return Text(f"{word}\n", style=f"bold {colour}")
 
 
-class ReleaseDialog(Dialog[str]):
+class TypedDialog(Dialog[str]):
+    """A line is typed into it; what is wrong with it stands under it."""
+
+    def line(self, value: str = "") -> ComposeResult:
+        yield LineInput(value=value, id="word")
+        yield Static("", id="wrong")
+
+    def on_mount(self) -> None:
+        self.query_one("#word", Input).focus()
+
+    def refuse(self, wrong: str, *, anew: bool = True) -> None:
+        """Say what is wrong, the line cleared (`anew`) or left to be mended."""
+        self.query_one("#wrong", Static).update(Text(wrong, style=RED))
+        if anew:
+            self.query_one("#word", Input).clear()
+
+
+class ReleaseDialog(TypedDialog):
     """Asks for the word."""
 
     TITLE_TEXT = "RELEASE THE KILL SWITCH"
@@ -142,20 +159,14 @@ class ReleaseDialog(Dialog[str]):
                 "Type ", (RELEASE_WORD, f"bold {AMBER}"), " and press Enter; Esc leaves it on.",
             )
         )  # fmt: skip
-        yield LineInput(placeholder="", id="word")
-        yield Static("", id="wrong")
-
-    def on_mount(self) -> None:
-        self.query_one("#word", Input).focus()
+        yield from self.line()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if event.value == RELEASE_WORD:
             self.dismiss(event.value)
         else:
-            wrong = f"{event.value!r} is not {RELEASE_WORD}: the kill switch stays on"
-            self.query_one("#wrong", Static).update(Text(wrong, style=RED))
-            self.query_one("#word", Input).clear()
+            self.refuse(f"{event.value!r} is not {RELEASE_WORD}: the kill switch stays on")
 
 
 class GateDialog(Dialog[str]):
@@ -238,7 +249,7 @@ class QuitDialog(Dialog[str]):
             self.dismiss(chosen)
 
 
-class SymbolDialog(Dialog[str]):
+class SymbolDialog(TypedDialog):
     """A symbol by its first letters."""
 
     TITLE_TEXT = "SYMBOL"
@@ -249,11 +260,7 @@ class SymbolDialog(Dialog[str]):
 
     def inside(self) -> ComposeResult:
         yield Static(Text.assemble("One of ", (" ".join(self._symbols), f"bold {WHITE}"), ". Enter takes it."))
-        yield LineInput(placeholder="", id="word")
-        yield Static("", id="wrong")
-
-    def on_mount(self) -> None:
-        self.query_one("#word", Input).focus()
+        yield from self.line()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -264,9 +271,7 @@ class SymbolDialog(Dialog[str]):
         if found is not None:
             self.dismiss(found)
             return
-        wrong = f"{event.value!r} is not watched; choose one of {', '.join(self._symbols)}"
-        self.query_one("#wrong", Static).update(Text(wrong, style=RED))
-        self.query_one("#word", Input).clear()
+        self.refuse(f"{event.value!r} is not watched; choose one of {', '.join(self._symbols)}")
 
 
 class HelpDialog(Dialog[None]):

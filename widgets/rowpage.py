@@ -16,9 +16,8 @@ from station.link.screens import Change, FieldLine, RowStory, VersionLine
 from widgets import ink, screen_keys, words
 from widgets.asking import LineDialog, WordDialog
 from widgets.columns import Column, Table, whole
-from widgets.dialogs import Dialog
-from widgets.ink import AMBER, GREY, RED, WHITE, Line
-from widgets.lineinput import LineInput
+from widgets.dialogs import TypedDialog
+from widgets.ink import AMBER, GREY, WHITE, Line
 from widgets.page import Page, PagePane, Question
 from widgets.pane import Block, Content, wrapped
 from widgets.scene import Scene
@@ -38,7 +37,7 @@ FIELDS: Final = (
 )  # fmt: skip
 
 
-class EditDialog(Dialog[str]):
+class EditDialog(TypedDialog):
     """One value typed anew. It stays open, saying why, until the engine takes the value."""
 
     def __init__(
@@ -52,13 +51,11 @@ class EditDialog(Dialog[str]):
         for name, said in self._facts:
             text.append(f"{name:<9}", style=GREY).append(f"{said}\n", style=WHITE)
         yield Static(text)
-        yield LineInput(value=self._value, id="word")
-        yield Static("", id="wrong")
+        yield from self.line(self._value)
         yield Static(Text.assemble(("Enter", f"bold {AMBER}"), " takes it, ", ("Esc", AMBER), " leaves it"))
 
     def on_mount(self) -> None:
         self.query_one("#box").border_title = self._title
-        self.query_one("#word", Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -69,7 +66,7 @@ class EditDialog(Dialog[str]):
         if not wrong:
             self.dismiss(text)
         else:
-            self.query_one("#wrong", Static).update(Text(words.brief(wrong), style=RED))
+            self.refuse(words.brief(wrong), anew=False)
 
 
 class EditPage(Page):

@@ -31,7 +31,7 @@ from tests.tui.synthetic_orders import Counterpart, proposals
 from widgets.actions import SCREENS
 from widgets.amend import AmendDialog
 from widgets.beside import BesideDialog
-from widgets.dialogs import Dialog, LeftOnce
+from widgets.dialogs import Dialog, LeftOnce, TypedDialog
 from widgets.ticket_dialog import TicketDialog
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
@@ -288,7 +288,7 @@ def everything() -> set[str]:
     """All that there is to be seen: every class of dialogs there is, every screen of the table."""
     for one in pkgutil.iter_modules(widgets.__path__, "widgets."):
         importlib.import_module(one.name)
-    bare = (LeftOnce, Dialog, BesideDialog)
+    bare = (LeftOnce, Dialog, TypedDialog, BesideDialog)
     dialogs = {kind.__name__ for kind in kinds_of(ModalScreen) if kind not in bare}
     return {*dialogs, *(entry.name for entry in SCREENS), FLOOR_NAME}
 

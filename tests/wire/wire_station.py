@@ -64,6 +64,9 @@ class WireStation:
             risk__max_spread_pct=50, execution__what_if_timeout_s=60, risk__quote_stale_s=HELD_UP_S,
             risk__feed_stale_s=HELD_UP_S,
         )  # fmt: skip
+        patient = {"query_timeout_s": HELD_UP_S, "heartbeat_timeout_s": HELD_UP_S}
+        broker = settings.broker.model_copy(update=patient)
+        settings = settings.model_copy(update={"broker": broker})
         options = RunOptions(
             runtime=self.runtime, broker="ibkr", speed=SPEED, port=self.rig.port, broker_clock=True,
             cache_dir=CACHE,

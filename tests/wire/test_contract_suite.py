@@ -230,6 +230,7 @@ async def test_partial_fill_then_cancel_keeps_what_filled(rig: Rig) -> None:
     quote = await rig.quote(contract)
     assert quote.ask is not None
     ticket = rig.buy(contract, 200, quote.ask)
+    rig.at_the_host_s_pace()
     await rig.broker.place([ticket])
     await rig.heard.until(lambda: rig.heard.filled(ticket.order_ref) > 0 or bool(
         rig.heard.statuses(ticket.order_ref)), "something of the order")  # fmt: skip
@@ -306,6 +307,7 @@ async def test_market_data_of_both_agrees_with_the_exchange(rig: Rig) -> None:
 @pytest.mark.parametrize("symbol", ["SPX", "ES"])
 async def test_history_is_the_exchange_s_own(rig: Rig, symbol: str, timeframe: Timeframe) -> None:
     instrument = INSTRUMENTS[symbol]
+    rig.at_the_host_s_pace()
     end_ns = rig.clock.now()
     told = await rig.broker.history(instrument, timeframe, end_ns, 30)
     own = await rig.exchange.history(instrument, timeframe, end_ns, 30)

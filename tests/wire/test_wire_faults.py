@@ -268,6 +268,7 @@ async def test_fault_33_a_cancel_passes_what_is_held_after_too_many_messages(rig
     ticket = rig.buy(options[0], 1, Decimal("0.05"))
     await rig.broker.place([ticket])
     await rig.heard.state(ticket.order_ref, OrderState.SUBMITTED)
+    rig.at_the_host_s_pace()
     rig.server.faults.a_second = 12
     await asyncio.gather(*(rig.broker.watch(option) for option in options))
     await rig.heard.until(lambda: any(n.code == 100 for n in rig.heard.of(NoticeReport)), "100")

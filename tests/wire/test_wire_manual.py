@@ -165,6 +165,7 @@ async def test_a_target_is_moved_a_part_closed_and_the_rest_turned_round_and_fla
     await station.until(lambda: station.is_protected(trade), "the rest is protected")
     assert "it was placed before" in await station.done(ClosePart(trade.id, 1, "test", token))
     token = station.token()
+    await station.agreed()
     await station.done(ReverseTrade(trade.id, token, "test"))
     await station.until(lambda: station.is_over(trade), "the call is closed")
     turned = station.by_token(f"{token}:opposite")

@@ -177,6 +177,11 @@ class Rig:
         self.server = self._new_server()
         self.port = await self.server.start()
 
+    def at_the_host_s_pace(self) -> None:
+        """From now on a simulated second takes one of the host's: what follows is not to race the market."""
+        pacer = self.pacer
+        pacer._wall_zero, pacer._sim_zero, pacer.speed = self.clock.perf(), self.clock.now(), 1.0  # pyright: ignore[reportPrivateUsage]
+
     async def gone(self) -> None:
         """Return once the server has noticed that every client left."""
         while self.server.clients:

@@ -177,8 +177,13 @@ class WireStation:
         """The trade that an order became."""
         token = self.token()
         await self.ask_of(ticket)
+        await self.agreed()
         await self.done(PlaceOrder(ticket, token, "test"))
         return self.by_token(token)
+
+    async def agreed(self) -> None:
+        """Until the books agree with the broker's: nothing is opened before."""
+        await self.until(lambda: self.rooms.reconciler.ready, "the books agree")
 
     def by_token(self, token: str) -> Trade:
         found = self.rooms.ledger.by_token(token)

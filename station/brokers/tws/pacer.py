@@ -32,8 +32,8 @@ class Pacer:
         """Advance to `until_ns`, or until `halt`, starting now."""
         self._wall_zero, self._sim_zero, self._until_ns = self._clock.perf(), self._clock.now(), until_ns
         while not self._halted and self._clock.now() < until_ns:
-            await self.present()
             self._woken.clear()
+            await self.present()
             due_ns = min(self._next() or until_ns, until_ns)
             delay_s = max(due_ns - self._now(), 0) / SECOND / self.speed
             try:

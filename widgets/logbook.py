@@ -87,7 +87,9 @@ class LogPage(Page):
         if line is None:
             return Content(empty="no line to read")
         text = [((f" {piece}", ink.TEXT),) for piece in wrapped(line.text, max(width - 2, 10))]
-        note = f"{line.level}  {line.trade_id}".strip()
+        at = instant(line.ts_utc) if line.ts_utc else 0
+        when = f"{words.day_text(at)} {words.clock_text(at)}  " if at else ""
+        note = f"{when}{line.level}  {line.trade_id}".strip()
         return Content(title=line.event, note=note, blocks=(Block(tuple(text)),))
 
     # --- what keys do -------------------------------------------------------------------------------

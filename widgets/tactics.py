@@ -27,6 +27,7 @@ COLUMNS: Final = (
     Column("ver", 4, ">", rank=4), Column("edited", 14, rank=5),
 )  # fmt: skip
 VERDICTS: Final = {"MATCH": ink.UP, "HELD": ink.ACCENT, "WAIT": ink.TEXT, "BLOCK": ink.WARN, "OFF": ink.FAINT}
+LAST: Final = 1000
 AUTONOMY: Final = ("observe", "propose", "auto")
 
 
@@ -45,6 +46,7 @@ class StrategiesPage(RowPage):
         )),
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [*screen_keys.bindings("tactics")]
+    _copy = ""
 
     def questions(self) -> Mapping[str, Question]:
         return {"list": Question(Query("strategy_room"), StrategyRoom), **self.row_question()}
@@ -99,15 +101,28 @@ class StrategiesPage(RowPage):
             return
 
         async def send(name: str) -> str:
-            return await self.send(CopyStrategy(row.strategy_id, name.strip(), BY))
+            wrong = await self.send(CopyStrategy(row.strategy_id, name.strip(), BY))
+            self._copy = "" if wrong else name.strip()
+            return wrong
 
         told = (("copies", row.strategy_id), ("name", "letters, digits, _ . and -"))
         self.ask_value("DUPLICATE", f"{row.strategy_id}_2", told, send)
 
+    def answered(self, slot: str) -> None:
+        """What the next key edits is the copy, which is off, and not the strategy it was made of."""
+        if slot == "list" and self._copy in self.keys():
+            self.pick(self._copy)
+            self._copy = ""
+        super().answered(slot)
+
     def action_priority(self, step: int) -> None:
         row = self.row_picked
-        if row is not None and 1 <= row.priority + step <= 1000:
+        if row is None:
+            return
+        if 1 <= row.priority + step <= LAST:
             self._edit("priority", str(row.priority + step))
+        else:
+            self.floor.tell(f"{row.strategy_id}: priority {row.priority} is as far as it goes", "warn")
 
     def action_autonomy(self) -> None:
         row = self.row_picked

@@ -12,14 +12,13 @@ from config.settings import origins
 from station.domain.instruments import Hours
 from station.domain.specs import ConfigRow, ScannerSpec, StrategySpec
 from station.engine.desired import SCANNER, STRATEGY, SWITCH
-from station.engine.editing import field_lines, written
+from station.engine.editing import fields_of, written
 from station.engine.engine import Engine
 from station.engine.tuning import SETTING
 from station.journal.shapes import decimal_text
 from station.link.screens import (
     Change,
     ChangeLine,
-    FieldLine,
     RowStory,
     ScannerLine,
     ScannerRoom,
@@ -162,12 +161,14 @@ async def row_document(engine: Engine, args: Mapping[str, str]) -> RowStory:
     kind, key = args.get("kind", ""), args.get("key", "")
     rows = await engine.outside.stores.config.history(kind, key)
     bodies = _values_of(engine, key, rows) if kind == SETTING else [{}, *(json.loads(row.body) for row in rows)]
+    fields = fields_of(engine, kind, key)
+    defaults = {field.name: field.default for field in fields}
     lines = [
-        VersionLine(row.version, row.changed_ns, row.changed_by, row.origin, _changes(before, after))
+        VersionLine(row.version, row.changed_ns, row.changed_by, row.origin, _changes(before, after, defaults))
         for row, before, after in zip(rows, bodies, bodies[1:], strict=False)
     ]
     newest = await engine.outside.stores.config.row(kind, key)
-    return RowStory(kind, key, _fields(engine, kind, key), tuple(reversed(lines)), _change(newest))
+    return RowStory(kind, key, fields, tuple(reversed(lines)), _change(newest))
 
 
 def _values_of(engine: Engine, key: str, rows: Sequence[ConfigRow]) -> list[dict[str, Any]]:
@@ -179,30 +180,22 @@ def _values_of(engine: Engine, key: str, rows: Sequence[ConfigRow]) -> list[dict
     return [in_file, *(in_file if value is None else {"value": value_text(value)} for value in stored)]
 
 
-def _fields(engine: Engine, kind: str, key: str) -> tuple[FieldLine, ...]:
-    desired = engine.desired.value
-    specs: dict[tuple[str, str], ScannerSpec | StrategySpec] = {
-        (STRATEGY, spec.strategy_id): spec for spec in desired.strategies
-    }
-    specs |= {(SCANNER, spec.name): spec for spec in desired.scanners}
-    found = specs.get((kind, key))
-    return () if found is None else field_lines(found)
-
-
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[ChangeLine, ...]:
+def _changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], defaults: Mapping[str, str]
+) -> tuple[ChangeLine, ...]:
     """What one version changed of the one before; a first one has nothing to compare with."""
     if not before:
         return ()
     names = [*before, *(name for name in after if name not in before)]
     return tuple(
-        ChangeLine(name, _written(before, name), _written(after, name))
+        ChangeLine(name, _written(before, name, defaults), _written(after, name, defaults))
         for name in names
         if before.get(name) != after.get(name)
     )
 
 
-def _written(body: Mapping[str, Any], name: str) -> str | None:
-    return written(body[name]) if body.get(name) is not None else None
+def _written(body: Mapping[str, Any], name: str, defaults: Mapping[str, str]) -> str | None:
+    return written(body[name]) if body.get(name) is not None else defaults.get(name)
 
 
 def _change(row: ConfigRow | None) -> Change:

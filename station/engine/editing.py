@@ -74,6 +74,17 @@ _FLAGS: Final = {"on": True, "true": True, "yes": True, "off": False, "false": F
 _FIELDS: Final = {STRATEGY: STRATEGY_FIELDS, SCANNER: SCANNER_FIELDS}
 
 
+def fields_of(engine: Engine, kind: str, key: str) -> tuple[FieldLine, ...]:
+    """The fields of a row as it stands; none of one that nobody knows."""
+    desired = engine.desired.value
+    specs: dict[tuple[str, str], ScannerSpec | StrategySpec] = {
+        (STRATEGY, spec.strategy_id): spec for spec in desired.strategies
+    }
+    specs |= {(SCANNER, spec.name): spec for spec in desired.scanners}
+    found = specs.get((kind, key))
+    return () if found is None else field_lines(found)
+
+
 def field_lines(spec: StrategySpec | ScannerSpec) -> tuple[FieldLine, ...]:
     """Every field that can be edited, in the order of the screen."""
     strategy = isinstance(spec, StrategySpec)
@@ -138,13 +149,14 @@ async def _edit(engine: Engine, command: EditConfig, by: str) -> str:
     if known is None:
         raise BadInput(f"{kind} {key} has no field {name!r}: use one of {', '.join(_FIELDS[kind])}")
     name = "on" if kind == SWITCH else name
-    before = written(body.get(name))
+    default = next((field.default for field in fields_of(engine, kind, key) if field.name == name), "")
+    before = written(body.get(name)) or default
     stood = dict(body)
     _set(body, name, typed(known.kind, command.value))
     _mean_it(engine, kind, stood, body, command.word)
     await engine.desired.edit(kind, key, _text(body), command.version, by)
     what = key if kind == SWITCH else f"{key} {name}"
-    return f"{kind} {what}: {before or '(default)'} → {written(body.get(name)) or '(default)'}"
+    return f"{kind} {what}: {before or '(empty)'} → {written(body.get(name)) or default or '(empty)'}"
 
 
 def _mean_it(engine: Engine, kind: str, stood: Mapping[str, Any], body: Mapping[str, Any], word: str) -> None:

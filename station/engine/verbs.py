@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -85,7 +85,8 @@ def status(arguments: argparse.Namespace) -> Outcome:
 
 def kill(arguments: argparse.Namespace) -> Outcome:
     if not arguments.release:
-        return _command(arguments, Kill(flatten=arguments.flatten, by=BY))
+        told = _command(arguments, Kill(flatten=arguments.flatten, by=BY))
+        return told if told.code else replace(told, text=f"kill switch ON: {told.text}")
     word = arguments.confirm
     if word is None:
         raise BadInput("kill --release needs its confirmation typed: add --confirm RELEASE")

@@ -368,6 +368,27 @@ async def test_a_strategy_is_duplicated_moved_and_made_to_propose() -> None:
         ]
 
 
+async def test_what_a_key_edits_after_duplicating_is_the_copy() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=NORMAL) as pilot:
+        await press(stage, pilot, "f6", "down", "D")
+        room = synthetic_rooms.strategy_room(busy=False)
+        copy = msgspec.structs.replace(room.rows[1], strategy_id="MINE", enabled=False)
+        rows = (*room.rows[:2], copy, *room.rows[2:])
+        document = msgspec.json.encode(msgspec.structs.replace(room, rows=rows)).decode()
+        stage.engine.documents["strategy_room"] = Data(document)
+        await typed(stage, pilot, "MINE")
+        await press(stage, pilot, "A")
+        assert edits(stage)[-1] == EditConfig("strategy", "MINE", "auto", 1, "autonomy", "screen")
+
+
+async def test_a_priority_that_goes_no_further_says_so() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=NORMAL) as pilot:
+        await press(stage, pilot, "f6", "plus")
+        assert edits(stage) == [] and "as far as it goes" in stage.line("notice")
+
+
 async def test_the_difference_of_versions_is_shown() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=LARGE) as pilot:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from argparse import Namespace
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,10 +15,13 @@ from typing import Any
 import pytest
 
 from app import main
+from station.clock import WallClock
 from station.domain.errors import BadInput, Refused
 from station.domain.trade import TradeState
-from station.engine import killfile
-from station.link import Ack, Data
+from station.engine import killfile, verbs
+from station.engine.commands import KILLED, KILLED_FLAT
+from station.engine.lease import Lease
+from station.link import Ack, Data, Floor, LinkServer, Reply
 from station.link.messages import CloseTrade, Command, Gate, Kill, KillRelease, Query
 from station.risk import RULES, StrategyTerms
 from tests.lab import Lab, assert_sound, play
@@ -316,3 +321,22 @@ def test_a_strategy_at_its_drawdown_is_paused_in_the_running_station_and_after_a
 
     assert "from its peak" in play(before)
     play(after)
+
+
+@pytest.mark.parametrize(("flatten", "does"), [(False, "protective exits stay"), (True, "is being closed")])
+async def test_a_kill_from_a_shell_says_that_the_switch_is_on(tmp_path: Path, flatten: bool, does: str) -> None:
+    async def handle(command: Command) -> Reply:
+        assert isinstance(command, Kill) and command.flatten is flatten
+        return Ack(True, KILLED_FLAT if flatten else KILLED)
+
+    lease = Lease(tmp_path)
+    lease.acquire("DU1")
+    server = LinkServer(tmp_path / verbs.SOCKET, handle, Floor, clock=WallClock())
+    await server.start()
+    try:
+        words = Namespace(runtime=tmp_path, release=False, flatten=flatten)
+        told = await asyncio.to_thread(verbs.kill, words)
+        assert told.text.startswith("kill switch ON: ") and told.text.endswith(does) and told.code == 0
+    finally:
+        await server.stop()
+        lease.release()

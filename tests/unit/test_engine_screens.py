@@ -20,6 +20,7 @@ from station.engine.stopped import settings_in
 from station.link import Ack, Alerts, Command, CopyStrategy, Data, EditConfig, Feed, Query, RevertConfig
 from station.link.messages import READ_ONLY_COMMANDS
 from station.link.screens import (
+    ChangeLine,
     RowStory,
     ScannerRoom,
     SettingLine,
@@ -246,7 +247,7 @@ async def _rows(tmp_path: Path) -> None:
 
         version = fired.change.version
         said = await shell.tell(EditConfig("scanner", fired.name, "off", version, "enabled", "tester"))
-        assert said.endswith("enabled: (default) → off")
+        assert said.endswith("enabled: on → off")
         assert lab.rooms.scanners.status(fired.name) == "DISABLED"
         said = await shell.tell(EditConfig("scanner", fired.name, "77", version + 1, "cooldown_s"))
         spec = next(s for s in desired.value.scanners if s.name == fired.name)
@@ -274,7 +275,7 @@ async def _rows(tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="fate"):
             await shell.tell(EditConfig("strategy", "MY_OWN", "1", 3, "fate"))
         story = await shell.ask(RowStory, "config_row", kind="strategy", key="MY_OWN")
-        assert [(c.field, c.after) for c in story.versions[0].changes] == [("autonomy", "propose")]
+        assert story.versions[0].changes == (ChangeLine("autonomy", "auto", "propose"),)
         assert [row.by for row in story.versions] == ["tester"] * 3
         assert {field.name: field.value for field in story.fields}["target_pct"] == "31.5"
     assert_sound(tmp_path)

@@ -30,7 +30,7 @@ def content(scene: Scene, width: int) -> Content:
     known = [row.pnl for row in positions.rows if row.pnl is not None]
     total = sum(known, Decimal(0))
     cells = _cells(positions.rows)
-    note = f"{len(positions.rows)} open  {words.arrow(total)} {words.signed_money(total)}" if known else ""
+    note = f"{len(known)} open  {words.arrow(total)} {words.signed_money(total)}" if known else ""
     return Content(
         note=note,
         head=(_heading(width, cells),) if positions.rows else (),
@@ -60,10 +60,10 @@ def _label(width: int, cells: int) -> int:
 
 def _figures(row: PositionRow, scene: Scene, width: int, cells: int) -> Line:
     age_s = scene.age_s(row.mark_at_ns)
-    stale = row.mark is not None and age_s > row.stale_s
+    stale = row.mark is None or age_s > row.stale_s
     spans: list[Span] = [*_result(row, stale=stale)]
     mark = "--" if row.mark is None else words.price(row.mark)
-    spans.append((f"{mark:>{cells}}", ink.FAINT if stale or row.mark is None else ink.STRONG))
+    spans.append((f"{mark:>{cells}}", ink.FAINT if stale else ink.STRONG))
     spans.append((" ", ink.TEXT))
     spans.append((ink.fit(words.contract(row.label, scene.now_ns), _label(width, cells)), ink.STRONG))
     spans.append((f"×{words.count(row.qty)} ".rjust(QTY), ink.TEXT))
@@ -98,7 +98,9 @@ def _guard(row: PositionRow, scene: Scene, width: int) -> Line:
     if row.timer:
         left = words.countdown(row.timer_until_ns, scene.now_ns) if row.timer_until_ns else ""
         spans += [(f"{row.timer} {left}".strip(), ink.TEXT), ("  ", ink.TEXT)]
-    if row.mark is not None and age_s > row.stale_s:
+    if row.mark is None and row.pnl is not None:
+        spans += [("no price: P&L by the last known", ink.WARN), ("  ", ink.TEXT)]
+    elif row.mark is not None and age_s > row.stale_s:
         spans += [(f"mark {words.age_text(age_s)} old", ink.WARN), ("  ", ink.TEXT)]
     if not row.protected:
         spans += [(f" {row.protection or 'UNPROTECTED'} ", ink.CAUTION), ("  ", ink.TEXT)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from station.domain.orders import Order, OrderKind, OrderState, together
+from station.domain.orders import Action, Order, OrderKind, OrderState, together
 from station.domain.trade import Trade
 from station.engine.rooms import Rooms
 from station.link.floor import ExitRow, Orders, WorkingOrder
@@ -72,6 +72,12 @@ def covered(exits: Sequence[Order]) -> Decimal:
     """How much the working exits would sell, of those that the broker has confirmed and nobody takes back."""
     sure = (order for order in exits if order.state in _CHANGEABLE and not order.cancel_cause)
     return together((order.ticket, order.remaining) for order in sure)
+
+
+def is_protected(open_qty: Decimal, exits: Sequence[Order]) -> bool:
+    """Whether confirmed exits stand for all that is open; of what was sold too much, those that buy it back."""
+    way = Action.SELL if open_qty >= 0 else Action.BUY
+    return abs(open_qty) <= covered([order for order in exits if order.ticket.action is way])
 
 
 def leaving(trade: Trade) -> str:

@@ -20,8 +20,8 @@ from station.domain.trade import Trade, TradeState
 from station.engine.alerts import alert_row
 from station.engine.engine import Engine
 from station.engine.standing_orders import (
-    covered,
     exit_rows,
+    is_protected,
     leaving,
     nearest_target,
     standing,
@@ -225,7 +225,7 @@ class FloorView:
             entry=entry, mark=money.mark_of(trade), mark_at_ns=quote.at_ns if quote else 0, pnl=pnl,
             pnl_pct=_percent(pnl, trade.entry_value), target=nearest_target(exits), stop=stop_of(trade, exits),
             shield=_shield_words(trade), timer=timer, timer_until_ns=until, protection=standing(exits),
-            protected=trade.open_qty <= covered(exits),
+            protected=is_protected(trade.open_qty, exits),
             entry_ref="" if trade.entry_done else trade.entry_ref, strategy=trade.strategy,
             exits=exit_rows(exits), leaving=leaving(trade),
         )  # fmt: skip

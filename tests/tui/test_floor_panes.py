@@ -157,6 +157,16 @@ def test_a_stop_is_told_once_where_it_has_no_column() -> None:
         assert told in text and text.count("stop") == 1
 
 
+def test_a_result_without_a_price_is_told_as_old_and_what_is_not_bought_yet_is_not_open() -> None:
+    row = msgspec.structs.replace(synthetic.busy_positions().rows[0], mark=None)
+    waits = PositionRow("T9", "SPY 20251120 580C", Decimal(2), "BUY_SUBMITTED", entry_ref="V1-A-T9-E-1")
+    told = positions.content(scene(positions=Positions((row, waits))), 90)
+    figures, guard = told.blocks[0].lines[:2]
+    assert figures[0][1] == ink.FAINT
+    assert "no price: P&L by the last known" in said(guard)
+    assert told.note.startswith("1 open ")
+
+
 # --- the account ---------------------------------------------------------------------------------------
 
 

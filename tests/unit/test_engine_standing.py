@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
-from station.domain.orders import Order, OrderState
-from station.engine.standing_orders import covered, standing
+from station.domain.orders import Action, Order, OrderState
+from station.engine.standing_orders import covered, is_protected, standing
 from tests.unit.test_desk_oca import S, T, leg
 
 
@@ -33,3 +34,10 @@ def test_an_exit_that_is_being_cancelled_is_not_called_live() -> None:
     assert standing((leg(T), stop)) == "sell stop 3 @ 9.00 cancelling, 3 @ 12.30 live"
     gone = replace(stop, state=OrderState.UNKNOWN)
     assert standing((gone,)) == "sell stop 9.00 UNKNOWN"
+
+
+def test_what_was_sold_too_much_is_covered_by_what_buys_it_back_alone() -> None:
+    sell = leg(T, 2, group="")
+    buy = replace(sell, ticket=replace(sell.ticket, action=Action.BUY))
+    assert [is_protected(Decimal(qty), (sell,)) for qty in (3, 2, -1)] == [False, True, False]
+    assert is_protected(Decimal(-1), (buy,))

@@ -122,7 +122,7 @@ class ProtectionWorker:
         self._wake.set()
 
     def memory_of(self, trade_id: str) -> Memory:
-        """What is remembered of a trade, for screens and tests."""
+        """What is remembered of a trade; nothing yet of one that is not held."""
         ward = self._wards.get(trade_id)
         return ward.memory if ward is not None else Memory()
 

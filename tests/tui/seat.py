@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -72,6 +73,20 @@ class Seat:
             await self.look()
         raise AssertionError(f"{told!r} is not told: {self.line('notice')!r}")
 
+    def page(self) -> str:
+        """All that the screen beside the floor says."""
+        shown = self.app.pages.shown
+        return "" if shown is None else "\n".join(pane.text() for pane in shown.panes if pane.display)
+
+    async def until_shown(self, *told: str) -> str:
+        """Until the screen beside the floor says all of it."""
+        for _ in range(60):
+            if all(word in self.page() for word in told):
+                return self.page()
+            self.clock.advance(1)
+            await self.look()
+        raise AssertionError(f"{told} is not shown:\n{self.page()}")
+
     async def send(self) -> None:
         """The ticket that is open, by its two keys."""
         await self.until("APPROVED")
@@ -123,9 +138,9 @@ class Seat:
 
 
 @asynccontextmanager
-async def seated(lab: Lab, size: tuple[int, int]) -> AsyncIterator[Seat]:
+async def seated(lab: Lab, size: tuple[int, int], folder: Path | None = None) -> AsyncIterator[Seat]:
     """A screen of this size in front of the station."""
     clock = StillClock()
-    app = FloorApp(lab.run.local_link, clock=clock, ascii_only=False)
+    app = FloorApp(lab.run.local_link, clock=clock, ascii_only=False, folder=folder)
     async with app.run_test(size=size) as pilot:
         yield Seat(lab, app, clock, pilot)

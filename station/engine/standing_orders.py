@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from station.domain.orders import Action, Order, OrderKind, OrderState, together
 from station.domain.trade import Trade
@@ -11,6 +12,8 @@ from station.engine.rooms import Rooms
 from station.link.floor import ExitRow, Orders, WorkingOrder
 
 _CHANGEABLE = (OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
+CANCELLING: Final = "cancelling"
+"""What an exit is that the broker still works and was asked to cancel."""
 
 
 def working_orders(rooms: Rooms) -> Orders:
@@ -42,7 +45,8 @@ def exit_rows(exits: Sequence[Order]) -> tuple[ExitRow, ...]:
     return tuple(
         ExitRow(
             order.ref, order.ticket.action.value, order.ticket.kind.value, order.ticket.qty, order.filled,
-            order.ticket.limit, order.ticket.stop, order.state.value,
+            order.ticket.limit, order.ticket.stop,
+            CANCELLING.upper() if _is_cancelling(order) else order.state.value,
         )
         for order in sorted(exits, key=_nearest)
     )  # fmt: skip
@@ -109,7 +113,11 @@ def _price(order: Order) -> str:
     return f"{price}" if price is not None else order.ticket.kind.value
 
 
+def _is_cancelling(order: Order) -> bool:
+    return bool(order.cancel_cause) and order.state in _CHANGEABLE
+
+
 def _state(order: Order) -> str:
-    if order.cancel_cause and order.state in _CHANGEABLE:
-        return "cancelling"
+    if _is_cancelling(order):
+        return CANCELLING
     return {OrderState.PENDING: "sent", OrderState.UNKNOWN: "UNKNOWN"}.get(order.state, "live")

@@ -89,7 +89,8 @@ class Feed(msgspec.Struct, frozen=True):
 
 
 class ExitRow(msgspec.Struct, frozen=True):
-    """One working exit of a trade. `kind` is MKT, LMT, STP or STP LMT; `state` as the order's."""
+    """One working exit of a trade. `kind` is MKT, LMT, STP or STP LMT; `state` as the order's,
+    CANCELLING where one that works is to be cancelled."""
 
     order_ref: str
     action: str

@@ -132,7 +132,11 @@ def test_a_strategy_that_waits_names_what_it_waits_for_and_one_that_is_blocked_n
 
 def test_only_exits_that_the_broker_has_confirmed_are_said_to_work() -> None:
     one, *more = synthetic.ladder()
-    for state, told in (("SUBMITTED", " 3 exits work"), ("UNKNOWN", "2 of 3 exits work")):
+    for state, told in (
+        ("SUBMITTED", " 3 exits work"),
+        ("UNKNOWN", "2 of 3 exits work"),
+        ("CANCELLING", "2 of 3 exits work"),
+    ):
         exits = (msgspec.structs.replace(one, state=state), *more)
         row = msgspec.structs.replace(synthetic.busy_positions().rows[0], exits=exits, protected=True)
         lines = positions.content(scene(positions=Positions((row,))), 90).blocks[0].lines

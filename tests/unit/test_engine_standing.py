@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from station.domain.orders import Action, Order, OrderState
-from station.engine.standing_orders import covered, is_protected, standing
+from station.engine.standing_orders import covered, exit_rows, is_protected, standing
 from tests.unit.test_desk_oca import S, T, leg
 
 
@@ -32,6 +32,7 @@ def test_an_exit_that_the_broker_has_not_confirmed_covers_nothing(
 def test_an_exit_that_is_being_cancelled_is_not_called_live() -> None:
     stop = leg(S, cancel_cause="kill")
     assert standing((leg(T), stop)) == "sell stop 3 @ 9.00 cancelling, 3 @ 12.30 live"
+    assert [row.state for row in exit_rows((leg(T), stop))] == ["CANCELLING", "SUBMITTED"]
     gone = replace(stop, state=OrderState.UNKNOWN)
     assert standing((gone,)) == "sell stop 9.00 UNKNOWN"
 

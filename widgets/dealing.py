@@ -18,14 +18,11 @@ from station.link import (
     CancelOrder,
     ClosePart,
     Command,
-    Data,
     DeclineProposal,
     FiringRow,
-    LinkDown,
     LinkState,
     ModifyOrder,
     PositionRow,
-    PreviewReverse,
     ProposalRow,
     Reply,
     ReverseTrade,
@@ -40,8 +37,9 @@ from widgets.order import BUY, MARKET, MID, SELL, Order
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.orderline import Known
 from widgets.pane import Pane
-from widgets.preview import Preview, cost_of, preview_of
+from widgets.preview import cost_of
 from widgets.proposal_dialog import ProposalDialog
+from widgets.reversal import named, other_side
 from widgets.ticket_dialog import SEND_KEY, Counter, TicketDialog
 
 if TYPE_CHECKING:
@@ -305,11 +303,12 @@ class Dealing:
         if barred:
             self._app.tell(barred, "bad")
             return
+        self._app.tell(f"{words.contract(row.label, self._now_ns())}: asking about the other side …", "info")
         self._app.run_worker(self._reverse(row), group="reverse", exit_on_error=False)
 
     async def _reverse(self, row: PositionRow) -> None:
         """Ask with what every rule says of the other side now; where one refuses, only closing is offered."""
-        label, told = words.contract(row.label, self._now_ns()), await self._opposite(row)
+        label, told = words.contract(row.label, self._now_ns()), await other_side(self._app.link, row.trade_id)
         if told is not None and not told.approved:
             whys = [*told.problems, *(f"{rule.name}: {rule.text}" for rule in told.refused)]
             self._confirm(
@@ -319,7 +318,7 @@ class Dealing:
                 "close it only", lambda: self._app.hand.close(row),
             )  # fmt: skip
             return
-        about = [] if told is None else ["", f"{_named(told, self._now_ns())}: {told.verdict}.",
+        about = [] if told is None else ["", f"{named(told, self._now_ns())}: {told.verdict}.",
                                          f"About {cost_of(told)}, all of which can be lost."]  # fmt: skip
         self._confirm(
             "REVERSE",
@@ -333,14 +332,6 @@ class Dealing:
             ),
             warn="This opens new risk.",
         )  # fmt: skip
-
-    async def _opposite(self, row: PositionRow) -> Preview | None:
-        """What the engine says of the other side; None where it did not say."""
-        try:
-            reply = await self._app.link.ask(PreviewReverse(row.trade_id))
-            return preview_of(reply.json) if isinstance(reply, Data) else None
-        except (LinkDown, ValueError):
-            return None
 
     # --- working orders ----------------------------------------------------------------------------
 
@@ -408,8 +399,3 @@ class Dealing:
 
     def _send(self, command: Command, doing: str) -> None:
         self._app.hand.send(command, doing)
-
-
-def _named(told: Preview, now_ns: int) -> str:
-    """`BUY 2 SPXW 5940P 0DTE`."""
-    return f"BUY {told.document.get('qty')} {words.contract(str(told.document.get('contract')), now_ns)}"

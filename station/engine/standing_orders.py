@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
+from station.domain.instruments import TickRule
 from station.domain.orders import Action, Order, OrderKind, OrderState, together
 from station.domain.trade import Trade
 from station.engine.rooms import Rooms
@@ -63,11 +64,11 @@ def nearest_target(exits: Sequence[Order]) -> Decimal | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def stop_of(trade: Trade, exits: Sequence[Order]) -> Decimal | None:
-    """The stop that a hand has set, else one that works at the broker."""
+def stop_of(trade: Trade, exits: Sequence[Order], rule: TickRule) -> Decimal | None:
+    """The stop that a hand has set, at the tick where it rests; else one that works at the broker."""
     entry = trade.entry_price
     if trade.own is not None and entry is not None and (own := trade.own.stop_at(entry)) is not None:
-        return round(own, 2)
+        return rule.down(own)
     stops = (order.ticket.stop for order in exits)
     return max((stop for stop in stops if stop is not None), default=None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
@@ -13,7 +13,8 @@ from station.domain.clock import SECOND
 from station.domain.events import (
     Recorded,
 )
-from station.domain.instruments import INSTRUMENTS, Timeframe
+from station.domain.instruments import CENT_TICKS, INSTRUMENTS, Timeframe
+from station.domain.orders import Order
 from station.domain.signals import Firing, Gate
 from station.domain.specs import ScannerSpec, StrategySpec
 from station.domain.trade import Trade, TradeState
@@ -223,12 +224,18 @@ class FloorView:
             trade.id, trade.contract.label if trade.contract else trade.symbol,
             trade.open_qty if trade.entry_filled else trade.qty, trade.state.value,
             entry=entry, mark=money.mark_of(trade), mark_at_ns=quote.at_ns if quote else 0, pnl=pnl,
-            pnl_pct=_percent(pnl, trade.entry_value), target=nearest_target(exits), stop=stop_of(trade, exits),
+            pnl_pct=_percent(pnl, trade.entry_value), target=nearest_target(exits),
+            stop=self._stop(trade, exits),
             shield=_shield_words(trade), timer=timer, timer_until_ns=until, protection=standing(exits),
             protected=is_protected(trade.open_qty, exits),
             entry_ref="" if trade.entry_done else trade.entry_ref, strategy=trade.strategy,
             exits=exit_rows(exits), leaving=leaving(trade),
         )  # fmt: skip
+
+    def _stop(self, trade: Trade, exits: Sequence[Order]) -> Decimal | None:
+        contract = trade.contract
+        rule = self._engine.rooms.judgement.tick_rule(contract) if contract is not None else CENT_TICKS
+        return stop_of(trade, exits, rule)
 
     def _timer(self, trade: Trade) -> tuple[str, int]:
         if trade.state is TradeState.BUY_SUBMITTED:

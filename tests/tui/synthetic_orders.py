@@ -121,11 +121,16 @@ class Counterpart:
         self.advises = False
         self.placed: dict[str, Ticket] = {}
         self.names_trades = False
+        self.unquoted = 0
+        """So many times the other side of a trade has no quote yet."""
 
     def answer(self, command: Command) -> Reply:
         match command:
             case PreviewProposal(qty=qty):
                 return Data(preview(Ticket("SPX", "BUY", qty, "C", "5940"), refused=self.refuses, rests=False))
+            case PreviewReverse() if self.unquoted:
+                self.unquoted -= 1
+                return Data('{"v": 1, "verdict": "refused", "problems": ["no sane two-sided quote"]}')
             case PreviewReverse():
                 return Data(preview(Ticket("SPX", "BUY", 2, "P", "5940"), refused=self.refuses))
             case DeclineProposal(trade_id=trade_id):

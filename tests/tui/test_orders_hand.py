@@ -335,6 +335,15 @@ async def test_a_reverse_that_would_be_refused_says_so_first_and_offers_the_clos
         assert orders(stage) == [CloseTrade("T1", "screen")]
 
 
+async def test_another_side_that_has_no_quote_yet_is_asked_about_again_before_it_is_refused() -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.counterpart.unquoted = 1
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "p", "V")
+        asked = str(stage.app.screen.query(Static).first().render())
+        assert "BUY 2 SPXW 5940P 0DTE: APPROVED by 28 rules" in asked
+
+
 async def test_a_working_order_is_modified_in_two_steps() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=SIZE) as pilot:

@@ -33,6 +33,8 @@ SEED = 3
 T = TypeVar("T")
 _PLAYED = count(1)
 _SWEPT_EVERY = 8
+PATIENCE_S = 180.0
+"""Host seconds after which an answer that never comes is failed; nothing asserts a time."""
 CACHE = Path(tempfile.gettempdir()) / f"vigil-tests-{os.getuid()}"
 """Calendar tables and earlier sessions, made once and shared by every run of the tests."""
 
@@ -86,7 +88,7 @@ class Lab:
             await self.step()
         raise AssertionError(f"not within {limit_s} simulated seconds")
 
-    async def while_time_stands(self, condition: Callable[[], bool], *, limit_s: float = 30.0) -> None:
+    async def while_time_stands(self, condition: Callable[[], bool], *, limit_s: float = PATIENCE_S) -> None:
         """Until what the engine does by the host's own clock has made `condition` hold; no simulated time
         passes. TimeoutError after `limit_s` seconds of the host."""
         async with asyncio.timeout(limit_s):

@@ -168,8 +168,8 @@ class SimulatedRun:
             self._start.cancel()
         await self._doors.close(self._why)
         await self._let_pass(asyncio.create_task(self.engine.stop(self._why), name="stop"))
-        await self.exchange.close()
-        await self._stores.close()
+        await self._let_pass(asyncio.create_task(self.exchange.close(), name="close the exchange"))
+        await self._let_pass(asyncio.create_task(self._stores.close(), name="close the stores"))
         self._lease.release()
 
     async def _let_pass(self, work: asyncio.Task[None]) -> None:

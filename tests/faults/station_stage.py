@@ -19,7 +19,7 @@ from station.domain.trade import Trade
 from station.engine.simulated import SimulatedRun
 from station.engine.view import FloorView
 from station.link import Ack, Command, Floor, Reply
-from tests.lab import DAY, SEED, Lab, paper_rows
+from tests.lab import DAY, PATIENCE_S, SEED, Lab, paper_rows
 
 FIRST_ENTRY = "09:40"
 """When seed 3 enters SPY; SPX follows at 09:45."""
@@ -87,7 +87,7 @@ class Stage(Lab):
         """A screen's command, answered at this very instant."""
         link = self.run.local_link()
         await link.open()
-        return await link.ask(command)
+        return await link.ask(command, PATIENCE_S)
 
     async def obeys(self, command: Command) -> bool:
         """Whether a screen's command is acknowledged as done."""

@@ -25,7 +25,7 @@ from station.link import Status
 from station.store.lifecycle import LifecycleRepository
 from station.wealth import Plan, WealthBook
 from tests.faults.station_stage import Stage, ours
-from tests.lab import assert_sound, paper_rows, play
+from tests.lab import PATIENCE_S, assert_sound, paper_rows, play
 
 
 @contextmanager
@@ -314,7 +314,7 @@ def test_fault_59_task_that_fails_slowly_is_told_and_shown(tmp_path: Path) -> No
             assert not lab.rooms.controls.controls.kill.on
             link = lab.run.local_link()
             await link.open()
-            reply = await link.ask(Status())
+            reply = await link.ask(Status(), PATIENCE_S)
             assert '"failing":true' in str(reply).replace(" ", "")
 
     play(work)

@@ -24,7 +24,7 @@ from station.domain.events import Alerted
 from station.domain.orders import OrderKind
 from station.domain.trade import Cause, TradeState
 from tests.faults.station_stage import Stage, ends_of, ours
-from tests.lab import DAY, Lab, assert_sound, paper_rows, play
+from tests.lab import DAY, PATIENCE_S, Lab, assert_sound, paper_rows, play
 
 Refusal = Callable[[Stage], AbstractAsyncContextManager[None]]
 
@@ -159,6 +159,23 @@ def test_fault_54_short_lock_is_waited_out(tmp_path: Path) -> None:
             assert trade.state is TradeState.SELL_SUBMITTED
             assert OUTAGE not in lab.alerts()
             assert not lab.rooms.spool.pending
+
+    play(work)
+    assert_sound(tmp_path)
+
+
+def test_fault_54_a_stop_while_a_commit_waits_behind_a_lock_ends(tmp_path: Path) -> None:
+    """Its pauses are simulated time, which nobody else moves any more."""
+
+    async def work() -> None:
+        with contextlib.ExitStack() as locks:
+            async with asyncio.timeout(PATIENCE_S), Stage(tmp_path) as lab:
+                await lab.until_holding()
+                locks.enter_context(_lock(tmp_path))
+                waits = asyncio.ensure_future(lab.rooms.ledger.record("", Alerted("info", "late")))
+                await lab.step(0)
+            with pytest.raises(StorageUnavailable):
+                await waits
 
     play(work)
     assert_sound(tmp_path)

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from station.link import Command, Kill, LinkClient, LinkServer, LinkState, Reply
-from tests.lab import Lab, play
+from tests.lab import PATIENCE_S, Lab, play
 from tests.tui import synthetic
 from tests.tui.seat import seated
 from tests.tui.stage import Stage, press
@@ -198,7 +198,7 @@ def test_a_kill_from_another_shell_is_read_on_the_screen(tmp_path: Path) -> None
                 assert "kill OFF" in seat.line("header")
                 shell = lab.run.local_link()
                 await shell.open()
-                await lab.during(shell.ask(Kill(by="command line")))
+                await lab.during(shell.ask(Kill(by="command line"), PATIENCE_S))
                 await seat.until_told("by command line")
                 assert "KILL ON" in seat.line("header")
                 await seat.press("colon")

@@ -71,10 +71,10 @@ class JournalPage(EditPage):
             ended = trade is not None and trade.net_pnl is not None
             every_s = ENDED_EVERY_S if ended else OPEN_EVERY_S
             wanted["film"] = Question(Query("film", {"trade": picked}), FilmTold, every_s)
-            if self._sees("picture"):
+            if self.sees("picture"):
                 args = {"trade": picked} | ({"moment": self._moment} if self._moment else {})
                 wanted["picture"] = Question(Query("picture", args), FilmTold, OPEN_EVERY_S)
-        if self._sees("gallery"):
+        if self.sees("gallery"):
             args = {"week": self._week} if self._week else {}
             wanted["gallery"] = Question(Query("gallery", args), GalleryTold, GALLERY_EVERY_S)
         return wanted
@@ -88,9 +88,6 @@ class JournalPage(EditPage):
             self.pane("picture", "Picture", "picture", self._nothing, kind=PicturePane),
             self.pane("gallery", "Gallery", "gallery", self._nothing, kind=GalleryPane),
         ]
-
-    def _sees(self, name: str) -> bool:
-        return self.query_one(f"#{self.id}-{name}", PagePane).display
 
     def _pick(self, trade_id: str) -> None:
         self._picked = trade_id
@@ -182,7 +179,7 @@ class JournalPage(EditPage):
         self.look_at("film")
 
     def action_moments(self) -> None:
-        if not self._sees("picture"):
+        if not self.sees("picture"):
             self.show_moment("entry")
         elif self._moment == "entry":
             self.show_moment("exit")
@@ -190,11 +187,11 @@ class JournalPage(EditPage):
             self.look_at("film")
 
     def action_gallery(self) -> None:
-        self.look_at("film" if self._sees("gallery") else "gallery")
+        self.look_at("film" if self.sees("gallery") else "gallery")
         self.floor.pump()
 
     def action_events(self) -> None:
-        self.look_at("story" if self._sees("events") else "events")
+        self.look_at("story" if self.sees("events") else "events")
 
     def show_moment(self, moment: str) -> None:
         """The picture of that moment of the trade under the cursor."""

@@ -214,6 +214,10 @@ class Page(Container):
 
     # --- asking -------------------------------------------------------------------------------------
 
+    def sees(self, name: str) -> bool:
+        """Whether that pane of its own is in sight."""
+        return self.query_one(f"#{self.id}-{name}", PagePane).display
+
     def part(self, slot: str, scene: Scene) -> Answer | None:
         """What a pane's title and states are made from; None while there is no engine to ask."""
         known = self._answers.get(slot)

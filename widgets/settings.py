@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from station.link import EditConfig, Query, RevertConfig
 from station.link.screens import RowStory, SettingLine, SettingsRoom
 from widgets import ink, screen_keys
-from widgets.columns import Column, Table
+from widgets.columns import Column, Table, whole
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
 from widgets.ink import Line
@@ -20,6 +20,8 @@ from widgets.rowpage import BY, FLAG, UNCHANGED, EditPage, author, version_lines
 from widgets.scene import Scene
 
 SETTING: Final = "setting"
+SHORT: Final = 12
+"""A value of so many letters is always seen whole."""
 COLUMNS: Final = (
     Column("setting", 24, grows=True), Column("value", 12, grows=True), Column("default", 10, rank=3),
     Column("may be", 20, rank=2, grows=True), Column("from", 15, rank=1), Column("changed", 14, rank=4),
@@ -85,7 +87,11 @@ class SettingsPage(EditPage):
             if row.section != section:
                 section = row.section
                 blocks.append(Block((((f" {section}", ink.ACCENT),),)))
-            blocks.append(Block((_row(row, table, scene),), row.key))
+            line = _row(row, table, scene)
+            opened = row is here and not self.sees("one")
+            told = [("value", row.value)] if len(row.value) > SHORT else []
+            told.append(("may be", row.limit or row.kind))
+            blocks.append(Block(whole(line, told, width) if opened else (line,), row.key))
         return Content(
             note=f"{len(room.rows)} settings, {edited} edited here",
             head=(*((head,) if head else ()), table.heading) if rows else (), blocks=tuple(blocks),

@@ -14,7 +14,7 @@ from station.link import ProposalRow, Query
 from station.link.screens import SignalLine, Signals, SignalStory
 from widgets import filters, ink, screen_keys, words
 from widgets.asking import LineDialog
-from widgets.columns import Column, Table
+from widgets.columns import Column, Table, whole
 from widgets.floorplan import Column as Side
 from widgets.floorplan import Slot
 from widgets.ink import Line, Span
@@ -104,7 +104,10 @@ class SignalsPage(Page):
         total = sum(known.counts.values())
         return Content(
             note=f"{known.day}  {len(known.rows)} of {total}", head=(*head, table.heading),
-            blocks=tuple(Block((_row(row, table, scene),), row.id) for row in known.rows),
+            blocks=tuple(
+                Block(_lines(row, table, scene, opened=row is here and not self.sees("way")), row.id)
+                for row in known.rows
+            ),
             empty="no signal matches the filter: backspace clears it" if only else "no signal yet this session",
             picked=here.id if here is not None else "",
         )  # fmt: skip
@@ -218,6 +221,12 @@ def _laps(known: Signals, width: int) -> Line:
             told = f"{lap.p50_ms:.1f} {lap.p99_ms:.1f}"
             laps.append((name, (told, ink.TEXT), (f" of {lap.laps}", ink.FAINT)))
     return ink.packed(((" ms p50 p99", ink.FAINT),) if laps else (), laps, width)
+
+
+def _lines(row: SignalLine, table: Table, scene: Scene, *, opened: bool) -> tuple[Line, ...]:
+    line = _row(row, table, scene)
+    told = [("scanner", row.scanner), *([("why", row.why)] if row.why else [])]
+    return whole(line, told, table.width) if opened else (line,)
 
 
 def _row(row: SignalLine, table: Table, scene: Scene) -> Line:

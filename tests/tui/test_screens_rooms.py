@@ -214,6 +214,25 @@ async def test_the_way_follows_the_cursor() -> None:
         assert "spread is too wide (7.1 %, limit 5 % of mid)" in " ".join(text.split())
 
 
+async def test_one_pane_tells_the_row_under_the_cursor_whole() -> None:
+    stage = Stage(synthetic.calm())
+    room = synthetic_rooms.settings(busy=False)
+    windows = msgspec.structs.replace(
+        room.rows[1], limit="HH:MM-HH:MM by symbol, at least one, none overlapping"
+    )
+    told = synthetic_rooms.signals({}, busy=False)
+    long = msgspec.structs.replace(told.rows[0], scanner="SPX_4HR_STOCHASTIC_MOMENTUM_CALL")
+    for name, document in (
+        ("settings", msgspec.structs.replace(room, rows=(room.rows[0], windows))),
+        ("signals", msgspec.structs.replace(told, rows=(long,))),
+    ):
+        stage.engine.documents[name] = Data(msgspec.json.encode(document).decode())
+    async with stage.app.run_test(size=SIZES["80x24"]) as pilot:
+        assert windows.limit not in await press(stage, pilot, "f7")
+        assert windows.limit in " ".join((await press(stage, pilot, "down")).split())
+        assert long.scanner in await press(stage, pilot, "f3")
+
+
 async def test_a_newer_signal_takes_no_way_out_of_the_hand() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=LARGE) as pilot:

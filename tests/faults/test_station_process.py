@@ -24,7 +24,7 @@ from station.clock import WallClock
 from station.domain.broker import ExecutionReport, TickReport
 from station.domain.clock import MILLISECOND
 from station.domain.market import Tick
-from station.domain.orders import Action, Execution, OrderState
+from station.domain.orders import Action, Execution, OrderState, order_ref
 from station.domain.ports import WealthState
 from station.domain.trade import TradeState
 from station.engine.lease import is_held
@@ -400,7 +400,8 @@ def test_fault_61_kill_is_not_released_while_the_books_disagree(tmp_path: Path) 
             assert trade.contract is not None
             register = lab.run.exchange.floor.register
             order = register.orders[trade.entry_ref]
-            stray = replace(order.ticket, order_ref="by hand")
+            # Another hand's would be told and left alone; this one bears our mark, and no book of ours has it.
+            stray = replace(order.ticket, order_ref=order_ref(order.ticket.account, "T2611180099", "E", 1))
             foreign = register.receive(stray, 99, lab.now())
             register.fill(foreign, Decimal(1), 70, lab.now())
             await lab.step(65)

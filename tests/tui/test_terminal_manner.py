@@ -132,6 +132,20 @@ def test_copying_reaches_the_terminals_clipboard(terminal: Callable[..., Termina
     assert coded is not None and "SPXW 5940C 0DTE" in base64.b64decode(coded.group(1)).decode()
 
 
+def test_an_engine_that_goes_is_heard_at_the_terminal(repo_root: Path, tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "engine.sock", repo_root, "still")
+    engine.beat()
+    one = Terminal(engine, repo_root, tmp_path)
+    try:
+        one.painted()
+        engine.stop()
+        one.until(lambda text: "what is shown is not the present" in text)
+        assert re.sub(rb"\x1b\][^\a]*\a", b"", one.bytes).count(b"\a") == 1
+    finally:
+        one.close()
+        engine.stop()
+
+
 def test_themes_reach_the_terminal_in_every_number_of_colours(terminal: Callable[..., Terminal]) -> None:
     one = terminal(COLORTERM="truecolor")
     before = len(one.bytes)

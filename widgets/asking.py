@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from widgets.dialogs import TypedDialog
+from widgets.dialogs import Answer, Dialog, KillDialog, TypedDialog
 from widgets.ink import AMBER, GREY
+
+if TYPE_CHECKING:
+    from widgets.app import FloorApp
 
 
 class LineDialog(TypedDialog):
@@ -65,3 +69,14 @@ class WordDialog(TypedDialog):
             self.dismiss(event.value)
             return
         self.refuse(f"{event.value!r} is not {self._word}: nothing is done")
+
+
+def ask_late(
+    app: FloorApp, dialog: Dialog[Answer], answered: Callable[[Answer | None], None] | None = None
+) -> None:
+    """Open what an answer of the engine leads to, but never over what was opened since: a second F12 has to
+    find the kill dialog."""
+    if len(app.screen_stack) == 1:
+        app.push_screen(dialog, answered)
+    elif not isinstance(app.screen, KillDialog):
+        app.tell("the answer came while another dialog was open: ask again", "warn")

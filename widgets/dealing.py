@@ -31,6 +31,7 @@ from station.link import (
 from station.link.floor import READY
 from widgets import feed, orders, words
 from widgets.amend import AmendDialog
+from widgets.asking import ask_late
 from widgets.contracts import around, contracts_of, order_of_firing, order_of_label
 from widgets.fate import Fate, fate_of
 from widgets.order import BUY, MARKET, MID, SELL, Order
@@ -390,7 +391,7 @@ class Dealing:
             if agreed:
                 then()
 
-        self._app.push_screen(ConfirmDialog(self._app.perf, title, lines, doing, warn=warn), answered)
+        ask_late(self._app, ConfirmDialog(self._app.perf, title, lines, doing, warn=warn), answered)
 
     def _send_once(self, what: tuple[str, str, int], make: Callable[[str], Command], doing: str) -> None:
         """The same thing asked again before there was an answer keeps its token, and is done once."""

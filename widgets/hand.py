@@ -178,6 +178,7 @@ class Hand:
         self._work(self._show_profiles(), "profiles")
 
     async def _show_profiles(self) -> None:
+        from widgets.asking import ask_late
         from widgets.station_dialogs import ProfilesDialog
 
         try:
@@ -188,7 +189,7 @@ class Hand:
         if isinstance(reply, Ack):
             self._app.tell(f"accounts: {reply.text}", "bad")
         else:
-            self._app.push_screen(ProfilesDialog(self._app.perf, reply.json))
+            ask_late(self._app, ProfilesDialog(self._app.perf, reply.json))
 
     def choose_symbol(self) -> None:
         dialog = SymbolDialog(self._app.perf, self._app.symbols)

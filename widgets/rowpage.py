@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from station.link import Ack, Command, EditConfig, LinkDown, Query, RevertConfig
 from station.link.screens import Change, FieldLine, RowStory, VersionLine
 from widgets import ink, screen_keys, words
-from widgets.asking import LineDialog, WordDialog
+from widgets.asking import LineDialog, WordDialog, ask_late
 from widgets.columns import Column, Table, whole
 from widgets.dialogs import TypedDialog
 from widgets.ink import AMBER, GREY, WHITE, Line
@@ -109,7 +109,7 @@ class EditPage(Page):
             if word is not None:
                 self.send_soon(msgspec.structs.replace(command, word=word))
 
-        self.app.push_screen(WordDialog(self.floor.perf, "LOOSEN A LIMIT", said, LOOSEN_WORD), answered)
+        ask_late(self.floor, WordDialog(self.floor.perf, "LOOSEN A LIMIT", said, LOOSEN_WORD), answered)
 
     def _refused(self, text: str) -> str:
         self.floor.tell(words.brief(text), "bad")

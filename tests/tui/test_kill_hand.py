@@ -11,7 +11,19 @@ from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from station.link import Command, Kill, LinkClient, LinkServer, LinkState, Reply
+from station.link import (
+    Ack,
+    Command,
+    EditConfig,
+    Kill,
+    LinkClient,
+    LinkServer,
+    LinkState,
+    LocalLink,
+    PreviewReverse,
+    Query,
+    Reply,
+)
 from tests.lab import PATIENCE_S, Lab, play
 from tests.tui import synthetic
 from tests.tui.seat import seated
@@ -61,6 +73,40 @@ async def test_leaving_a_dialog_with_the_kill_key_leaves_the_kill_dialog(keys: s
         await tapped(stage, pilot, 400)
         await passed(stage, pilot, 0.12)
         assert kills(stage) == [STOPS, FLATTENS], "the second step is the next press"
+
+
+@pytest.mark.parametrize("keys", ["i", "p V", "f7 down down enter 9 enter"])
+async def test_an_answer_that_comes_after_a_kill_opens_nothing_over_its_dialog(keys: str) -> None:
+    may_answer = asyncio.Event()
+
+    async def late(stage: Stage, command: Command) -> Reply:
+        if isinstance(command, EditConfig | PreviewReverse) or command == Query("profiles"):
+            await may_answer.wait()
+        return await stage.engine.handle(command)
+
+    def link(stage: Stage) -> LocalLink:
+        return LocalLink(
+            lambda command: late(stage, command),
+            stage.engine.picture,
+            clock=stage.clock,
+            answer=stage.engine.answer,
+        )
+
+    stage = Stage(synthetic.calm(), link)
+    stage.engine.edits = [Ack(False, "it loosens a limit", "LOOSENS")]
+    async with stage.app.run_test(size=SMALL) as pilot:
+        for key in keys.split():
+            stage.clock.advance(0.4)
+            await press(stage, pilot, key)
+        await tapped(stage, pilot, 400)
+        await stage.settle(pilot)
+        may_answer.set()
+        await stage.app.workers.wait_for_complete()
+        await stage.settle(pilot)
+        assert isinstance(stage.app.screen, KillDialog) and len(stage.app.screen_stack) == 2
+        await tapped(stage, pilot, 400)
+        await passed(stage, pilot, 0.12)
+        assert kills(stage) == [STOPS, FLATTENS]
 
 
 async def test_ten_presses_at_once_stop_and_ten_in_a_row_flatten() -> None:

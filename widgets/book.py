@@ -35,17 +35,26 @@ class BookPane(Pane):
             id=id,
             ascii_only=ascii_only,
         )
+        self._stands: tuple[str, Decimal] | None = None
 
     def draw(self, scene: Scene, width: int, height: int) -> Content:
-        return content(scene, width, height)
+        book = scene.floor.book
+        if book is None:
+            return content(scene, width, height)
+        before = self._stands[1] if self._stands is not None and self._stands[0] == book.label else None
+        middle = steady(book, before, height - 1)
+        self._stands = None if middle is None else (book.label, middle)
+        return content(scene, width, height, middle)
 
 
-def content(scene: Scene, width: int, height: int) -> Content:
+def content(scene: Scene, width: int, height: int, middle: Decimal | None = None) -> Content:
+    """The prices around `middle`, the market's own where it is None."""
     book = scene.floor.book
     if book is None:
         contract = scene.sight.contract
         empty = f"asking for the prices of {contract} …" if contract else "choose an option in the chain"
         return Content(title=f"Bid/ask {contract}".rstrip(), empty=empty)
+    middle = _middle(book) if middle is None else middle
     label = words.contract(book.label, scene.now_ns) if book.label else scene.sight.contract
     age_s = scene.age_s(book.at_ns)
     old = age_s > book.stale_s and book.at_ns > 0
@@ -53,19 +62,31 @@ def content(scene: Scene, width: int, height: int) -> Content:
         title=f"Bid/ask {label}",
         note=f"{words.age_text(age_s)} old" if old else "depth" if book.deep else "top of book",
         warn=old,
-        head=(_top(book, width, old=old), *_ours(book, width, height)),
+        head=(_top(book, width, old=old), *_ours(book, width, height, middle)),
         blocks=tuple(
-            Block((_row(price, book, width, old=old),), f"{price}") for price in ladder(book, height - 1)
+            Block((_row(price, book, width, old=old),), f"{price}")
+            for price in ladder(book, height - 1, middle)
         ),
         empty="no price on either side",
         picked="",
-        anchor=f"{_middle(book)}",
+        anchor=f"{middle}",
     )
 
 
-def ladder(book: Book, rows: int) -> tuple[Decimal, ...]:
-    """Legal prices, highest first, around the market: every level of the book and some to either side."""
+def steady(book: Book, before: Decimal | None, rows: int) -> Decimal | None:
+    """The price that the ladder stands around: the one before while the market keeps to its inner half, so that
+    prices stay where the eye has found them."""
     middle = _middle(book)
+    prices = ladder(book, rows, before)
+    if before is None or middle is None or before not in prices or middle not in prices:
+        return middle
+    return before if abs(prices.index(middle) - prices.index(before)) <= rows // 4 else middle
+
+
+def ladder(book: Book, rows: int, middle: Decimal | None = None) -> tuple[Decimal, ...]:
+    """Legal prices, highest first, around `middle` or the market: every level of the book and some to either
+    side."""
+    middle = _middle(book) if middle is None else middle
     if middle is None or not book.steps:
         return ()
     rule = TickRule(book.steps)
@@ -99,17 +120,17 @@ def _top(book: Book, width: int, *, old: bool) -> Line:
     return ink.clipped(tuple(spans), width)
 
 
-def _ours(book: Book, width: int, height: int) -> tuple[Line, ...]:
+def _ours(book: Book, width: int, height: int, stands: Decimal | None) -> tuple[Line, ...]:
     """What we hold, where it breaks even, and our orders whose prices are beyond the ladder: none is out of
     sight."""
-    prices = ladder(book, height - 1)
+    prices = ladder(book, height - 1, stands)
     texts: list[str] = []
     if book.held and book.entry:
         even = "" if book.break_even is None else f" break-even {book.break_even:.2f}"
         texts.append(f"×{words.count(book.held)} at {book.entry:.2f}{even}")
     if prices:
         half = max((height - 2) // 2, 1)
-        middle = prices.index(_middle(book)) if _middle(book) in prices else len(prices) // 2
+        middle = prices.index(stands) if stands in prices else len(prices) // 2
         near = prices[max(middle - half, 0) : middle + half]
         far = [order for order in book.orders if order.price not in near]
         texts += [

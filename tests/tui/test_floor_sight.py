@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -277,6 +278,32 @@ def test_the_matrix_has_legal_prices_and_hides_none_of_our_orders() -> None:
     assert books.ladder(empty, 20) == ()
     low = Book(book.ask, bids=(), asks=synthetic_panes.book(book.ask, NOON).asks[:1], steps=book.steps)
     assert all(price > 0 for price in books.ladder(low, 60))
+
+
+async def test_a_price_of_the_matrix_stays_in_its_row_while_the_market_keeps_to_the_middle() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(160, 45)) as pilot:
+        await stage.settle(pilot)
+        matrix = pane(stage, "book")
+        rows = matrix.size.height - 2
+        told = synthetic_panes.book(Ask("book", "SPX", contract="5940C"), NOON)
+
+        def priced(up: str) -> list[str]:
+            levels = {
+                side: tuple(
+                    msgspec.structs.replace(one, price=one.price + Decimal(up)) for one in getattr(told, side)
+                )
+                for side in ("bids", "asks")
+            }
+            moved = msgspec.structs.replace(told, **levels)
+            scene = stage.app.scene()
+            matrix.paint(replace(scene, floor=msgspec.structs.replace(scene.floor, book=moved)))
+            return [line[:26][-9:].strip() for line in matrix.text().splitlines()[-rows // 2 :]]
+
+        at_first = priced("0")
+        assert priced("0.10") == at_first and priced("-0.10") == at_first
+        assert priced("9.00") != at_first
+        assert priced("8.90") == priced("9.00")
 
 
 @pytest.mark.parametrize("height", [6, 12, 30])

@@ -23,7 +23,7 @@ class BesideDialog(Dialog[Answer]):
 
     LEAST: ClassVar[int] = 70
     """Cells without which it takes the floor's whole width."""
-    MOST: ClassVar[int] = 110
+    MOST: ClassVar[int] = 136
     _stood: tuple[int, int, int] = (0, 0, 0)
     moving: bool = False
     """It has been told to take another place and has not taken it: what is drawn now would be cut."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, cast
 
@@ -15,6 +15,8 @@ from widgets.pane import wrapped
 
 NAME: Final = 20
 LABEL: Final = 11
+WITHIN: Final = "within the limit ("
+"""How it begins its word on one that passes: its tick says as much."""
 OVERRIDDEN: Final = "overridden"
 """How the engine begins its word on a rule that a hand has overridden."""
 GREEKS: Final = (("Δ", "delta"), ("Γ", "gamma"), ("Θ", "theta"), ("V", "vega"))
@@ -114,7 +116,7 @@ def rule_lines(preview: Preview, width: int, columns: int) -> list[Line]:
     """What is loud, first; then every pass with its figures in so many columns, 0 by name.
     A figure is never cut: what is too long for a column has lines of its own."""
     lines = loud_lines(preview, width)
-    passed = [rule for rule in preview.rules if rule.ok and rule not in preview.overridden]
+    passed = [_brief(rule) for rule in preview.rules if rule.ok and rule not in preview.overridden]
     if columns:
         wide = width // columns
         name = min(NAME, wide // 2)
@@ -138,6 +140,13 @@ def _said(mark: str, text: str, style: ink.Style, width: int) -> list[Line]:
 def _passed(rule: Rule, name: int, width: int) -> Line:
     text = ink.fit(rule.text, max(width - name - 4, 0))
     return ("✓ ", ink.UP), (ink.fit(rule.name, name), ink.DIM), (f" {text} ", ink.FAINT)
+
+
+def _brief(rule: Rule) -> Rule:
+    """Its figures alone."""
+    if not rule.text.startswith(WITHIN):
+        return rule
+    return replace(rule, text=rule.text.removeprefix(WITHIN).removesuffix(")"))
 
 
 def _at_length(rule: Rule, width: int) -> list[Line]:

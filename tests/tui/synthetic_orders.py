@@ -82,7 +82,10 @@ def preview(ticket: Ticket, *, refused: bool = False, advised: bool = False, res
     not."""
     price = Decimal(ticket.limit or ticket.stop or "4.15")
     cost = price * 100 * ticket.qty
-    rules = [{"rule": name, "ok": True, "severity": "block", "text": text} for name, text in RULES]
+    rules = [
+        {"rule": name, "ok": True, "severity": "block", "text": f"within the limit ({text})"}
+        for name, text in RULES
+    ]
     if refused:
         rules[11] = {
             "rule": "daily_loss", "ok": False, "severity": "block",

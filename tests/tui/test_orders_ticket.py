@@ -63,6 +63,7 @@ async def test_every_rule_with_its_figures_is_a_key_away_and_the_floor_one_more(
         small = stage.app.screen.query_one("#box").region
         await press(stage, pilot, "r")
         assert "duplicate_order" in said(stage) and "$2,140 of $10,000" in said(stage)
+        assert "within the limit" not in said(stage), "the tick says it, and its room is the figures'"
         await press(stage, pilot, "r")
         assert stage.app.screen.query_one("#box").region == small
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -18,12 +17,10 @@ from station.link import (
     CancelOrder,
     ClosePart,
     Command,
-    DeclineProposal,
     FiringRow,
     LinkState,
     ModifyOrder,
     PositionRow,
-    ProposalRow,
     Reply,
     ReverseTrade,
     WorkingOrder,
@@ -39,7 +36,7 @@ from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.orderline import Known
 from widgets.pane import Pane
 from widgets.preview import cost_of
-from widgets.proposal_dialog import ProposalDialog
+from widgets.proposing import Proposing
 from widgets.reversal import named, other_side
 from widgets.ticket_dialog import SEND_KEY, Counter, TicketDialog
 
@@ -69,7 +66,7 @@ class Dealing:
         self._unanswered: dict[Order, str] = {}
         self._asked: dict[tuple[str, str, int], str] = {}
         self._changes: dict[ModifyOrder, str] = {}
-        self._takings: dict[str, dict[Order, str]] = {}
+        self._proposing = Proposing(app, self.barred, self.counter, self._send)
         self._proposed: tuple[FiringRow, int] | None = None
         self._closed_ns = -(10**18)
 
@@ -231,32 +228,9 @@ class Dealing:
             self._proposed = None
             self._app.tell(f"{firing.scanner}: the chain of {firing.instrument} did not come", "warn")
 
-    def proposal(self, after: str = "") -> None:
-        """What a strategy proposes: that of the signal under the cursor, else the newest; or the one older than
-        `after`, in a circle."""
-        barred, part = self.barred(), self._app.link.view.floor.proposals
-        rows = part.rows if part is not None else ()
-        if barred or not rows:
-            self._app.tell(barred or "no strategy proposes anything now", "bad" if barred else "warn")
-            return
-        page = self._app.pages.shown
-        picked = page.picked_trade if page is not None else ""
-        places = [place for place, row in enumerate(rows) if row.trade_id == (after or picked)]
-        row = rows[places[0]] if places and not after else rows[(places or [0])[0] - 1]
-        order = order_of_label(row.label, BUY)
-        if order is None:
-            self._app.tell(f"{row.label}: its contract is not known", "warn")
-            return
-        kind = MARKET if row.policy == "market" else MID
-        order = replace(order, qty=int(row.qty), kind=kind)
-        counter = replace(self.counter(), unanswered=self._takings.setdefault(row.trade_id, {}))
-        self._app.push_screen(
-            ProposalDialog(counter, order, row, self._decline, self.proposal if len(rows) > 1 else None)
-        )
-
-    def _decline(self, row: ProposalRow) -> None:
-        label = words.contract(row.label, self._now_ns())
-        self._send(DeclineProposal(row.trade_id, self._by), f"declining {row.strategy}: {label}")
+    def proposal(self) -> None:
+        """What a strategy proposes, to be taken or declined."""
+        self._proposing.open()
 
     def order_line(self) -> None:
         dialog = OrderLineDialog(self._app.perf, self._known, self._lines)

@@ -24,7 +24,8 @@ class BesideDialog(Dialog[Answer]):
     LEAST: ClassVar[int] = 70
     """Cells without which it takes the floor's whole width."""
     MOST: ClassVar[int] = 136
-    _stood: tuple[int, int, int] = (0, 0, 0)
+    stood: tuple[int, int, int] = (0, 0, 0)
+    """Its left edge, width and height as told; a height of 0 is its own."""
     moving: bool = False
     """It has been told to take another place and has not taken it: what is drawn now would be cut."""
 
@@ -52,9 +53,9 @@ class BesideDialog(Dialog[Answer]):
         self._occupy(self._floor.x, self._floor.width, self._floor.height)
 
     def _occupy(self, x: int, width: int, height: int) -> None:
-        if self._stood == (x, width, height):
+        if self.stood == (x, width, height):
             return
-        self._stood, self.moving = (x, width, height), True
+        self.stood, self.moving = (x, width, height), True
         box = self.query_one("#box")
         box.styles.width, box.styles.offset = width, (x, 0)
         if height:

@@ -200,6 +200,9 @@ class TicketDialog(BesideDialog[None]):
     def beat(self) -> None:
         """Ask again what is older than FRESH_S, or of another order; called at every beat of the screen."""
         if self.stage == OVER and self._is_settled:
+            fate = self._fate
+            if fate is not None:
+                self._counter.tell(f"{self._contract() or self.form.symbol}: {fate.text}", fate.tone)
             self._close(None)
             return
         if self._is_due and self._order is not None:

@@ -9,7 +9,7 @@ from textual.widgets import Input
 from station.link import AlertRow, CloseTrade, Orders, Positions
 from tests.tui import synthetic
 from tests.tui.stage import Stage
-from tests.tui.ticket_hand import press, said
+from tests.tui.ticket_hand import press, said, until
 from widgets.order_dialogs import OrderLineDialog
 from widgets.ticket_dialog import TicketDialog
 
@@ -36,6 +36,7 @@ async def test_chain_and_matrix_stay_in_sight_beside_it(size: tuple[int, int], k
     stage = Stage(synthetic.busy())
     stage.engine.counterpart.refuses = True
     async with stage.app.run_test(size=size) as pilot:
+        await until(pilot, lambda: bool(stage.app.sight.contract))
         await press(stage, pilot, *keys)
         assert isinstance(stage.app.screen, TicketDialog | OrderLineDialog)
         box = stage.app.screen.query_one("#box").region
@@ -89,6 +90,7 @@ async def test_a_sent_ticket_tells_that_its_order_lives_and_closes_by_itself() -
         stage.clock.advance(1.1)
         await stage.settle(pilot)
         assert len(stage.app.screen_stack) == 1
+        assert "SPXW 5940C 0DTE: LIVE at the broker at 3.10" in stage.line("notice")
         await press(stage, pilot, "enter")
         assert len(stage.app.screen_stack) == 1, "the enter that would have closed it does nothing else"
         stage.clock.advance(1)

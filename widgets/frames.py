@@ -69,7 +69,8 @@ def uncovered(widgets: Mapping[Widget, Placed]) -> dict[Widget, Placed]:
     seen: dict[Widget, Placed] = {}
     for widget, (region, clip) in widgets.items():
         x, _, width, _ = shown = region.intersection(clip)
-        cells = ((1 << width) - 1) << max(x, 0)
+        # In a terminal too small for what is docked a region is less than nothing wide.
+        cells = ((1 << max(width, 0)) - 1) << max(x, 0)
         rows = shown.line_range
         if any(cells & ~covered.get(y, 0) for y in rows):
             seen[widget] = (region, clip)

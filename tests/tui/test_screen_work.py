@@ -21,7 +21,8 @@ from widgets.pane import Pane
 from widgets.running import SETTLED_S, SWEEP_S, sweep
 
 SIZE = (160, 45)
-PLACE = st.builds(Region, st.integers(-2, 8), st.integers(-2, 8), st.integers(0, 6), st.integers(0, 6))
+PLACE = st.builds(Region, st.integers(-2, 8), st.integers(-2, 8), st.integers(-2, 6), st.integers(-2, 6))
+"""Less than nothing where a terminal is too small for what is docked."""
 
 
 @given(st.lists(st.tuples(PLACE, PLACE), max_size=6))

@@ -69,7 +69,11 @@ class Outlet:
 
     def close(self, farewell: str = "") -> None:
         """Give what waits a last short chance, then let go: `farewell` is for a terminal that took none of it,
-        and may read again when nobody is here any more."""
+        and may read again when nobody is here any more, or that was so far behind that the end was dropped."""
+        if self._skipped:
+            # Nobody paints afresh any more: the app's screens have gone before.
+            self._skipped = False
+            self._waiting += farewell.encode()
         deadline_ms = LAST_WORDS_S * 1000
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import pty
+import select
 import signal
 import termios
+import tty
 from collections.abc import Callable
 
 import pytest
 
 from tests.tui.terminals import PATIENCE_S, Engine, Terminal
+from widgets.outlet import LIMIT, Outlet
 
 CTRL_T = b"\x14"
 
@@ -117,3 +122,27 @@ def test_after_a_stop_that_nobody_may_refuse_the_screen_takes_its_terminal_back(
     assert one.ended() == "terminated"
     one.assert_clean()
     engine.beat(clients=0)
+
+
+async def test_a_terminal_far_behind_at_the_end_is_painted_no_more_and_left_clean() -> None:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    painted: list[str] = []
+    outlet = Outlet(slave, asyncio.get_running_loop(), lambda: painted.append("afresh"), lambda: None)
+    size = 2 * LIMIT
+    outlet.write("x" * size)
+    outlet.write("a frame")
+    assert outlet.dropped == 1
+
+    def read_on() -> bytes:
+        read = b""
+        while len(read) < size + len("farewell") and select.select([master], [], [], PATIENCE_S)[0]:
+            read += os.read(master, 65536)
+        return read
+
+    reader = asyncio.get_running_loop().run_in_executor(None, read_on)
+    outlet.close("farewell")
+    assert painted == []
+    assert (await reader)[size:] == b"farewell"
+    os.close(slave)
+    os.close(master)

@@ -137,6 +137,12 @@ class Terminal:
             heard = self.read(PATIENCE_S)
             assert heard and self._clock.perf() < until_ns, f"it never came to be:\n{self.text()}"
 
+    def listen(self, for_s: float) -> None:
+        """Take what comes for so long."""
+        until_ns = self._clock.perf() + round(for_s * 1e9)
+        while (left_ns := until_ns - self._clock.perf()) > 0:
+            self.read(left_ns / 1e9)
+
     def painted(self) -> None:
         """Until the whole floor stands there."""
         self.until(lambda text: all(word in text for word in PAINTED))

@@ -215,7 +215,7 @@ def test_without_bracketed_paste_letters_that_come_at_once_trade_nothing(
     assert engine.heard()[before:] == []
     while "positions closing at market" not in one.text():
         one.press(b"X")
-        one.read(0.5)
+        one.listen(0.5)
     assert set(engine.heard()[before:]) == {"Flatten"}, "pressed by itself it does what it says"
 
 

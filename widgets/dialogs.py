@@ -58,8 +58,10 @@ class Dialog(LeftOnce[Answer]):
         super()._forward_event(event)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that were under way when it opened look for their binding here too."""
-        return self.ripe and super().check_action(action, parameters)
+        """Keys that were under way when it opened look for their binding here too. Whoever has typed into its
+        line has seen it: that hand leaves it at once."""
+        seen = action == "leave" and any(line.written for line in self.query(LineInput))
+        return (self.ripe or seen) and super().check_action(action, parameters)
 
     def compose(self) -> ComposeResult:
         box = Vertical(id="box")

@@ -37,8 +37,11 @@ class LineInput(Input):
     """
 
     cursor_blink = reactive(False, init=False)
+    written: bool = False
+    """Something was typed into it, or pasted."""
 
     async def _on_key(self, event: Key) -> None:
+        self.written = self.written or event.is_printable
         bound = () if event.is_printable else self._bindings.key_to_bindings.get(event.key, ())
         for binding in bound:
             if await self.app.run_action(binding.action, self):
@@ -60,4 +63,5 @@ class LineInput(Input):
             for said in self.screen.query("#said, #wrong").results(Static):
                 said.update(Text(str(fault), style=RED))
             return
+        self.written = True
         self.replace(line, *self.selection) if not self.selection.is_empty else self.insert_text_at_cursor(line)

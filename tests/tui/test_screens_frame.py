@@ -134,6 +134,18 @@ async def test_keys_under_way_while_a_dialog_opens_answer_it_as_little_as_later_
         assert [one for one in stage.engine.heard if not isinstance(one, asked)] == []
 
 
+@pytest.mark.parametrize("opening", ["slash", "colon", "p minus", "R"])
+async def test_a_dialog_that_was_typed_into_is_left_however_soon(opening: str) -> None:
+    stage = Stage(synthetic.busy())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, *opening.split())
+        await pilot.press("escape")
+        assert len(stage.app.screen_stack) == 2, "nothing says that the key was meant for it"
+        await pilot.press("1", "escape")
+        await stage.settle(pilot)
+        assert len(stage.app.screen_stack) == 1
+
+
 async def test_an_answer_that_comes_late_takes_no_other_dialog_away() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=(80, 24)) as pilot:

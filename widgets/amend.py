@@ -99,6 +99,8 @@ class AmendDialog(BesideDialog[None]):
         self.sending = False
         self._over_ns = 0
         """Since when it is changed; 0 before."""
+        self._ended = ""
+        """What became of it, once it works no more."""
         self._same = same
         self._market = Market(rule=self._rule)
         self._asked_ns = -(10**18)
@@ -134,6 +136,10 @@ class AmendDialog(BesideDialog[None]):
         event.prevent_default()
         if self._over_ns:
             self._close(None if event.key in ("enter", SEND_KEY) else event)
+            return
+        if self._ended:
+            if event.key == "enter":
+                self._close(None)
             return
         if self.sending:
             return
@@ -180,12 +186,37 @@ class AmendDialog(BesideDialog[None]):
         if self._over_ns and self._perf() - self._over_ns >= READ_S * SECOND:
             self._close(None)
             return
+        self._look()
         busy = self._flying or self.sending or self._over_ns or bool(self._counter.barred())
         due = self._perf() - self._asked_ns >= FRESH_S * SECOND
         if self._same is not None and due and not busy:
             self._flying, self._asked_ns = True, self._perf()
             self._counter.work(self._ask(self._same), "preview")
         self.draw()
+
+    def _look(self) -> None:
+        """An order that fills, or is changed elsewhere, while its dialog stands is not shown as it was."""
+        if self._over_ns or self.sending or self._ended:
+            return
+        now = self._counter.present(self.row)
+        if isinstance(now, str):
+            self._ended, self.armed = now, None
+            self._news = (f"It works no more, there is nothing to change: {now}", "bad")
+        elif now.kind != self.row.kind:
+            self._ended, self.armed = now.kind, None
+            self._news = (f"It is another order now: {named(now, self._counter.now_ns())}", "bad")
+        elif now != self.row:
+            self._follow(now)
+
+    def _follow(self, now: WorkingOrder) -> None:
+        """What the hand has not touched is as the order is now; what was looked over is looked over again."""
+        old, new = form_of(self.row, self._guard), form_of(now, self._guard)
+        if old.texts != new.texts:
+            kept = {name for name in self.form.only if self.form.text(name) != old.text(name)}
+            texts = {name: (self.form if name in kept else new).text(name) for name in self.form.texts}
+            self.form, self.armed = replace(self.form, texts=texts), None
+            self._news = ("It was changed meanwhile: look at it again.", "bad")
+        self.row = now
 
     async def _ask(self, same: Order) -> None:
         try:
@@ -253,7 +284,7 @@ class AmendDialog(BesideDialog[None]):
         return [*rows, *foot]
 
     def _field(self, name: str) -> Line:
-        here = self.form.at == name and self.armed is None and not self._over_ns
+        here = self.form.at == name and self.armed is None and not self._over_ns and not self._ended
         before = {
             "qty": words.count(self.row.qty),
             "limit": _told(self.row.limit),
@@ -278,6 +309,8 @@ class AmendDialog(BesideDialog[None]):
         if self._over_ns:
             rest = "  any other key closes it and does its work"
             return [*news, ((" ▸[ Enter  close ] ", ink.LAST), (rest, ink.DIM))]
+        if self._ended:
+            return [*news, ((" ▸[ Enter  close ] ", ink.LAST),)]
         if self.armed is not None:
             back = ((" ▸[ Enter  not yet ] ", ink.LAST), ("   y ", ink.KEY), (" CHANGE IT ", ink.CAUTION))
             return [*news, back]

@@ -30,7 +30,7 @@ from widgets import feed, orders, words
 from widgets.amend import AmendDialog
 from widgets.asking import ask_late
 from widgets.contracts import around, contracts_of, order_of_firing, order_of_label
-from widgets.fate import Fate, fate_of
+from widgets.fate import Fate, fate_of, present
 from widgets.order import BUY, MARKET, MID, SELL, Order
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.orderline import Known
@@ -105,8 +105,13 @@ class Dealing:
 
         return Counter(
             ask, self.barred, self._mint, work, app.tell, app.perf, self._now_ns, environment, fate,
-            self._ticket_closed, self._by, self._unanswered, self._changes,
+            self._present, self._ticket_closed, self._by, self._unanswered, self._changes,
         )  # fmt: skip
+
+    def _present(self, row: WorkingOrder) -> WorkingOrder | str:
+        """What is remembered of a lost engine decides nothing."""
+        link = self._app.link
+        return present(link.view.floor, row) if link.state is LinkState.CONNECTED else row
 
     def _ticket_closed(self, key: Key | None) -> None:
         """The key that closed a sent ticket does its work on the floor; those that send and close tickets are
@@ -214,7 +219,7 @@ class Dealing:
     def beat(self) -> None:
         """Opens the ticket of a firing once the chain of its instrument is there; keeps open tickets fresh."""
         top = self._app.screen
-        if isinstance(top, TicketDialog | AmendDialog):
+        if isinstance(top, TicketDialog | AmendDialog | PartDialog):
             top.beat()
         if self._proposed is None:
             return
@@ -257,10 +262,15 @@ class Dealing:
     # --- positions ---------------------------------------------------------------------------------
 
     def close_part(self, row: PositionRow) -> None:
-        held = int(row.qty)
         label = words.contract(row.label, self._now_ns())
-        if held < 2:
-            self._app.tell(f"{label}: {held} held; x closes it whole", "warn")
+
+        def held() -> int:
+            part = self._app.link.view.floor.positions
+            rows = part.rows if part is not None else ()
+            return next((int(one.qty) for one in rows if one.trade_id == row.trade_id), 0)
+
+        if held() < 2:
+            self._app.tell(f"{label}: {held()} held; x closes it whole", "warn")
             return
 
         def answered(qty: int | None) -> None:
@@ -268,7 +278,7 @@ class Dealing:
                 self._send_once(
                     ("part", row.trade_id, qty),
                     lambda token: ClosePart(row.trade_id, qty, self._by, token),
-                    f"closing {qty} of {held} {label} at market",
+                    f"closing {qty} of {held()} {label} at market",
                 )
 
         self._app.push_screen(PartDialog(self._app.perf, label, held), answered)

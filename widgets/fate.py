@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from station.link import Floor, PositionRow, WorkingOrder
+from station.link.floor import READY
 from widgets import words
 
 LIVE: Final = frozenset({"SUBMITTED", "PARTIALLY_FILLED"})
@@ -37,6 +38,22 @@ def fate_of(floor: Floor, trade_id: str) -> Fate | None:
         return None
     failed = last.severity in ("warn", "critical")
     return Fate(last.text, "bad" if failed else "good", settled=not failed)
+
+
+def present(floor: Floor, row: WorkingOrder) -> WorkingOrder | str:
+    """The order as the floor tells it now; once it works no more, what became of it in words."""
+    part = floor.orders
+    if part is None or part.state != READY:
+        return row
+    now = next((one for one in part.rows if one.order_ref == row.order_ref), None)
+    if now is not None:
+        return now
+    held = floor.positions.rows if floor.positions is not None else ()
+    position = next((one for one in held if one.trade_id == row.trade_id), None)
+    if position is not None and row.purpose != "entry":
+        return position.protection or "no exit works now"
+    fate = fate_of(floor, row.trade_id)
+    return fate.text if fate is not None else "look at positions and alerts"
 
 
 def _filled(position: PositionRow, entry: WorkingOrder | None) -> Fate:

@@ -162,17 +162,13 @@ class PartDialog(Dialog[int]):
 
     TITLE_TEXT = "CLOSE A PART"
 
-    def __init__(self, perf: Callable[[], int], label: str, held: int) -> None:
+    def __init__(self, perf: Callable[[], int], label: str, present: Callable[[], int]) -> None:
+        """`present` is what is held now."""
         super().__init__(perf)
-        self._label, self._held = label, held
+        self._label, self._present, self._held = label, present, present()
 
     def inside(self) -> ComposeResult:
-        yield Static(
-            Text.assemble(
-                (f"{self._label}", f"bold {WHITE}"), f": {self._held} held.\n",
-                "How many to close at market? What is left stays protected.\n",
-            )
-        )  # fmt: skip
+        yield Static(self._said(), id="held")
         yield LineInput(str(max(self._held // 2, 1)), id="qty", type="integer", max_length=6)
         yield Static("", id="wrong")
         yield Static(keys_text(("Enter", "close them", AMBER), ("Esc", "leave it", GREY)))
@@ -182,9 +178,26 @@ class PartDialog(Dialog[int]):
         qty.focus()
         qty.action_select_all()
 
+    def beat(self) -> None:
+        """A position that is sold while the question stands is not asked about as it was."""
+        held, self._held = self._held, self._present()
+        if held != self._held and self.is_mounted:
+            self.query_one("#held", Static).update(self._said())
+
+    def _said(self) -> Text:
+        name = (self._label, f"bold {WHITE}")
+        if not self._held:
+            return Text.assemble(name, (": nothing is held any more.\n", RED), "There is nothing to close.\n")
+        return Text.assemble(
+            name, f": {self._held} held.\n", "How many to close at market? What is left stays protected.\n"
+        )
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if not self.ripe:
+            return
+        if not self._held:
+            self.dismiss(None)
             return
         if event.value.isdigit() and 1 <= int(event.value) <= self._held:
             self.dismiss(int(event.value))

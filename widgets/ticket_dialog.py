@@ -11,7 +11,7 @@ from textual.events import Key, Resize
 
 from station.domain.clock import SECOND
 from station.domain.instruments import CENT_TICKS, INSTRUMENTS, TickRule
-from station.link import Ack, Command, LinkDown, ModifyOrder, PlaceOrder, PreviewOrder, Reply
+from station.link import Ack, Command, LinkDown, ModifyOrder, PlaceOrder, PreviewOrder, Reply, WorkingOrder
 from widgets import words
 from widgets.beside import BesideDialog
 from widgets.fate import Fate
@@ -49,6 +49,8 @@ class Counter:
     environment: Callable[[], str]
     fate: Callable[[str], Fate | None]
     """What became of the trade that an entry is."""
+    present: Callable[[WorkingOrder], WorkingOrder | str]
+    """A working order as the engine last told it; once it works no more, what became of it."""
     closed: Callable[[Key | None], None]
     """A sent ticket has closed: by itself, or at a key whose work is still to be done."""
     by: str

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 from textual._xterm_parser import XTermParser
+from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from station.domain.errors import BadInput
@@ -23,6 +25,7 @@ from station.link import (
     LinkState,
     LocalLink,
     ModifyOrder,
+    Orders,
     PlaceOrder,
     Positions,
     PreviewOrder,
@@ -45,6 +48,13 @@ SIZE = (110, 30)
 def orders(stage: Stage) -> list[Command]:
     """What was heard but for previews."""
     return [command for command in stage.engine.heard if not isinstance(command, PreviewOrder | PreviewReverse)]
+
+
+async def told(stage: Stage, pilot: Pilot[str], **parts: object) -> None:
+    """The engine tells these parts anew."""
+    stage.engine.floor = msgspec.structs.replace(stage.engine.floor, **parts)
+    await stage.settle(pilot)
+    await stage.settle(pilot)
 
 
 def ticket(stage: Stage) -> TicketDialog:
@@ -356,6 +366,38 @@ async def test_a_working_order_is_modified_in_two_steps() -> None:
         assert isinstance(sent, ModifyOrder) and sent.token
         assert (sent.order_ref, sent.qty, sent.limit, sent.by) == ("V1-DU1-T4-E-0", 0, "3.20", "screen")
         assert "it is on its way" in said(stage)
+
+
+async def test_an_order_that_fills_while_its_dialog_stands_is_not_offered_for_change_any_more() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "u", "M", *"3.10", "enter")
+        part = stage.engine.floor.orders
+        assert part is not None and "CHANGE IT" in said(stage)
+        row, *others = part.rows
+        moved = msgspec.structs.replace(row, stop=row.stop, limit=Decimal("3.00"))
+        await told(stage, pilot, orders=Orders((moved, *others)))
+        assert "It was changed meanwhile" in said(stage) and "CHANGE IT" not in said(stage)
+        await press(stage, pilot, "enter")
+        assert "CHANGE IT" in said(stage)
+        await told(stage, pilot, orders=Orders(tuple(others)))
+        assert "It works no more" in said(stage) and "CHANGE IT" not in said(stage)
+        await press(stage, pilot, "y", "x", "enter")
+        assert orders(stage) == [] and len(stage.app.screen_stack) == 1
+
+
+async def test_a_position_that_is_sold_while_a_part_is_asked_for_is_not_called_held_any_more() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "p", "down", "minus")
+        assert "held." in str(stage.app.screen.query_one("#held").render())
+        part = stage.engine.floor.positions
+        assert part is not None
+        gone = tuple(row for row in part.rows if row.trade_id != "T2")
+        await told(stage, pilot, positions=Positions(gone))
+        assert "nothing is held any more" in str(stage.app.screen.query_one("#held").render())
+        await press(stage, pilot, "enter")
+        assert orders(stage) == [] and len(stage.app.screen_stack) == 1
 
 
 async def test_an_exit_is_modified_by_its_price_or_its_stop_and_never_cancelled_alone() -> None:

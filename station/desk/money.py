@@ -41,9 +41,16 @@ class MoneyDesk:
         self._marks: dict[Contract, Decimal] = {}
 
     async def run(self) -> None:
+        """Every beat while trades are open, once more when the last has ended, else now and then."""
+        idle_s, were_open = 0.0, False
         while True:
-            await self._clock.sleep(OPEN_BEAT_S if self._ledger.open_trades() else IDLE_BEAT_S)
-            await self.refresh()
+            await self._clock.sleep(OPEN_BEAT_S)
+            idle_s += OPEN_BEAT_S
+            are_open = bool(self._ledger.open_trades())
+            if are_open or were_open or idle_s >= IDLE_BEAT_S:
+                await self.refresh()
+                idle_s = 0.0
+            were_open = are_open
 
     async def refresh(self) -> None:
         """Ask the broker, then judge the day by whichever figures there are."""

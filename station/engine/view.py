@@ -278,7 +278,7 @@ def _has_enough(have: int, need: int) -> bool:
 
 
 def _percent(pnl: Decimal | None, cost: Decimal) -> float | None:
-    return round(float(pnl / cost * 100), 1) if pnl is not None and cost else None
+    return round(float(pnl / cost * 100), 2) if pnl is not None and cost else None
 
 
 def _shield_words(trade: Trade) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from station.brokers.paper.floor import Floor
 from station.brokers.paper.intake import available, maintenance
+from station.brokers.paper.quotes import Touch
 from station.domain.broker import Account, OpenOrder, Position
 from station.domain.instruments import Contract
 from station.domain.orders import ZERO, Execution
@@ -45,11 +46,12 @@ class Accounts:
         return tuple(Position(self._register.account, c, h.qty, h.cost) for c, h in holdings)
 
     def prices(self) -> dict[Contract, Decimal]:
-        """Model prices of what is held; cost where nothing has traded yet."""
+        """What is held at the middle of its quote, so that the account says what its positions do; the model's
+        price where a side is absent, cost where nothing has traded yet."""
         holdings = self._register.ledger.holdings
         touches = self._floor.quoter.touches(tuple(holdings), self._now_ns)
         return {
-            contract: Decimal(repr(round(touches[contract].mid, 4))) if contract in touches else holding.cost
+            contract: _middle(touches[contract]) if contract in touches else holding.cost
             for contract, holding in holdings.items()
         }
 
@@ -69,3 +71,9 @@ class Accounts:
             free.quantize(_CENT), self._now_ns, ledger.realised, unrealised.quantize(_CENT),
             margin.quantize(_CENT),
         )  # fmt: skip
+
+
+def _middle(touch: Touch) -> Decimal:
+    if touch.bid and touch.ask:
+        return Decimal(touch.bid + touch.ask) / 200
+    return Decimal(repr(round(touch.mid, 4)))

@@ -106,6 +106,20 @@ def _manual(data: Data) -> str:
     return f"{data['side']} {contract_text(data['contract'])}  {data['bid']} × {data['ask']}{target}"
 
 
+def _exits(data: Data) -> str:
+    """`target 8.90, stop 5.80`; a rung without a price of its own keeps its percent."""
+    own: Data = data["own"]
+    prices = [price for price in own["targets"] if float(price)]
+    stop = own.get("stop_price") or (f"{own['stop_pct']} %" if own.get("stop_pct") else "")
+    parts = [f"target {' then '.join(prices)}" if prices else "", f"stop {stop}" if stop else "no stop"]
+    return f"{', '.join(part for part in parts if part)}{_by(data)}"
+
+
+def _reversed(data: Data) -> str:
+    reversal: Data = data["reversal"]
+    return f"out at market, then BUY {reversal['qty']} {contract_text(reversal['contract'])}{_by(reversal)}"
+
+
 def _wealth(data: Data) -> str:
     return f"net {data['net_pnl']}, capital {data['capital']}, week {data['week']} {data['level']}"
 
@@ -142,6 +156,8 @@ _SENTENCES: Final[dict[str, Callable[[Data], str]]] = {
     "trade.adopted": lambda data: f"{data['qty']} {contract_text(data['contract'])} @ {data['price']}",
     "trade.manual": _manual,
     "trade.part_asked": lambda data: f"{data['qty']}{_by(data)}",
+    "trade.exits_set": _exits,
+    "trade.reverse_asked": _reversed,
     "trade.settled": lambda data: f"{data['qty']} @ {data['price']}{_why(data, 'cause')}",
     "control.gate": lambda data: f"{data['state']}{_by(data)}{_why(data)}",
     "control.kill": lambda data: f"{_on(data)}{', flatten' if data['flatten'] else ''}{_by(data)}{_why(data)}",

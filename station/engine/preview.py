@@ -15,7 +15,7 @@ from station.domain.market import Greeks, Quote
 from station.domain.orders import Action, OrderKind, Purpose, Ticket
 from station.domain.trade import Trade
 from station.engine.engine import Engine
-from station.engine.rooms import PROVISIONAL_FEE, Rooms
+from station.engine.rooms import LEAST_FEE, PROVISIONAL_FEE, Rooms
 from station.engine.tickets import read_ticket
 from station.execution import within
 from station.execution.policy import hand_terms
@@ -160,13 +160,17 @@ def _document(asked: Asked, contract: Contract, quote: Quote | None, verdict: Ve
 def _figures(asked: Asked, contract: Contract, paid: Decimal) -> Json:
     """Dollars at the price that the order should pay; all of it can be lost."""
     cost = paid * asked.qty * contract.multiplier
-    fees = PROVISIONAL_FEE * asked.qty
+    fees = _fees(asked)
     return {
         "cost": f"{cost:.2f}",
         "fees": f"{fees:.2f}",
         "break_even": [decimal_text(_break_even(contract, paid))],
         "max_loss": f"{cost + fees:.2f}",
     }
+
+
+def _fees(asked: Asked) -> Decimal:
+    return max(PROVISIONAL_FEE * asked.qty, LEAST_FEE)
 
 
 def _break_even(contract: Contract, paid: Decimal) -> Decimal:
@@ -187,7 +191,7 @@ def _closing(rooms: Rooms, asked: Asked, contract: Contract) -> Json:
     document = _document(asked, contract, quote, verdict) | {"trade": trade.id, "max_loss": "0.00"}
     if quote is None or quote.bid is None:
         return document | {"problems": [f"{contract.label} has no bid to sell to"]}
-    cost, fees = -quote.bid * asked.qty * contract.multiplier, PROVISIONAL_FEE * asked.qty
+    cost, fees = -quote.bid * asked.qty * contract.multiplier, _fees(asked)
     return document | {"cost": f"{cost:.2f}", "fees": f"{fees:.2f}"}
 
 

@@ -14,14 +14,18 @@ from station.domain.events import (
     Event,
     ExecutionBooked,
     ExitModified,
+    ExitsSet,
     KillChanged,
     OrderMoved,
     OrderReduced,
     Reconciled,
+    ReverseAsked,
     TradeClosed,
     TradeFailed,
     TradeTagged,
 )
+from station.domain.hand import OwnExits, Reversal
+from station.domain.instruments import Right
 from station.domain.orders import OrderKind, OrderState, Purpose
 from station.domain.saying import said
 from tests.unit.domain_cases import (
@@ -32,6 +36,7 @@ from tests.unit.domain_cases import (
     strategy_passed,
     ticket,
 )
+from tests.unit.store_books import spx
 
 
 def plain(event: Event) -> dict[str, Any]:
@@ -68,6 +73,11 @@ FILL = ExecutionBooked(
         (KillChanged(True, True, "screen", ""), "ON, flatten by screen"),
         (TradeTagged("late", False, "screen"), "#late off by screen"),
         (Alerted("warning", "quotes are late"), "quotes are late"),
+        (ExitsSet(OwnExits((Decimal("8.90"),), Decimal("5.80")), "screen"), "target 8.90, stop 5.80 by screen"),
+        (ExitsSet(OwnExits((Decimal(0), Decimal("9.50"))), "screen"), "target 9.50, no stop by screen"),
+        (ExitsSet(OwnExits(stop_pct=Decimal(22)), "screen"), "stop 22 % by screen"),
+        (ReverseAsked(Reversal("k1", "screen", spx(5295, Right.PUT), Decimal(2), -0.2, 1795014489000000000)),
+         "out at market, then BUY 2 SPXW 20261118 5295P by screen"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )  # fmt: skip

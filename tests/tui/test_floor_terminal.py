@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from station.domain.clock import SECOND
 from tests.tui.terminals import F12, PAINTED, Engine, Terminal
+from widgets.dialogs import SWALLOW_NS
 
 ROUNDS = 20
 
@@ -111,6 +113,7 @@ def test_a_terminal_that_stops_reading_blocks_nobody(engine: Engine, terminal: C
     engine.beat(clients=1)
     assert one.process.poll() is None
     one.until(lambda text: "Close every position at market" in text)
+    one.listen(SWALLOW_NS / SECOND)
     one.press(b"\x1b")
     one.until(lambda text: "Close every position at market" not in text and "P&L $" in text)
 

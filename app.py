@@ -43,9 +43,10 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not YYYY-MM-DD") from None
 
 
-def _speed(text: str) -> float | None:
+def _speed(text: str) -> float:
+    """0 is as fast as it goes."""
     if text == "max":
-        return None
+        return 0.0
     try:
         speed = float(text)
     except ValueError:
@@ -70,7 +71,9 @@ def _session_options(parser: argparse.ArgumentParser) -> None:
     _runtime_option(parser)
     _profile_option(parser)
     parser.add_argument("--seed", type=_natural, default=None, metavar="N")
-    parser.add_argument("--speed", type=_speed, default=1.0, metavar="X|max", help="simulated seconds a second")
+    parser.add_argument(
+        "--speed", type=_speed, default=None, metavar="X|max", help="simulated seconds a second"
+    )
     parser.add_argument("--date", type=_day, default=None, metavar="YYYY-MM-DD")
     parser.add_argument("--start", type=_clock_time, default=None, metavar="HH:MM", help="ET")
     parser.add_argument("--until", type=_clock_time, default=None, metavar="HH:MM", help="ET")

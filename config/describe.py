@@ -25,7 +25,7 @@ LIVE: Final = frozenset({"risk", "safeguards", "signals", "options", "execution"
 LIVE_BUT: Final = frozenset({"signals.pool_max_age_s", "signals.valid_s"})
 
 UNREAD: Final = frozenset(
-    {"station.config_ttl_s", "station.heartbeat_s", "paper.speed", "paper.history_sessions",
+    {"station.config_ttl_s", "station.heartbeat_s", "paper.history_sessions",
      "execution.replace_window_ms", "execution.time_in_force", "alerts.telegram", "alerts.telegram_chat",
      "alerts.telegram_scanner", "alerts.telegram_scanner_chat", "alerts.discord", "alerts.email",
      "alerts.email_from", "alerts.email_to", "alerts.smtp_host", "alerts.smtp_port", "alerts.bell",

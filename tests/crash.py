@@ -114,7 +114,7 @@ def session(
 ) -> dict[str, Any]:
     """One run in this process; its summary."""
     options = RunOptions(
-        runtime=runtime, broker="paper", seed=seed, speed=None, day=day, until=until, cache_dir=CACHE
+        runtime=runtime, broker="paper", seed=seed, speed=0, day=day, until=until, cache_dir=CACHE
     )
 
     async def work() -> dict[str, Any]:
@@ -137,7 +137,7 @@ def prepare(runtime: Path, scene: Scene, *, seed: int, day: date) -> None:
     """Make a runtime directory as the scene has it: at the very beginning of its session, or lived."""
     runtime.mkdir(mode=0o700)
     options = RunOptions(
-        runtime=runtime, broker="paper", seed=seed, speed=None, day=day, cache_dir=CACHE, start=scene.start
+        runtime=runtime, broker="paper", seed=seed, speed=0, day=day, cache_dir=CACHE, start=scene.start
     )
 
     async def work() -> None:

@@ -48,7 +48,7 @@ class Lab:
         self.runtime = runtime
         self.day = day
         self.options = RunOptions(
-            runtime=runtime, broker="paper", seed=seed, speed=None, day=day, faults=tuple(faults),
+            runtime=runtime, broker="paper", seed=seed, speed=0, day=day, faults=tuple(faults),
             cache_dir=CACHE,
         )  # fmt: skip
         self.said: list[str] = []

@@ -34,6 +34,7 @@ def settings_for(options: RunOptions) -> Settings:
                 "broker.client_id": options.client_id,
                 "broker.host": options.host if options.host != "127.0.0.1" else None,
                 "paper.seed": options.seed,
+                "paper.speed": options.speed,
             },
             profile=profile_of(options.runtime),
         )
@@ -124,7 +125,7 @@ async def _together(
 
 
 def run_emulator(
-    *, runtime: Path, port: int, seed: int, speed: float | None, day: date | None,
+    *, runtime: Path, port: int, seed: int, speed: float, day: date | None,
     faults: tuple[str, ...], say: Say,
 ) -> int:  # fmt: skip
     """The TWS wire emulator on a loopback port, until it is told to stop."""
@@ -135,7 +136,7 @@ def run_emulator(
     calendar = load_calendar(runtime / "cache")
     session = day or default_day(calendar, WallClock().now())
     work = serve_emulator(
-        port, seed, session, speed if speed is not None else MAX_SPEED, faults, runtime,
+        port, seed, session, speed or MAX_SPEED, faults, runtime,
         on_ready=lambda ready: say(f"TWS emulator: port {ready}, seed {seed}, session {session}"),
     )  # fmt: skip
 

@@ -20,13 +20,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """`None` means: as configured. `speed` simulated seconds a wall second, None for as fast as it goes;
+    """`None` means: as configured. `speed` simulated seconds a wall second, 0 for as fast as it goes;
     `start` and `until` are HH:MM in ET, `away_s` simulated seconds that pass before a resumed session."""
 
     runtime: Path
     broker: str | None = None
     seed: int | None = None
-    speed: float | None = 1.0
+    speed: float | None = None
     day: date | None = None
     start: str | None = None
     until: str | None = None

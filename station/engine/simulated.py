@@ -47,8 +47,8 @@ class SimulatedRun:
 
     def __init__(
         self, *, engine: Engine, exchange: PaperExchange, clock: VirtualClock, until_ns: int,
-        options: RunOptions, seed: int | None, dirt: Mapping[str, int], lease: Lease, doors: Doors,
-        stores: Stores,
+        options: RunOptions, speed: float, seed: int | None, dirt: Mapping[str, int], lease: Lease,
+        doors: Doors, stores: Stores,
     ) -> None:  # fmt: skip
         self.engine = engine
         self.exchange = exchange
@@ -61,7 +61,7 @@ class SimulatedRun:
         self._doors = doors
         self._stores = stores
         self._wall = WallClock()
-        self.lockstep = Lockstep(clock, exchange, options.speed)
+        self.lockstep = Lockstep(clock, exchange, speed or None)
         self._why = "the session is over"
         self._start: asyncio.Task[None] | None = None
         self._broken: Fatal | None = None
@@ -86,7 +86,7 @@ class SimulatedRun:
             runtime, clock=clock, activity=loop.activity, probe=probe, account=settings.paper.account,
             environment=settings.station.environment, validate=validate,
         )  # fmt: skip
-        base, held = settings, pinned({"paper.seed": options.seed})
+        base, held = settings, pinned({"paper.seed": options.seed, "paper.speed": options.speed})
         try:
             settings = await with_stored(stores.config, base, held)
             exchange, tape, until_ns = await _venue(
@@ -104,10 +104,11 @@ class SimulatedRun:
         )  # fmt: skip
         log = open_log(runtime, clock, settings.station.log_level)
         engine = Engine(outside, _session_of(tape, calendar), say)
-        pace = "sim max" if options.speed is None else f"sim ×{options.speed:g}"
+        speed = settings.paper.speed if options.speed is None else options.speed
+        pace = f"sim ×{speed:g}" if speed else "sim max"
         doors = Doors(engine, pace, log)
         return cls(
-            engine=engine, exchange=exchange, clock=clock, until_ns=until_ns, options=options,
+            engine=engine, exchange=exchange, clock=clock, until_ns=until_ns, options=options, speed=speed,
             seed=None if recorded else settings.paper.seed, dirt=recorded.dirt if recorded else {}, lease=lease,
             doors=doors, stores=stores,
         )  # fmt: skip

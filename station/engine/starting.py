@@ -88,7 +88,7 @@ async def _await_engine(process: subprocess.Popen[bytes], runtime: Path, clock: 
 
 def _arguments(options: RunOptions) -> list[str]:
     """The command line that means `options`."""
-    speed = "max" if options.speed is None else f"{options.speed:g}"
+    speed = None if options.speed is None else f"{options.speed:g}" if options.speed else "max"
     pairs = {
         "--broker": options.broker, "--runtime": options.runtime, "--seed": options.seed, "--speed": speed,
         "--date": options.day, "--start": options.start, "--until": options.until,

@@ -205,7 +205,7 @@ def test_half_an_hour_recorded_and_replayed_gives_the_same_bars_and_firings(
 ) -> None:
     def options(name: str, broker: str, *bars: Path) -> RunOptions:
         return RunOptions(
-            runtime=tmp_path / name, broker=broker, seed=SEED, speed=None, day=DAY, bars=bars, cache_dir=CACHE
+            runtime=tmp_path / name, broker=broker, seed=SEED, speed=0, day=DAY, bars=bars, cache_dir=CACHE
         )
 
     monkeypatch.setenv("VIGIL_MARKET__RECORD", "market")

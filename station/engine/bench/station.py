@@ -207,7 +207,7 @@ async def paper_drill(runtime: Path, cache: Path) -> AsyncGenerator[Drill]:
     """A station on the paper exchange, in this process and in lockstep. Needs a LockstepLoop."""
     settings = wide_settings(broker__kind="paper", paper__seed=SEED, paper__start_cash_usd=START_CASH)
     options = RunOptions(
-        runtime=runtime, broker="paper", seed=SEED, speed=None, day=DAY, start=START, cache_dir=cache
+        runtime=runtime, broker="paper", seed=SEED, speed=0, day=DAY, start=START, cache_dir=cache
     )
     run = await SimulatedRun.prepare(options, settings, lambda _: None)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from textual.binding import Binding
 
-from station.link import Orders, Positions
+from station.link import LinkState, Orders, Positions
 from station.link.floor import READY
 from widgets.order import BUY, SELL
 from widgets.sight import TIMEFRAMES
@@ -24,6 +24,9 @@ SCREEN: Final = "Screens"
 STATION: Final = "Station"
 
 
+LAST_HEARD: Final = "{} when the engine was last heard; none answers now, only the broker knows what is open"
+
+
 def _always(_app: FloorApp) -> str:
     return ""
 
@@ -37,8 +40,13 @@ def _one_picked(app: FloorApp) -> str:
     if unknown := _unknown(part):
         return f"the positions are not known here: X closes every one. {unknown}"
     if part is not None and not part.rows:
-        return "flat: there is no position, and no working entry"
+        return "flat: there is no position, and no working entry" if _heard(app) else LAST_HEARD.format("flat")
     return "no position is picked: choose one with the arrows"
+
+
+def _heard(app: FloorApp) -> bool:
+    """What the floor tells is the present."""
+    return app.link.state is LinkState.CONNECTED
 
 
 def _unknown(part: Positions | Orders | None) -> str:
@@ -48,7 +56,9 @@ def _unknown(part: Positions | Orders | None) -> str:
 
 def _no_orders(app: FloorApp) -> str:
     part = app.link.view.floor.orders
-    return "no order works at the broker" if part is not None and not part.rows else ""
+    if part is None or part.rows:
+        return ""
+    return "no order works at the broker" if _heard(app) else LAST_HEARD.format("no order worked")
 
 
 def _may_cancel(app: FloorApp) -> str:

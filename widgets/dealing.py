@@ -31,6 +31,7 @@ from widgets.amend import AmendDialog
 from widgets.asking import ask_late
 from widgets.contracts import around, contracts_of, order_of_firing, order_of_label
 from widgets.fate import Fate, fate_of, present
+from widgets.notices import NO_ENGINE
 from widgets.order import BUY, MARKET, MID, SELL, Order
 from widgets.order_dialogs import ConfirmDialog, OrderLineDialog, PartDialog
 from widgets.orderline import Known
@@ -77,7 +78,7 @@ class Dealing:
         app = self._app
         if app.link.state is not LinkState.CONNECTED:
             return (
-                "There is no engine to deal with: orders are not sent and never queued "
+                f"{NO_ENGINE}: orders are not sent and never queued "
                 f"({app.link.detail or app.link.state.value}); the screen keeps trying."
             )
         if app.read_only:

@@ -84,7 +84,7 @@ class KillDialog(Dialog[None]):
     def __init__(self, perf: Callable[[], int], word: str, tone: str) -> None:
         super().__init__(perf)
         self._word, self._tone = word, tone
-        self._flattening = self._is_held = False
+        self._flattening = self._is_held = self._only_looks = False
 
     def inside(self) -> ComposeResult:
         yield Static(self._said(), id="said")
@@ -92,8 +92,12 @@ class KillDialog(Dialog[None]):
 
     def on_mount(self) -> None:
         self.query_one("#said", Static).update(self._said())
+        self.query_one("#next", Static).update(self._next())
 
     def _next(self) -> Text:
+        if self._only_looks:
+            done = "Nothing here: a screen that trades throws it, or `python app.py kill` in a shell."
+            return keys_text(("F12", done, RED), ("Esc", "leave it at that", GREY))
         more = "once more: close every position at market"
         if self._flattening:
             more = "again: ask for it once more"
@@ -104,6 +108,11 @@ class KillDialog(Dialog[None]):
     def flattening(self) -> None:
         """Every position is being closed: the same key does no more than that."""
         self._flattening, self._is_held = True, False
+        self._tell_next()
+
+    def only_looks(self) -> None:
+        """This screen is attached read-only: no press of it does anything."""
+        self._only_looks = True
         self._tell_next()
 
     def held(self) -> None:

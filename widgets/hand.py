@@ -116,6 +116,9 @@ class Hand:
                 continue
             self._kill = None
             text, tone = _read(reply)
+            dialog = self._kill_dialog()
+            if dialog is not None and self._app.read_only:
+                dialog.only_looks()
             self._say_kill(f"KILL ON: {text}" if tone == "good" else f"KILL REFUSED: {text}", tone)
 
     def _say_kill(self, text: str, tone: str) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from widgets.app import FloorApp
 
 NOTICE_S: Final = 15
+NO_ENGINE: Final = "There is no engine to deal with"
+"""What is told of a key that needs one begins so; it is not true any more once one answers."""
 
 
 class Notices:
@@ -44,7 +46,7 @@ class Notices:
             memory = "; what is shown is not the present" if scene.floor.header else ""
             self._link_news = f"{scene.detail or scene.state.value}{memory}"
             self._app.manner.link_changed(self._link_news, lost=True)
-        elif self._link_news and self._told == self._link_news:
+        elif self._link_news and (self._told == self._link_news or self._told.startswith(NO_ENGINE)):
             self._app.manner.link_changed("the engine is back", lost=False)
 
     @property

@@ -155,6 +155,8 @@ async def test_a_read_only_screen_says_so_and_kills_nothing() -> None:
         assert stage.engine.heard == []
         assert "READ-ONLY" in stage.line("header") and "REFUSED" in stage.line("notice")
         assert "flatten" not in stage.line("keys") and "zoom" in stage.line("keys")
+        offered = str(stage.app.screen.query_one("#next").render())
+        assert "Nothing here" in offered and "close every position" not in offered
         stage.clock.advance(1)
         await pilot.press("escape")
         for key in "bs:xXcC-gMVPr":

@@ -213,3 +213,26 @@ def test_a_broker_that_was_not_there_yet_is_not_back() -> None:
     assert said(up=True) == ["the broker paper answers"]
     assert "BROKER DOWN" in said(up=False)[0]
     assert said(up=True) == ["the broker paper is back"]
+
+
+async def test_what_an_engine_that_is_gone_last_told_is_not_said_to_be_the_present_and_ends_with_its_return(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "engine.sock"
+    calm = synthetic.calm()
+    flat = msgspec.structs.replace(calm, positions=Positions(()), orders=Orders(()))
+    stage = Stage(flat, lambda stage: LinkClient(path, clock=stage.clock))
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        server = await connected(stage, pilot, path)
+        await server.stop()
+        await lost(stage, pilot)
+        await stage.settle(pilot)
+        await pilot.press("x")
+        await stage.settle(pilot)
+        assert "flat when the engine was last heard" in stage.line("notice")
+        await pilot.press("b")
+        await stage.settle(pilot)
+        assert "There is no engine to deal with" in stage.line("notice")
+        server = await connected(stage, pilot, path)
+        assert "the engine is back" in stage.line("notice")
+        await server.stop()

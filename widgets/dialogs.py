@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 from station.domain.clock import MILLISECOND
 from widgets import ink
 from widgets.actions import ACTIONS, CHART, DEAL, LOOK, PROTECT, SCREEN, STATION, Action
+from widgets.frames import FrameCompositor
 from widgets.ink import AMBER, GREEN, GREY, RED, WHITE
 from widgets.lineinput import LineInput
 from widgets.orderline import GRAMMAR
@@ -29,7 +30,11 @@ Answer = TypeVar("Answer")
 
 class LeftOnce(ModalScreen[Answer]):
     """A second key that came with the first, or an answer that came late, takes no other screen away: the
-    toolkit leaves whichever is on top, or dies where none is."""
+    toolkit leaves whichever is on top, or dies where none is. Its frames are as small as the floor's."""
+
+    def __init__(self, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(name, id, classes)
+        self._compositor = FrameCompositor()
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
         return super().dismiss(result) if self.is_current else AwaitComplete()

@@ -41,6 +41,19 @@ class FloorScreen(Screen[None], inherit_bindings=False):
         super().__init__(id=id)
         self._compositor = FrameCompositor()
 
+    def _compositor_refresh(self) -> None:
+        """Behind a dialog the cells that changed alone are drawn anew. The toolkit's own makes them dirty once
+        more each time: the whole screen, drawn once, went to the terminal with every picture from then on."""
+        app = self.app
+        if self is app.screen or self not in app._background_screens:  # pyright: ignore[reportPrivateUsage]
+            super()._compositor_refresh()
+            return
+        changed = self._compositor._dirty_regions  # pyright: ignore[reportPrivateUsage]
+        if changed:
+            app.screen.refresh(*changed)
+            changed.clear()
+        self._dirty_widgets.clear()
+
 
 class WatchPane(Pane):
     """Left and right turn to another group, enter edits the one shown."""

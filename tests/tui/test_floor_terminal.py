@@ -18,6 +18,8 @@ from tests.tui.terminals import F12, PAINTED, Engine, Terminal
 from widgets.dialogs import SWALLOW_NS
 
 ROUNDS = 20
+LINE_BYTES = 8 * 1024
+"""A second of an ordinary session."""
 
 
 def test_it_paints_takes_keys_however_fast_and_leaves_the_terminal_as_it_was(
@@ -47,6 +49,22 @@ def test_it_paints_takes_keys_however_fast_and_leaves_the_terminal_as_it_was(
     assert one.ended() == "terminated"
     assert b"\x1b[?1049l" in one.bytes and b"\x1b[?25h" in one.bytes
     engine.beat(clients=0)
+
+
+@pytest.mark.parametrize(("key", "word"), [(b"b", "TICKET"), (b"/", "Enter takes it"), (b"\x10", "Search")])
+def test_with_a_dialog_open_only_what_changes_goes_to_the_terminal(
+    terminal: Callable[..., Terminal], key: bytes, word: str
+) -> None:
+    one = terminal(size=(160, 45))
+    one.press(key)
+    one.until(lambda text: word in text)
+
+    def second_of_pictures() -> int:
+        before, text = len(one.bytes), one.text()
+        one.listen(1.0)
+        return len(one.bytes) - before if one.text() != text else LINE_BYTES
+
+    assert any(second_of_pictures() < LINE_BYTES for _ in range(ROUNDS))
 
 
 def test_a_resize_rearranges_the_panes(terminal: Callable[..., Terminal]) -> None:

@@ -53,7 +53,8 @@ class BesideDialog(Dialog[Answer]):
         self._occupy(self._floor.x, self._floor.width, self._floor.height)
 
     def _occupy(self, x: int, width: int, height: int) -> None:
-        if self.stood == (x, width, height):
+        if self.stood == (x, width, height) or not self.is_running:
+            # An answer, or a resize, can be dealt with when it was left already.
             return
         self.stood, self.moving = (x, width, height), True
         box = self.query_one("#box")

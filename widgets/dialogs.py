@@ -342,6 +342,8 @@ class HelpDialog(Dialog[None]):
 
     def _tell_more(self) -> None:
         """Nothing else tells that the page goes on: it has no scrollbar."""
+        if not self.is_running:
+            return
         pages = self.query_one("#pages", VerticalScroll)
         below, above = pages.scroll_y < pages.max_scroll_y, pages.scroll_y > 0
         said = f"{'↓' if below else '↑'} more: arrows, PgUp, PgDn" if below or above else ""

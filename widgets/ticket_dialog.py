@@ -241,7 +241,7 @@ class TicketDialog(BesideDialog[None]):
             self._trouble = str(fault)
         finally:
             self._flying = False
-        if self.is_mounted and self.stage in (EDIT, ARMED):
+        if self.is_running and self.stage in (EDIT, ARMED):
             if order != self._order:
                 self.beat()
             self.draw()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 from textual.widgets import Input
 
-from station.link import AlertRow, CloseTrade, Orders, Positions
+from station.link import AlertRow, CloseTrade, Command, LocalLink, Orders, Positions, Reply
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 from tests.tui.ticket_hand import press, said, until
@@ -55,6 +57,36 @@ async def test_on_a_small_terminal_it_is_as_high_as_what_it_says() -> None:
         assert "more lines" in said(stage) or "duplicate_order" in said(stage)
         await press(stage, pilot, "r")
         assert stage.app.screen.query_one("#box").region.height == 19
+
+
+async def test_what_the_engine_says_of_a_ticket_that_was_left_troubles_nobody() -> None:
+    may_answer = asyncio.Event()
+
+    async def late(stage: Stage, command: Command) -> Reply:
+        await may_answer.wait()
+        return await stage.engine.handle(command)
+
+    def link(stage: Stage) -> LocalLink:
+        engine = stage.engine
+        return LocalLink(
+            lambda command: late(stage, command), engine.picture, clock=stage.clock, answer=engine.answer
+        )
+
+    stage = Stage(synthetic.calm(), link)
+    stage.engine.counterpart.refuses = True
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await stage.settle(pilot)
+        before = stage.line("notice")
+        await pilot.press("b")
+        await stage.settle(pilot)
+        stage.clock.advance(0.4)
+        await pilot.press("escape")
+        await stage.settle(pilot)
+        assert len(stage.app.screen_stack) == 1
+        may_answer.set()
+        await stage.app.workers.wait_for_complete()
+        await stage.settle(pilot)
+        assert stage.line("notice") == before
 
 
 async def test_every_rule_with_its_figures_is_a_key_away_and_the_floor_one_more() -> None:

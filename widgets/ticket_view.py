@@ -10,7 +10,8 @@ from station.domain.clock import SECOND
 from widgets import ink, words
 from widgets.fate import Fate
 from widgets.ink import Line, Span
-from widgets.order import BUY
+from widgets.order import BUY, LIMIT
+from widgets.orderline import price_of
 from widgets.pane import wrapped
 from widgets.preview import Preview, loud_lines, money_lines, rule_lines
 from widgets.ticket import BRACKET, CHOICES, NAMES, Form, Market
@@ -27,6 +28,8 @@ LEAST_BESIDE: Final = 30
 TWO_COLUMNS_FROM: Final = 60
 MONEY_ROWS: Final = 9
 """What it is likely to say, before it has said anything."""
+THROUGH_PCT: Final = 5
+"""Beyond the other side of the market by which a limit is remarked on."""
 STALE_S: Final = 5.0
 """Seconds after which a quote is told with its age."""
 LABELS: Final = {
@@ -216,11 +219,28 @@ def _foot(picture: TicketPicture, width: int) -> list[Line]:
         # Why, in full, stands above.
         text, tone = (text, tone) if picture.preview.approved else ("Nothing can be sent as it stands.", "bad")
     said: list[Line] = [((f" {line}", _TONES[tone]),) for line in wrapped(text, width - 1)[:3]]
+    through = (
+        "" if picture.fault or picture.stage not in (EDIT, ARMED) else _through(picture.form, picture.market)
+    )
+    said += [((f" {line}", ink.WARN),) for line in wrapped(through, width - 1)[:2]] if through else []
     if picture.fate is not None:
         fate = picture.fate
         said += [((f" {line}", _TONES[fate.tone]),) for line in wrapped(fate.text, width - 1)[:2]]
     said = said or [ink.BLANK]
     return [*said, *(ink.clipped(line, width) for line in _keys(picture, width))]
+
+
+def _through(form: Form, market: Market) -> str:
+    """That a limit lies well beyond the other side of the market, as one with a slipped digit does."""
+    limit, buys = price_of(form.text("limit")), form.action == BUY
+    edge = market.ask if buys else market.bid
+    if limit is None or not edge or form.kind not in (LIMIT, BRACKET):
+        return ""
+    beyond = (limit - edge if buys else edge - limit) / edge * 100
+    if beyond < THROUGH_PCT:
+        return ""
+    side = "over the ask" if buys else "under the bid"
+    return f"limit {words.price(limit)} is {beyond:.0f} % {side} {words.price(edge)}: it fills at once."
 
 
 def _why_not(picture: TicketPicture) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Final
 
 from station.calendars import series_hours
+from station.desk.daybook import ended_ns
 from station.domain.clock import DAY, MINUTE, SECOND
 from station.domain.errors import VigilError
 from station.domain.events import Recorded, WealthRecorded
@@ -39,6 +40,18 @@ class DayCurve:
             self._points.append(self._points[-1] if self._points else 0.0)
         self._points[place] = float(pnl)
 
+    def recall(self, from_ns: int, now_ns: int, ended: Iterable[tuple[int, Decimal]]) -> None:
+        """What an earlier process had brought in by each minute since `from_ns`, of what ended then: what was
+        open at the time is not known any more."""
+        first, last = from_ns // MINUTE, now_ns // MINUTE
+        steps = sorted((max(at_ns // MINUTE, first), float(pnl)) for at_ns, pnl in ended)
+        if self._points or not steps or last <= first:
+            return
+        self._from_ns = first * MINUTE
+        for minute in range(first, last):
+            before = self._points[-1] if self._points else 0.0
+            self._points.append(before + sum(pnl for at, pnl in steps if at == minute))
+
     @property
     def from_ns(self) -> int:
         return self._from_ns
@@ -66,6 +79,8 @@ class StandingDesk:
         if rooms.money.account is not None:
             now_ns = self._engine.outside.clock.now()
             if now_ns <= self._engine.session.close_ns + 5 * MINUTE:
+                if not self.curve.points:
+                    self.curve.recall(self._engine.session.open_ns, now_ns, self._ended_today())
                 self.curve.note(now_ns, rooms.money.day_pnl())
 
     def recorded(self, item: Recorded) -> None:
@@ -74,6 +89,11 @@ class StandingDesk:
             self._states.clear()
             self._reading.clear()
             self._trouble = ""
+
+    def _ended_today(self) -> list[tuple[int, Decimal]]:
+        since_ns, trades = self._engine.day_start(), self._engine.rooms.ledger.trades.values()
+        over = ((ended_ns(t), t.net_pnl) for t in trades if t.filled_ns and ended_ns(t) >= since_ns)
+        return [(at_ns, pnl) for at_ns, pnl in over if pnl is not None]
 
     # --- the account -----------------------------------------------------------------------------------
 

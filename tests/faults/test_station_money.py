@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from station.domain.clock import SECOND
+from station.engine.panes import Panes
 from station.engine.view import FloorView
-from station.link import ClosePart
+from station.link import Account, Ask, ClosePart
 from tests.faults.test_station_manual import Hand
 from tests.lab import play
 
@@ -46,4 +47,18 @@ def test_equity_is_the_start_and_the_days_result_soon_after_a_fill_and_soon_afte
             await lab.step(2 * BEAT_S)
             assert money.equity == START_CASH + money.day_pnl() != START_CASH
 
+    async def after_a_restart() -> None:
+        async with Hand(tmp_path, start=None) as lab:
+            await lab.until("09:40")
+            panes = Panes(lab.run.engine, lambda: 0, lambda _: None)
+            panes.beat()
+            account = panes.answer(Ask("account"))
+            assert isinstance(account, Account)
+            assert account.curve_from_ns == lab.at("09:30")
+            assert len(account.curve) == 11
+            assert account.curve[5] == 0
+            assert account.curve[-1] == float(account.day_pnl or 0) != 0, "the morning is not forgotten"
+            assert account.curve[8] == account.curve[-1]
+
     play(work)
+    play(after_a_restart)

@@ -181,3 +181,15 @@ async def test_a_key_of_the_floor_closes_it_and_does_its_work() -> None:
         await press(stage, pilot, "b", "enter", "y", "colon")
         assert isinstance(stage.app.screen, OrderLineDialog)
         assert stage.app.screen.query_one(Input).value == ""
+
+
+async def test_a_limit_far_through_the_market_is_remarked_on_before_it_is_sent() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await press(stage, pilot, "colon", "buy 1 SPX 5940C @ 4.20", "enter")
+        assert isinstance(stage.app.screen, TicketDialog)
+        assert "fills at once" not in said(stage)
+        await press(stage, pilot, "tab", "tab", *"42")
+        assert "limit 42.00 is 900 % over the ask 4.20: it fills at once" in said(stage)
+        await press(stage, pilot, "enter")
+        assert "fills at once" in said(stage) and "SEND" in said(stage)

@@ -31,6 +31,8 @@ FRESH_S: Final = 1.0
 WIDE: Final = 76
 LINES: Final = 8
 """Beside its fields: the frame, the order and the market, and the foot."""
+MOST_TOLD: Final = 8
+"""Lines of a refusal, which names every rule that refuses."""
 TARGET: Final = "target"
 
 
@@ -266,7 +268,7 @@ class AmendDialog(BesideDialog[None]):
     def draw(self) -> None:
         if not self.is_mounted:
             return
-        self.stand(WIDE, LINES + len(self.form.only))
+        self.stand(WIDE, LINES + len(self.form.only) + max(len(self._told(WIDE - 4)) - 2, 0))
         for canvas in () if self.moving else self.query(PanelCanvas):
             canvas.draw(self._lines(canvas.size.width, canvas.size.height))
 
@@ -299,12 +301,15 @@ class AmendDialog(BesideDialog[None]):
             (f"{text or '--'}{'▏' if here and not self.form.fresh else ''}", ink.WARN if changed else ink.TEXT),
         )  # fmt: skip
 
-    def _foot(self, width: int) -> list[Line]:
+    def _told(self, width: int) -> list[Line]:
         text, tone = self._news
         if self._counter.barred() and not text:
             text, tone = self._counter.barred(), "bad"
         style = {"info": ink.TEXT, "good": ink.UP, "bad": ink.ALARM}[tone]
-        news: list[Line] = [((f" {line}", style),) for line in wrapped(text, width - 1)[:2]]
+        return [((f" {line}", style),) for line in wrapped(text, width - 1)[:MOST_TOLD]]
+
+    def _foot(self, width: int) -> list[Line]:
+        news = self._told(width)
         news += [ink.BLANK] * (2 - len(news))
         if self._over_ns:
             rest = "  any other key closes it and does its work"

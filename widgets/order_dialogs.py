@@ -169,7 +169,7 @@ class PartDialog(Dialog[int]):
 
     def inside(self) -> ComposeResult:
         yield Static(self._said(), id="held")
-        yield LineInput(str(max(self._held // 2, 1)), id="qty", type="integer", max_length=6)
+        yield LineInput(str(max(self._held // 2, 1)), id="qty", type="number", max_length=6)
         yield Static("", id="wrong")
         yield Static(keys_text(("Enter", "close them", AMBER), ("Esc", "leave it", GREY)))
 

@@ -88,13 +88,13 @@ class Form:
         return replace(self, texts={**self.texts, name: text}, fresh=fresh)
 
     def typed(self, character: str, market: Market) -> Form:
-        """A character in the field under the cursor; one that cannot stand there changes nothing."""
+        """A character in the field under the cursor; one that cannot stand there changes nothing. A point can,
+        also where a whole number is asked for: left out, a 2.0 in the wrong field would be 20."""
         if self.at in CHOICES:
             return self.stepped(1, market) if character == " " else self
         if self.at in PRICES and (found := market.of(character)) is not None:
             return self.written(self.at, dollars(_legal(found, market)))
-        wanted = "0123456789" + ("" if self.at in ("qty", "confidence") else ".")
-        wanted += "%" if self.at in GUARDS else ""
+        wanted = "0123456789.%" if self.at in GUARDS else "0123456789."
         if character not in wanted:
             return self
         text = ("" if self.fresh else self.text(self.at)) + character

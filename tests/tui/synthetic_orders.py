@@ -11,6 +11,7 @@ from station.link import (
     Command,
     Data,
     DeclineProposal,
+    ModifyOrder,
     Orders,
     PlaceOrder,
     PreviewOrder,
@@ -124,6 +125,8 @@ class Counterpart:
         self.advises = False
         self.placed: dict[str, Ticket] = {}
         self.names_trades = False
+        self.keeps = ""
+        """Why a working order stays as it is; empty where it is changed."""
         self.unquoted = 0
         """So many times the other side of a trade has no quote yet."""
 
@@ -144,5 +147,7 @@ class Counterpart:
                 self.placed.setdefault(token, ticket)
                 number = [*self.placed].index(token) + 1
                 return Ack(True, f"order {number} is at the broker", "", "T4" if self.names_trades else "")
+            case ModifyOrder() if self.keeps:
+                return Ack(False, self.keeps, "RULES")
             case _:
                 return Ack(True, "it is on its way")

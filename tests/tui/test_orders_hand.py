@@ -368,6 +368,18 @@ async def test_a_working_order_is_modified_in_two_steps() -> None:
         assert "it is on its way" in said(stage)
 
 
+@pytest.mark.parametrize("size", [SIZE, (80, 24)])
+async def test_a_change_that_is_refused_says_every_reason(size: tuple[int, int]) -> None:
+    stage = Stage(synthetic.calm())
+    rules = ("contracts an order: the quantity is outside the limit", "position size: too large for an equity",
+             "buying power: more than there is", "portfolio theta: time would take too much")  # fmt: skip
+    stage.engine.counterpart.keeps = f"V1-DU1-T4-E-0 stays as it is: {'; '.join(rules)}"
+    async with stage.app.run_test(size=size) as pilot:
+        await press(stage, pilot, "u", "end", "enter", "up", "enter", "y")
+        words = " ".join(said(stage).replace("│", " ").split())
+        assert all(rule in words for rule in rules) and "Esc leave" in words
+
+
 async def test_an_order_that_fills_while_its_dialog_stands_is_not_offered_for_change_any_more() -> None:
     stage = Stage(synthetic.calm())
     async with stage.app.run_test(size=SIZE) as pilot:

@@ -51,6 +51,13 @@ def test_the_first_character_in_a_field_replaces_what_stands_there() -> None:
     assert kept.text("qty") == "1"
 
 
+def test_a_point_in_a_whole_number_is_refused_and_not_left_out() -> None:
+    with pytest.raises(FormFault, match="whole number"):
+        order_of(typed(form(), "2.0"))
+    with pytest.raises(FormFault, match="0 to 100"):
+        order_of(typed(form(at="confidence"), "7.5"))
+
+
 def test_letters_fetch_the_market_into_a_price_at_a_legal_tick() -> None:
     limit = form(at="limit")
     assert [typed(limit, key).text("limit") for key in "bal"] == ["4.10", "4.20", "4.20"]

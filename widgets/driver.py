@@ -19,7 +19,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import MouseEvent
 from textual.message import Message
 
-from widgets.keyboard import Keyboard
+from widgets.keyboard import ESCAPE_S, Keyboard
 from widgets.outlet import Outlet
 from widgets.warden import Warden
 
@@ -173,15 +173,15 @@ class TerminalDriver(LinuxDriver):
         with SelectSelector() as selector:
             selector.register(self.fileno, EVENT_READ)
             while not self.exit_event.is_set():
-                messages = keyboard.tick()
-                if selector.select(0.1):
+                for message in keyboard.tick():
+                    self.process_message(message)
+                if selector.select(ESCAPE_S):
                     data = os.read(self.fileno, 4096)
                     if not data:
                         raise OSError("end of input")
                     self._heard_s = self._loop.time()
-                    messages += keyboard.feed(data)
-                for message in messages:
-                    self.process_message(message)
+                    for message in keyboard.feed(data):
+                        self.process_message(message)
 
     def process_message(self, message: Message) -> None:
         if self._mouse or not isinstance(message, MouseEvent):

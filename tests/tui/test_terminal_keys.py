@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
+import threading
 from collections.abc import Callable, Iterable
+from selectors import SelectorKey, SelectSelector
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given
@@ -12,6 +16,7 @@ from textual.events import Key, Paste
 from textual.message import Message
 
 from tests.tui.terminals import F12, Engine, Terminal
+from widgets import driver
 from widgets.keyboard import BURST_GAP_S, ESCAPE_S, HELD_S, PASTE_LIMIT, PASTE_SILENCE_S, Burst, Keyboard
 
 START, END = b"\x1b[200~", b"\x1b[201~"
@@ -180,6 +185,35 @@ def test_letters_at_once_are_a_burst_and_so_is_what_follows_closely() -> None:
     assert isinstance(second, Burst) and second.rest
     hand.now += BURST_GAP_S * 2
     assert keys(found := hand.type(b"X")) == ["X"] and not isinstance(found[0], Burst)
+
+
+def test_escape_is_heard_once_nothing_has_followed_it_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, (down, up) = [0.0], os.pipe()
+
+    class Waits(SelectSelector):
+        """Time passes while nothing comes, and only then."""
+
+        def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+            found = super().select(0)
+            now[0] += 0.0 if found else timeout or 0.0
+            return found
+
+    monkeypatch.setattr(driver, "SelectSelector", Waits)
+    one, heard = object.__new__(driver.TerminalDriver), list[tuple[Message, float]]()
+    one.fileno, one.exit_event = down, threading.Event()
+    one._loop = SimpleNamespace(time=lambda: now[0])  # type: ignore[assignment]
+
+    def take(message: Message) -> None:
+        heard.append((message, now[0]))
+        one.exit_event.set()
+
+    one.process_message = take  # type: ignore[method-assign]
+    os.write(up, b"\x1b")
+    one.run_input_thread()
+    os.close(up)
+    os.close(down)
+    ((escape, at_s),) = heard
+    assert keys([escape]) == ["escape"] and at_s == ESCAPE_S
 
 
 # --- the floor -----------------------------------------------------------------------------------------

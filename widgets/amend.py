@@ -250,7 +250,10 @@ class AmendDialog(BesideDialog[None]):
             self._news = (f"NO ANSWER: {fault}. It may have been changed: look at the working orders.", "bad")
             self._counter.tell(f"modify: {self._news[0]}", "bad")
         else:
-            self._counter.changes.pop(change, None)
+            changes = self._counter.changes
+            for one in [one for one in changes if one.order_ref == change.order_ref]:
+                # The same asked for after another change is meant anew, and would be taken for done.
+                del changes[one]
             ok = not isinstance(reply, Ack) or reply.ok
             text = reply.text if isinstance(reply, Ack) else "changed"
             self._over_ns = self._perf() if ok else 0

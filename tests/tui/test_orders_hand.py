@@ -167,7 +167,7 @@ class Deaf(LocalLink):
 
     async def ask(self, command: Command, timeout_s: float = 5.0) -> Reply:
         reply = await super().ask(command, timeout_s)
-        if isinstance(command, PlaceOrder) and self.losses:
+        if isinstance(command, PlaceOrder | ModifyOrder) and self.losses:
             self.losses -= 1
             raise LinkDown("the engine gave no answer within 5 s")
         return reply
@@ -410,6 +410,27 @@ async def test_a_position_that_is_sold_while_a_part_is_asked_for_is_not_called_h
         assert "nothing is held any more" in str(stage.app.screen.query_one("#held").render())
         await press(stage, pilot, "enter")
         assert orders(stage) == [] and len(stage.app.screen_stack) == 1
+
+
+async def test_a_change_asked_for_again_after_another_is_another_change() -> None:
+    stage = Stage(
+        synthetic.calm(),
+        lambda one: Deaf(one.engine.handle, one.engine.picture, clock=one.clock, answer=one.engine.answer),
+    )
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "u", "end", "enter", "up", "enter", "y")
+        assert "NO ANSWER" in said(stage)
+        await press(stage, pilot, "up", "enter", "y", "enter")
+        part = stage.engine.floor.orders
+        assert part is not None
+        *others, row = part.rows
+        changed = msgspec.structs.replace(row, limit=Decimal("3.30"))
+        await told(stage, pilot, orders=Orders((*others, changed)))
+        stage.clock.advance(1.0)
+        await press(stage, pilot, "enter", "down", "enter", "y")
+        lost, there, back = (one for one in orders(stage) if isinstance(one, ModifyOrder))
+        assert [one.limit for one in (lost, there, back)] == ["3.20", "3.30", "3.20"]
+        assert len({lost.token, there.token, back.token}) == 3, "or the engine takes the last for done"
 
 
 async def test_an_exit_is_modified_by_its_price_or_its_stop_and_never_cancelled_alone() -> None:

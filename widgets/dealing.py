@@ -263,12 +263,14 @@ class Dealing:
     # --- positions ---------------------------------------------------------------------------------
 
     def close_part(self, row: PositionRow) -> None:
-        label = words.contract(row.label, self._now_ns())
+        label, known = words.contract(row.label, self._now_ns()), int(row.qty)
 
         def held() -> int:
+            nonlocal known
             part = self._app.link.view.floor.positions
-            rows = part.rows if part is not None else ()
-            return next((int(one.qty) for one in rows if one.trade_id == row.trade_id), 0)
+            if part is not None and part.state == READY:
+                known = next((int(one.qty) for one in part.rows if one.trade_id == row.trade_id), 0)
+            return known
 
         if held() < 2:
             self._app.tell(f"{label}: {held()} held; x closes it whole", "warn")

@@ -33,6 +33,7 @@ from station.link import (
     Reply,
     ReverseTrade,
 )
+from station.link.floor import LOADING
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 from tests.tui.ticket_hand import press, said
@@ -405,6 +406,8 @@ async def test_a_position_that_is_sold_while_a_part_is_asked_for_is_not_called_h
         assert "held." in str(stage.app.screen.query_one("#held").render())
         part = stage.engine.floor.positions
         assert part is not None
+        await told(stage, pilot, positions=Positions(state=LOADING, note="replaying"))
+        assert "5 held." in str(stage.app.screen.query_one("#held").render()), "of an engine that starts"
         gone = tuple(row for row in part.rows if row.trade_id != "T2")
         await told(stage, pilot, positions=Positions(gone))
         assert "nothing is held any more" in str(stage.app.screen.query_one("#held").render())

@@ -320,11 +320,13 @@ def centred(text: str, style: ink.Style, width: int) -> Line:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """`text` broken at spaces into lines of at most `width` cells."""
+    """`text` broken at spaces into lines of at most `width` cells, and a word that is longer wherever it has to
+    be: none of it is lost."""
     lines: list[str] = []
+    width = max(width, 1)
     for word in text.split():
         if lines and len(lines[-1]) + 1 + len(word) <= width:
             lines[-1] += f" {word}"
         else:
-            lines.append(word[: max(width, 1)])
+            lines += [word[at : at + width] for at in range(0, len(word), width)]
     return lines

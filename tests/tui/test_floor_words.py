@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from station.domain.clock import SECOND
 from widgets import colourless, ink, words
+from widgets.pane import wrapped
 
 NOON = 1_763_666_527 * SECOND
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30)
@@ -43,6 +44,14 @@ def test_ages_are_short(seconds: float, said: str) -> None:
 @pytest.mark.parametrize(("left_s", "said"), [(432, "07:12"), (0, "00:00"), (-1, "due"), (4000, "1:06:40")])
 def test_countdowns_end(left_s: int, said: str) -> None:
     assert words.countdown(NOON + left_s * SECOND, NOON) == said
+
+
+@given(st.text("ab c", max_size=60), st.integers(1, 20))
+@example("a" * 25, 10)
+def test_of_what_is_wrapped_no_letter_is_lost(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert all(0 < len(line) <= width for line in lines)
 
 
 @given(st.decimals("-1e6", "1e6", places=2))

@@ -56,7 +56,7 @@ class LineInput(Input):
         event.prevent_default()
         most = min(self.max_length or LONGEST, LONGEST)
         try:
-            line = taken(event.text, most, digits=self.type == "integer")
+            line = taken(event.text, most, digits=self.type != "text")
             if len(self.value) - len(self.selected_text) + len(line) > most:
                 raise ValueError(f"with what is pasted it is longer than {most} characters: nothing is taken")
         except ValueError as fault:

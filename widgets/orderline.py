@@ -40,6 +40,8 @@ _SYMBOL: Final = re.compile(r"[A-Z][A-Z0-9.]{0,9}", re.ASCII)
 _CONTRACT: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([CP])", re.ASCII)
 _LIKE_CONTRACT: Final = re.compile(r"[\d.]+[CP]")
 _NUMBER: Final = re.compile(r"\d{1,7}(?:\.\d{1,4})?|\.\d{1,4}", re.ASCII)
+_TURNED: Final = re.compile(r"[CP]\d{1,5}", re.ASCII)
+"""A right before its strike."""
 _DTE: Final = re.compile(r"(\d{1,3})dte", re.ASCII)
 _DATE: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)", re.ASCII)
 
@@ -189,7 +191,10 @@ def _stray(word: Word, *, option: bool) -> LineFault:
     if looks[-1:] in ("C", "P") and looks[:-1].isdigit():
         return _wrong(word, "is an option: it belongs right behind the symbol")
     if _NUMBER.fullmatch(word.text):
-        return _wrong(word, f"is a number alone: a limit is @ {word.text}")
+        strike = "" if option or not looks.isdigit() else f"a strike is {looks}C or {looks}P, "
+        return _wrong(word, f"is a number alone: {strike}a limit is @ {word.text}")
+    if not option and (looks in ("C", "P", "CALL", "PUT") or _TURNED.fullmatch(looks)):
+        return _wrong(word, "wants the strike before it, as 5940C")
     return _wrong(word, f"means nothing here: {' '.join(CLAUSES)}")
 
 

@@ -246,7 +246,7 @@ def _through(form: Form, market: Market) -> str:
 def _why_not(picture: TicketPicture) -> str:
     refused = picture.preview.refused if picture.preview is not None else ()
     if refused and not picture.barred and all(rule.advises for rule in refused):
-        return "only rules that advise refuse it: override in the ticket asks past them"
+        return "only advice refuses it: override in the ticket asks past that"
     return "it cannot be sent as it stands"
 
 

@@ -312,6 +312,10 @@ async def test_a_part_is_closed_with_a_number() -> None:
         assert isinstance(stage.app.screen, PartDialog)
         await press(stage, pilot, "9", "enter")
         assert isinstance(stage.app.screen, PartDialog) and orders(stage) == []
+        await press(stage, pilot, "ctrl+u", *"1.0", "enter")
+        wrong = str(stage.app.screen.query_one("#wrong").render())
+        assert "1.0 is not 1 to" in wrong and orders(stage) == []
+        await press(stage, pilot, "ctrl+u", "9")
         await press(stage, pilot, "backspace", "3", "enter")
         (sent,) = orders(stage)
         assert isinstance(sent, ClosePart) and sent.token

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -45,14 +45,13 @@ class ControlDesk:
 
     def __init__(
         self, ledger: Ledger, hands: ExitHands, clock: Clock, limits: Callable[[], Limits],
-        protect_all: Callable[[], None], close: Callable[[str, Cause, str], Awaitable[None]],
+        protect_all: Callable[[], None],
     ) -> None:  # fmt: skip
         self._ledger = ledger
         self._hands = hands
         self._clock = clock
         self._limits = limits
         self._protect_all = protect_all
-        self._close = close
         self._line = asyncio.Lock()
         self.controls = Controls()
         self._peak_due_ns = 0
@@ -133,7 +132,8 @@ class ControlDesk:
         await self.cancel_entries("manual")
         concerned = [trade for trade in self._ledger.open_trades() if trade.open_qty != 0]
         for trade in concerned:
-            await self._close(trade.id, Cause.MANUAL, f"flatten by {by}")
+            await self._hands.ask_close(trade.id, Cause.MANUAL, f"flatten by {by}", by)
+        self._protect_all()
         return len(concerned)
 
     async def cancel_entry(self, trade: Trade, cause: str) -> None:

@@ -36,7 +36,6 @@ from station.domain.broker import (
     TickReport,
 )
 from station.domain.clock import Clock
-from station.domain.errors import BadInput
 from station.domain.events import Alerted, CommissionBooked, ExecutionBooked, LinkChanged, OrderMoved
 from station.domain.instruments import Contract
 from station.domain.market import Quote
@@ -56,8 +55,6 @@ class Protector(Protocol):
     def notify_all(self) -> None: ...
 
     def quote_moved(self, trade_id: str, quote: Quote | None = None) -> None: ...
-
-    def request_out(self, trade_id: str, cause: Cause, reason: str) -> None: ...
 
 
 TO_PROTECTION: Final = 4
@@ -332,12 +329,15 @@ class Desk:
 
     # --- the rest -----------------------------------------------------------------------------------
 
-    async def close_trade(self, trade_id: str, cause: Cause, reason: str) -> None:
-        """Take one trade out at market. Raises BadInput for a trade that holds nothing."""
+    async def close_trade(self, trade_id: str, cause: Cause, reason: str, by: str) -> bool:
+        """Take one trade out at market: written down, then protection's. False where nothing is held. Raises
+        StorageUnavailable where it could not be written down."""
         trade = self._ledger.trades.get(trade_id)
         if trade is None or not trade.state.is_open:
-            raise BadInput(f"trade {trade_id!r} holds no position: `trades` lists those that do")
-        self._guard().request_out(trade_id, cause, reason)
+            return False
+        await self._hands.ask_close(trade_id, cause, reason, by)
+        self._guard().notify(trade_id)
+        return True
 
     async def alert(self, severity: str, text: str, trade_id: str = "", *, key: str = "") -> None:
         """Record an alert; one `key` is told once a session."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,8 +14,8 @@ from station.desk.ledger import Ledger
 from station.desk.stopwatch import FILL_TO_PROTECT, FILL_TO_SEND, Stopwatch
 from station.domain.broker import Broker
 from station.domain.clock import SECOND
-from station.domain.errors import BrokerUnavailable
-from station.domain.events import CancelRequested, ExitModified, ExitSubmitted
+from station.domain.errors import BrokerUnavailable, IllegalTransition
+from station.domain.events import CancelRequested, CloseAsked, ExitModified, ExitSubmitted
 from station.domain.instruments import Contract
 from station.domain.market import Quote
 from station.domain.orders import (
@@ -32,6 +33,7 @@ from station.domain.ports import Changes
 from station.domain.trade import Cause, Trade, TradeState
 from station.execution import ExecutionTerms, InstrumentLocks, Submitter
 from station.protection import (
+    AskClose,
     CancelEntry,
     CancelExit,
     Directive,
@@ -46,6 +48,7 @@ from station.protection.rules import is_resting
 
 GROUP_S: Final = 1
 """An execution is known no later than this after what it has ended in its OCA group."""
+PROTECTION: Final = "protection"
 _CAN_EXIT = (TradeState.BUY_FILLED, TradeState.SELL_SUBMITTED, TradeState.SELL_FILLED)
 
 
@@ -114,6 +117,9 @@ class ExitHands:
         if isinstance(directive, RequestReconcile):
             self._ask_reconcile(directive.reason)
             return
+        if isinstance(directive, AskClose):
+            await self.ask_close(trade_id, directive.cause, directive.reason, PROTECTION)
+            return
         async with self._locks.hold(self._ledger.trades[trade_id].symbol):
             trade = self._ledger.trades[trade_id]
             if isinstance(directive, CancelExit | CancelEntry):
@@ -128,6 +134,12 @@ class ExitHands:
                     await self._modify(trade, directive)
                 case MarketOut():
                     await self._market_out(trade, directive)
+
+    async def ask_close(self, trade_id: str, cause: Cause, reason: str, by: str) -> None:
+        """Write down, once, that all of a trade is to leave at market; what left meanwhile needs nothing."""
+        if self._ledger.trades[trade_id].closing is None:
+            with contextlib.suppress(IllegalTransition):
+                await self._ledger.record(trade_id, CloseAsked(cause.value, reason, by), urgent=True)
 
     # --- new exits ----------------------------------------------------------------------------------
 
@@ -266,6 +278,8 @@ class ExitHands:
             ticket = replace(order.ticket, kind=OrderKind.MARKET, limit=None, stop=None, qty=order.filled + own)
             if ticket != order.ticket:
                 changes.append((order, ticket))
+        if any(not self._in_place(order) for order, _ in changes):
+            await self.ask_close(trade.id, asked.cause, asked.reason, PROTECTION)
         await self._change(trade, changes, asked.cause.value, asked.reason)
         uncovered, fresh = min(room, left), self._ledger.trades[trade.id]
         if uncovered > 0 and fresh.open_qty * trade.open_qty > 0:
@@ -276,15 +290,17 @@ class ExitHands:
         self, trade: Trade, changes: Sequence[tuple[Order, Ticket]], cause: str, reason: str
     ) -> None:
         """Change in place, all in one commit; what cannot be is cancelled and placed anew."""
-        fixed = self._ledger.book.unchangeable
-        can = self._broker.capabilities.modify_in_place
-        tickets = [ticket for order, ticket in changes if can and order.ref not in fixed]
+        tickets = [ticket for order, ticket in changes if self._in_place(order)]
         if tickets:
             events = [ExitModified(ticket, cause, reason, *self._decision(ticket)) for ticket in tickets]
             await self._ledger.record(trade.id, *events, urgent=True)
             for ticket in tickets:
                 await self.send_change(ticket)
         await self._replace(trade, [pair for pair in changes if pair[1] not in tickets], cause)
+
+    def _in_place(self, order: Order) -> bool:
+        can = self._broker.capabilities.modify_in_place
+        return can and order.ref not in self._ledger.book.unchangeable
 
     async def change_again(self, trade: Trade, order: Order) -> None:
         """A committed change of an exit, for no more than there is room for now."""

@@ -127,7 +127,7 @@ class Hunt:
         while True:
             await self._hunter.pool.changed()
             await self._expire()
-            self._opposite.look()
+            await self._opposite.look()
             if not self.stopped:
                 await self.cycle()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from station.desk.ledger import Ledger
@@ -21,16 +21,16 @@ class OppositeExit:
 
     def __init__(
         self, clock: Clock, pool: Pool, ledger: Ledger, specs: Callable[[], Mapping[str, StrategySpec]],
-        out: Callable[[str, Cause, str], None],
+        close: Callable[[str, Cause, str, str], Awaitable[bool]],
     ) -> None:  # fmt: skip
         self._clock = clock
         self._pool = pool
         self._ledger = ledger
         self._specs = specs
-        self._out = out
+        self._close = close
         self._told: set[tuple[str, str]] = set()
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Ask out every open trade whose strategy says so and has a newer case for the other side."""
         specs, now_ns = self._specs(), self._clock.now()
         for trade in self._ledger.open_trades():
@@ -40,9 +40,9 @@ class OppositeExit:
             snapshot = self._pool.snapshot(now_ns, max(FRESH_S, float(spec.window_s)))
             against = self._against(trade, spec, snapshot, now_ns)
             if against and (trade.id, against[-1].id) not in self._told:
-                self._told.add((trade.id, against[-1].id))
                 names = ", ".join(signal.firing.scanner for signal in against)
-                self._out(trade.id, Cause.STRATEGY, f"opposite signal: {names}")
+                await self._close(trade.id, Cause.STRATEGY, f"opposite signal: {names}", trade.strategy)
+                self._told.add((trade.id, against[-1].id))
 
     def _against(
         self, trade: Trade, spec: StrategySpec, snapshot: tuple[Signal, ...], now_ns: int

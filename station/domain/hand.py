@@ -1,4 +1,4 @@
-"""What a trader's hand asks of a trade: the order it opens with, its own exits, and turning it round."""
+"""What a trader's hand asks of a trade: its entry, its own exits, closing and turning it round."""
 
 from __future__ import annotations
 
@@ -65,6 +65,16 @@ class OwnExits:
         if self.stop_price is not None:
             return self.stop_price
         return None if self.stop_pct is None else entry * (1 - self.stop_pct / 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """All of the trade is wanted out at market, for the `cause` that CLOSED will say."""
+
+    cause: str
+    reason: str
+    by: str
+    asked_ns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Final
 from station.domain.changed import changed
 from station.domain.errors import IllegalTransition
 from station.domain.events import (
+    CloseAsked,
     CommissionBooked,
     EntryEnded,
     EntryModified,
@@ -36,7 +37,7 @@ from station.domain.events import (
     TradeSized,
     WealthRecorded,
 )
-from station.domain.hand import Offer
+from station.domain.hand import Closing, Offer
 from station.domain.instruments import Right, Side
 from station.domain.orders import ZERO
 from station.domain.trade import BEFORE_FILL, HOLDING, Cause, ExitLeg, Origin, Trade, TradeState
@@ -81,7 +82,7 @@ def evolve(trade: Trade | None, trade_id: str, event: TradeEvent, at_ns: int) ->
         return begin(trade_id, event, at_ns)
     if trade is None:
         raise IllegalTransition(f"trade {trade_id} does not exist: {event.type} came first")
-    asked = isinstance(event, ExitsSet | PartAsked | ReverseAsked | TradeProposed | ProposalTaken)
+    asked = isinstance(event, ExitsSet | PartAsked | CloseAsked | ReverseAsked | TradeProposed | ProposalTaken)
     after = _asked(trade, event, at_ns) if asked else _evolved(trade, event, at_ns)
     return changed(after, updated_ns=at_ns)
 
@@ -194,7 +195,9 @@ def _exit_set(trade: Trade, event: ExitSubmitted | ExitModified) -> Trade:
 
 
 def _asked(
-    trade: Trade, event: ExitsSet | PartAsked | ReverseAsked | TradeProposed | ProposalTaken, at_ns: int
+    trade: Trade,
+    event: ExitsSet | PartAsked | CloseAsked | ReverseAsked | TradeProposed | ProposalTaken,
+    at_ns: int,
 ) -> Trade:
     """A hand's wish is the trade's from now on; what it wants of a position protection carries out."""
     match event:
@@ -205,6 +208,10 @@ def _asked(
             _require(trade, event, *HOLDING)
             tokens = _tokens(trade, event.token)
             return changed(trade, leaving=trade.leaving + event.qty, part_tokens=tokens)
+        case CloseAsked():
+            _require(trade, event, TradeState.BUY_SUBMITTED, *HOLDING, TradeState.SELL_FILLED)
+            first = Closing(event.cause, event.reason, event.by, at_ns)
+            return changed(trade, closing=trade.closing or first)
         case ReverseAsked():
             _require(trade, event, *HOLDING)
             return changed(trade, reversal=event.reversal)
@@ -291,7 +298,7 @@ def _closed(trade: Trade, event: TradeClosed, at_ns: int) -> Trade:
         raise IllegalTransition(f"trade {trade.id}: {event.type} with {trade.open_qty} still open")
     return changed(
         trade, state=TradeState.CLOSED, cause=event.cause, net_pnl=trade.realised, closed_ns=at_ns,
-        leaving=ZERO,
+        leaving=ZERO, closing=None,
     )  # fmt: skip
 
 

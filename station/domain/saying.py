@@ -158,6 +158,7 @@ _SENTENCES: Final[dict[str, Callable[[Data], str]]] = {
     "trade.part_asked": lambda data: f"{data['qty']}{_by(data)}",
     "trade.exits_set": _exits,
     "trade.reverse_asked": _reversed,
+    "trade.close_asked": lambda data: f"{data['cause']}{_why(data)}",
     "trade.settled": lambda data: f"{data['qty']} @ {data['price']}{_why(data, 'cause')}",
     "control.gate": lambda data: f"{data['state']}{_by(data)}{_why(data)}",
     "control.kill": lambda data: f"{_on(data)}{', flatten' if data['flatten'] else ''}{_by(data)}{_why(data)}",

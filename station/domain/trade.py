@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final
 
-from station.domain.hand import HandOrder, Offer, OwnExits, Reversal
+from station.domain.hand import Closing, HandOrder, Offer, OwnExits, Reversal
 from station.domain.instruments import Contract, Side
 from station.domain.orders import ZERO
 from station.domain.specs import Rung
@@ -105,8 +105,8 @@ class Trade:
 
     `shield` is rapid_shield, day_shield or none; `entry_done` when the entry can fill no further. `hand` is the
     order of a manual trade, `own` the exits that a hand has set; `leaving` what a hand wants out at market
-    and has not left yet, `part_tokens` the orders that asked for it or changed what works; `offer` is there
-    where a strategy only proposes.
+    and has not left yet, `part_tokens` the orders that asked for it or changed what works; `closing` is there
+    from when all of it is wanted out until it is closed; `offer` where a strategy only proposes.
     """
 
     id: str
@@ -156,6 +156,7 @@ class Trade:
     part_tokens: tuple[str, ...] = ()
     reversal: Reversal | None = None
     offer: Offer | None = None
+    closing: Closing | None = None
 
     @property
     def open_qty(self) -> Decimal:

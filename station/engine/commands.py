@@ -115,9 +115,7 @@ class Commander:
             case LiftQuarantine():
                 return await self._lift(command)
             case CloseTrade():
-                self._may_close(command)
-                await rooms.desk.close_trade(command.trade_id, Cause.MANUAL, f"closed by {command.by}")
-                return Ack(True, f"closing {command.trade_id} at market")
+                return await self._close(command)
             case CancelOrder():
                 return await self._cancel(command)
             case (
@@ -200,11 +198,14 @@ class Commander:
         await rooms.controls.lift_quarantine(symbol, command.word, command.by or "operator", clean=clean)
         return Ack(True, f"{symbol} may be traded again; it was locked for: {reason}")
 
-    def _may_close(self, command: CloseTrade) -> None:
-        rooms = self._engine.rooms
-        trade = rooms.ledger.trades.get(command.trade_id)
+    async def _close(self, command: CloseTrade) -> Ack:
+        rooms, trade_id, by = self._engine.rooms, command.trade_id, command.by or "operator"
+        trade = rooms.ledger.trades.get(trade_id)
         if trade is not None:
-            rooms.judgement.refuse_closing(trade, command.by or "operator")
+            rooms.judgement.refuse_closing(trade, by)
+        if not await rooms.desk.close_trade(trade_id, Cause.MANUAL, f"closed by {by}", by):
+            raise BadInput(f"trade {trade_id!r} holds no position: `trades` lists those that do")
+        return Ack(True, f"closing {trade_id} at market")
 
     async def _gate(self, command: Gate) -> Ack:
         try:

@@ -107,7 +107,8 @@ class DayEnd:
         """Protection has flattened at close − 5 min; what is left is asked for again and told."""
         left = [trade for trade in self._rooms.ledger.open_trades() if trade.open_qty != 0]
         for trade in left:
-            await self._rooms.desk.close_trade(trade.id, Cause.END_OF_DAY, "still open at the end of the day")
+            reason = "still open at the end of the day"
+            await self._rooms.desk.close_trade(trade.id, Cause.END_OF_DAY, reason, "end of day")
         return f"{len(left)} still open" if left else "flat"
 
     async def _reconcile(self) -> str:

@@ -139,7 +139,6 @@ class _Joining:
         )  # fmt: skip
         self.controls = ControlDesk(
             self.ledger, self.hands, clock, lambda: self.tuned.limits, lambda: self.protection.notify_all(),
-            lambda trade_id, cause, reason: self.desk.close_trade(trade_id, cause, reason),
         )  # fmt: skip
 
     def _lead(self) -> None:
@@ -172,7 +171,7 @@ class _Joining:
             clock, self.market, self.scanners, outside.stores.lifecycle, self.pool, outside.stores.ids,
             hooks.session, hooks.desired, self.stopwatch, lambda: self.market.recover(outside.broker),
         )  # fmt: skip
-        opposite = OppositeExit(clock, self.pool, self.ledger, self.way.specs, self.protection.request_out)
+        opposite = OppositeExit(clock, self.pool, self.ledger, self.way.specs, self.desk.close_trade)
         self.hunt = Hunt(
             clock, self.hunter, self.money.book, outside.stores.lifecycle, hooks.desired, self.way.begin,
             hooks.session, hooks.day_start, opposite,

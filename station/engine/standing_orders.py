@@ -91,6 +91,8 @@ def leaving(trade: Trade) -> str:
         return ""
     if trade.reversal is not None:
         return "reversing"
+    if trade.closing is not None:
+        return "closing"
     return f"closing {trade.leaving:f}" if trade.leaving > 0 else ""
 
 

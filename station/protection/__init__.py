@@ -5,6 +5,7 @@ The rules are pure (`decide`); the worker looks, asks the desk through `ExitPort
 
 from station.protection.decide import Triggers, decide, next_look, triggers
 from station.protection.directives import (
+    AskClose,
     CancelEntry,
     CancelExit,
     Directive,
@@ -22,6 +23,7 @@ from station.protection.rules import rungs_of
 from station.protection.worker import ExitPort, ProtectionWorker
 
 __all__ = [
+    "AskClose",
     "CancelEntry",
     "CancelExit",
     "Directive",

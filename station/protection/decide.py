@@ -17,10 +17,12 @@ from station.domain.orders import Action, Order, OrderKind
 from station.domain.trade import Cause, Trade
 from station.protection.asks import asked, retries
 from station.protection.directives import (
+    AskClose,
     CancelExit,
     Directive,
     Holding,
     LateMode,
+    MarketOut,
     Memory,
     ProtectionSettings,
     RaiseAlert,
@@ -45,6 +47,9 @@ _MARKET_CAUSES: Final = frozenset(
     {Cause.STOP, Cause.SHIELD, Cause.END_OF_DAY, Cause.EMERGENCY, Cause.MANUAL, Cause.STRATEGY, Cause.KILL}
 )
 
+_COMES_AGAIN: Final = frozenset({Cause.KILL, Cause.END_OF_DAY, Cause.LATE, Cause.MANUAL})
+"""What a switch, the clock or the trade itself says anew after a restart."""
+
 
 def decide(
     holding: Holding, now_ns: int, session: SessionSpan | None, settings: ProtectionSettings, memory: Memory
@@ -67,7 +72,8 @@ def decide(
     view = View(holding, now_ns, session, settings, memory, entry, bid)
     memory, alerts = _judged(view)
     wish = wished(holding, entry, settings, memory)
-    return asked(enforced(holding, now_ns, settings, wish), alerts, now_ns, holding, settings, memory)
+    sent, memory = asked(enforced(holding, now_ns, settings, wish), alerts, now_ns, holding, settings, memory)
+    return (*_unwritten(holding, settings, memory, sent), *sent), memory
 
 
 def next_look(
@@ -157,13 +163,13 @@ def triggers(
 def _remembered(
     holding: Holding, now_ns: int, session: SessionSpan | None, settings: ProtectionSettings, memory: Memory
 ) -> Memory:
-    out, lowered = memory.out, memory.lowered
+    (out, reason), lowered = _wanted_out(holding.trade, memory), memory.lowered
     for cause in _exit_causes(holding):
         if out is None and _left_at_market(cause, holding.exits, settings):
             out = cause
         if lowered is None and cause in (Cause.BREAK_EVEN, Cause.LATE):
             lowered = cause
-    reason = memory.out_reason or (f"{out.value}, resumed" if out else "")
+    reason = reason or (f"{out.value}, resumed" if out else "")
     bid = usable_bid(holding, now_ns, settings)
     high = memory.high_bid if bid is None else max(bid, memory.high_bid or bid)
     counted = _counted(holding, now_ns, session, settings, memory)
@@ -176,6 +182,13 @@ def _remembered(
     return replace(
         counted, out=out, out_reason=reason, lowered=lowered, high_bid=high, raised=kept, stop_ns=stop_ns
     )
+
+
+def _wanted_out(trade: Trade, memory: Memory) -> tuple[Cause | None, str]:
+    """The cause to leave at market and its reason: what is remembered, else what is written down."""
+    if memory.out is not None or trade.closing is None:
+        return memory.out, memory.out_reason
+    return Cause(trade.closing.cause), trade.closing.reason
 
 
 def _at_stop(level: Decimal | None, bid: Decimal | None, now_ns: int, memory: Memory) -> int:
@@ -242,12 +255,31 @@ def _judged(view: View) -> tuple[Memory, tuple[RaiseAlert, ...]]:
 # --- orders ------------------------------------------------------------------------------------------
 
 
+def _unwritten(
+    holding: Holding, settings: ProtectionSettings, memory: Memory, sent: Sequence[Directive]
+) -> tuple[AskClose, ...]:
+    """An exit at market that neither an order nor the trade tells of yet, and that no rule need say again."""
+    out = memory.out
+    if out is None or out in _COMES_AGAIN or holding.trade.closing is not None:
+        return ()
+    told = any(_left_at_market(cause, holding.exits, settings) for cause in _exit_causes(holding))
+    if told or any(_tells_of(directive, out) for directive in sent):
+        return ()
+    return (AskClose(out, memory.out_reason),)
+
+
+def _tells_of(directive: Directive, out: Cause) -> bool:
+    gives_up = isinstance(directive, CancelExit) and directive.cause == out.value
+    return gives_up or isinstance(directive, MarketOut)
+
+
 def _flat_memory(holding: Holding, memory: Memory) -> Memory:
     """Flat ends everything but a market-out that a working entry could still need."""
     fresh = Memory(asks=memory.asks)
     if not holding.entry_working:
         return fresh
-    return replace(fresh, out=memory.out, out_reason=memory.out_reason)
+    out, reason = _wanted_out(holding.trade, memory)
+    return replace(fresh, out=out, out_reason=reason)
 
 
 def _orphans(

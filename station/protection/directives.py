@@ -100,6 +100,15 @@ class MarketOut:
 
 
 @dataclass(frozen=True, slots=True)
+class AskClose:
+    """Write down that everything is to leave at market, while no order can say so: a restart does not forget
+    it."""
+
+    cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RaiseAlert:
     """Tell the trader. `severity` is info, warning or critical; alerts of one `key` are one alert."""
 
@@ -115,7 +124,9 @@ class RequestReconcile:
     reason: str
 
 
-Directive = SubmitExit | ModifyExit | CancelExit | CancelEntry | MarketOut | RaiseAlert | RequestReconcile
+Directive = (
+    SubmitExit | ModifyExit | CancelExit | CancelEntry | MarketOut | AskClose | RaiseAlert | RequestReconcile
+)  # fmt: skip
 
 
 class LateMode(Enum):

@@ -11,7 +11,6 @@ from station.calendars import Calendar, SessionSpan
 from station.domain.clock import SECOND, Clock, Timer
 from station.domain.instruments import Contract, Hours, SecType
 from station.domain.market import Quote
-from station.domain.trade import Cause
 from station.protection.decide import Triggers, decide, next_look, triggers
 from station.protection.directives import Directive, Holding, Memory, ProtectionSettings
 
@@ -111,15 +110,6 @@ class ProtectionWorker:
         if ward.triggers.pulled_by(quote.bid if quote is not None else None):
             ward.dirty = True
             self._wake.set()
-
-    def request_out(self, trade_id: str, cause: Cause, reason: str) -> None:
-        """Take a trade out at market: a manual close, a strategy's exit, an opposite signal. The first cause
-        stays; it is durable once the exit's intent is committed."""
-        ward = self._ward(trade_id)
-        if ward.memory.out is None:
-            ward.memory = replace(ward.memory, out=cause, out_reason=reason)
-        ward.dirty = True
-        self._wake.set()
 
     def memory_of(self, trade_id: str) -> Memory:
         """What is remembered of a trade; nothing yet of one that is not held."""

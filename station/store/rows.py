@@ -124,7 +124,10 @@ def _taker(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
 TRADES: Final = RowMap(
     Trade, "trades", "id",
     json=frozenset(
-        {"contract", "scanners", "exits", "ladder", "hand", "own", "part_tokens", "reversal", "offer"}
+        {
+            "contract", "scanners", "exits", "ladder", "hand", "own", "part_tokens", "reversal", "offer",
+            "closing",
+        }
     ),
 )  # fmt: skip
 ORDERS: Final = RowMap(

@@ -147,7 +147,7 @@ def test_an_out_ends_both_legs_and_sells_once_whatever_becomes_of_the_cancel(
                 case "reverse":
                     assert (await lab.ordered(ReverseTrade(trade.id, "r", "test"))).ok
                 case _:
-                    lab.rooms.protection.request_out(trade.id, Cause.SHIELD, "a test")
+                    assert await lab.rooms.desk.close_trade(trade.id, Cause.SHIELD, "a test", "test")
             await lab.until_true(lambda: lab.is_over(trade.id), limit_s=30)
             assert lab.trade(trade.id).cause == (out if out in ("kill", "shield") else "manual")
             await lab.step(3)

@@ -16,6 +16,7 @@ from typing import Final
 from station.clock import VirtualClock
 from station.domain.clock import SECOND
 from station.domain.events import (
+    CloseAsked,
     EntryEnded,
     EntrySubmitted,
     ExecutionBooked,
@@ -42,6 +43,7 @@ from station.domain.orders import (
 from station.domain.specs import Rung
 from station.domain.trade import Cause, Trade, TradeState
 from station.protection import (
+    AskClose,
     CancelEntry,
     CancelExit,
     Directive,
@@ -242,6 +244,9 @@ class FairExchange:
         match directive:
             case RaiseAlert():
                 self.alerts.append(directive)
+            case AskClose():
+                asked = CloseAsked(directive.cause.value, directive.reason, "protection")
+                self._evolve(trade_id, asked)
             case RequestReconcile():
                 self.at(self.clock.now() + SECOND, lambda: self._reconcile(trade_id))
             case CancelEntry():

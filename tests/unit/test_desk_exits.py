@@ -61,7 +61,7 @@ async def by_hand(lab: Stage, trade: Trade) -> None:
 
 
 async def by_strategy(lab: Stage, trade: Trade) -> None:
-    await lab.rooms.desk.close_trade(trade.id, Cause.STRATEGY, "on_bar said so")
+    await lab.rooms.desk.close_trade(trade.id, Cause.STRATEGY, "on_bar said so", "strategy")
 
 
 def by_settings(**change: Any) -> Callable[[Stage, Trade], Awaitable[None]]:

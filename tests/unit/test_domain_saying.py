@@ -10,6 +10,7 @@ import pytest
 
 from station.domain.events import (
     Alerted,
+    CloseAsked,
     CommissionBooked,
     Event,
     ExecutionBooked,
@@ -57,6 +58,7 @@ FILL = ExecutionBooked(
             option_selected(),
             "SPXW 20261118 5940C  9.90 × 10.00, delta 0.30, iv 0.20 (broker), underlying 5938.50",
         ),
+        (CloseAsked("manual", "closed by hand", "hand"), "manual: closed by hand"),
         (entry_submitted(2), "BUY 2 MKT, decided at 10.00"),
         (OrderMoved(exit_ref(), OrderState.REJECTED, 7, 9, "off the tick"), "X-1 rejected: off the tick"),
         (OrderReduced(exit_ref(), Decimal(2)), "X-1 is for 2 at the broker"),

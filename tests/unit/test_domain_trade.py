@@ -10,6 +10,7 @@ import pytest
 from station.domain.errors import IllegalTransition
 from station.domain.events import (
     EVENT_TYPES,
+    CloseAsked,
     EntryModified,
     Event,
     ExitModified,
@@ -26,7 +27,7 @@ from station.domain.events import (
     TradeProposed,
     WealthRecorded,
 )
-from station.domain.hand import HandOrder, OwnExits, Reversal
+from station.domain.hand import Closing, HandOrder, OwnExits, Reversal
 from station.domain.instruments import INSTRUMENTS, Right, Side, option_contract
 from station.domain.lifecycle import closing, evolve
 from station.domain.orders import OrderKind, OrderState
@@ -68,6 +69,7 @@ SETTLED = SettledAtExpiry(Decimal(3), Decimal("1.25"), 100, Cause.EXPIRY.value)
 
 EXITS_SET = ExitsSet(OwnExits((Decimal("12.50"),), stop_pct=Decimal(20)), "screen")
 PART = PartAsked(Decimal(1), "screen", "t2")
+CLOSE = CloseAsked(Cause.MANUAL.value, "closed by screen", "screen")
 REVERSE = ReverseAsked(Reversal("t3", "screen", replace(CONTRACT, right=Right.PUT), Decimal(3)))
 PROPOSED = TradeProposed(Decimal(2), utc(15, 20))
 TAKEN = ProposalTaken(Decimal(1), "screen", "t4")
@@ -77,7 +79,7 @@ EVERY: dict[str, TradeEvent] = {
     for event in (
         signal_accepted(), strategy_passed(), option_selected(), sized(), entry_submitted(), entry_ended(),
         exit_submitted(3), MODIFIED, bought(3), fee("e.1.01", "2.00", "1.95"), CLOSED, WEALTH, FAILED,
-        ADOPTED, MANUAL, SETTLED, WALKED, EXITS_SET, PART, REVERSE,
+        ADOPTED, MANUAL, SETTLED, WALKED, EXITS_SET, PART, CLOSE, REVERSE,
         PROPOSED, TAKEN,
     )
 }  # fmt: skip
@@ -100,7 +102,7 @@ PATHS: dict[str, tuple[TradeEvent, ...]] = {
     "FAILED": (*to_submitted(), FAILED),
     "FAILED before an order": (*to_submitted()[:2], FAILED),
 }
-ASKS = ("trade.exits_set", "trade.part_asked", "trade.reverse_asked")
+ASKS = ("trade.exits_set", "trade.part_asked", "trade.close_asked", "trade.reverse_asked")
 BOOKS = ("order.execution", "order.commission", "trade.entry_ended")
 LEGAL: dict[str, dict[str, TradeState]] = {
     "SCANNER_SIGNAL": {"trade.strategy_passed": S.STRATEGY_PASS, "trade.failed": S.FAILED},
@@ -115,6 +117,7 @@ LEGAL: dict[str, dict[str, TradeState]] = {
         "order.execution": S.BUY_FILLED, "order.commission": S.BUY_SUBMITTED,
         "trade.entry_ended": S.BUY_SUBMITTED, "trade.failed": S.FAILED,
         "trade.entry_modified": S.BUY_SUBMITTED, "trade.exits_set": S.BUY_SUBMITTED,
+        "trade.close_asked": S.BUY_SUBMITTED,
     },
     "BUY_FILLED": {
         **dict.fromkeys(BOOKS, S.BUY_FILLED), "trade.exit_submitted": S.SELL_SUBMITTED,
@@ -129,6 +132,7 @@ LEGAL: dict[str, dict[str, TradeState]] = {
     "SELL_FILLED": {
         **dict.fromkeys(BOOKS, S.SELL_FILLED), "trade.exit_submitted": S.SELL_FILLED,
         "trade.exit_modified": S.SELL_FILLED, "trade.closed": S.CLOSED,
+        "trade.close_asked": S.SELL_FILLED,
     },
     "CLOSED": {
         **dict.fromkeys(BOOKS, S.CLOSED), "order.execution": S.SELL_SUBMITTED,
@@ -336,6 +340,21 @@ def test_a_trade_that_a_part_ends_closes_as_manual() -> None:
     assert closed is not None
     assert closed.cause == Cause.MANUAL.value
     assert evolve(trade, TRADE, closed, NOW).leaving == 0
+
+
+def test_a_trade_that_is_to_leave_says_so_until_it_is_closed_and_its_first_cause_stays() -> None:
+    again = replace(CLOSE, cause=Cause.STRATEGY.value, by="veera")
+    trade = run((*to_submitted(), CLOSE, bought(3), again), NOW)
+    wanted = Closing("manual", "closed by screen", "screen", NOW)
+    assert (trade.closing, trade.open_qty) == (wanted, 3)
+    sold_out = run((exit_submitted(3), sold(3)), trade=trade)
+    assert sold_out.closing == wanted
+    assert evolve(sold_out, TRADE, CLOSED, NOW).closing is None
+
+
+def test_what_fills_after_its_trade_had_failed_is_still_to_leave() -> None:
+    trade = run((*to_submitted(), CLOSE, FAILED, bought(3)))
+    assert (trade.state, trade.closing is not None) == (S.BUY_FILLED, True)
 
 
 def test_an_entry_changed_in_size_is_done_at_its_new_size() -> None:

@@ -6,7 +6,8 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
-from station.domain.clock import MINUTE, SECOND
+from station.domain.clock import DAY, MINUTE, SECOND
+from station.domain.events import CloseAsked
 from station.domain.orders import OrderKind, OrderState
 from station.domain.trade import Cause, TradeState
 from station.protection import (
@@ -138,13 +139,25 @@ def test_half_past_three_comes_exactly_and_moves_a_losing_sell() -> None:
 def test_a_requested_exit_leaves_at_market_with_its_cause() -> None:
     def prepare(exchange: FairExchange) -> None:
         bought(exchange)
-        assert exchange.worker is not None
-        worker = exchange.worker
-        exchange.at(START + 7 * SECOND, lambda: worker.request_out("T1", Cause.MANUAL, "closed by hand"))
+        asked = CloseAsked(Cause.MANUAL.value, "closed by hand", "hand")
+        exchange.at(START + 7 * SECOND, lambda: exchange.hand("T1", asked))
 
     exchange, _, _ = played(START, START + MINUTE, prepare)
     assert [(at, d.cause) for at, d in asked(exchange, MarketOut)] == [(7, Cause.MANUAL)]
     assert exchange.accounts["T1"].trade.cause_of("V1-DU1000001-T1-X-1") == "manual"
+
+
+def test_a_close_that_was_asked_at_night_leaves_at_the_open_with_its_cause() -> None:
+    night, opens = CLOSE + MINUTE, utc(14, 30) + DAY
+
+    def prepare(exchange: FairExchange) -> None:
+        bought(exchange)
+        exchange.hand("T1", CloseAsked(Cause.MANUAL.value, "closed by hand", "hand"))
+        exchange.at(opens, lambda: exchange.quote(TEN))
+
+    exchange, _, _ = played(night, opens, prepare)
+    assert [(at * SECOND + START, d.cause) for at, d in asked(exchange, MarketOut)] == [(opens, Cause.MANUAL)]
+    assert exchange.holdings() == []
 
 
 def test_a_rejected_exit_is_sent_again_and_a_lost_one_only_after_the_brokers_word() -> None:

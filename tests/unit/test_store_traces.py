@@ -46,6 +46,7 @@ async def test_verdicts_of_an_older_database_stay(tmp_path: Path) -> None:
         db.execute("DELETE FROM schema_version WHERE version >= ?", (BEFORE,))
         db.execute("ALTER TABLE trades DROP COLUMN part_tokens")
         db.execute("ALTER TABLE trades DROP COLUMN offer")
+        db.execute("ALTER TABLE trades DROP COLUMN closing")
         db.execute("ALTER TABLE trades ADD COLUMN part_token TEXT NOT NULL DEFAULT ''")
         for each in verdicts("T1", 2):
             db.execute(

@@ -29,6 +29,7 @@ from station.domain.events.station import (
     SessionMarked,
 )
 from station.domain.events.trades import (
+    CloseAsked,
     EntryEnded,
     EntryModified,
     EntrySubmitted,
@@ -55,8 +56,8 @@ TradeEvent = (
     SignalAccepted | StrategyPassed | OptionSelected | TradeSized | TradeProposed | ProposalTaken
     | EntrySubmitted | EntryModified
     | EntryEnded | ExitSubmitted | ExitModified | ExecutionBooked | CommissionBooked | TradeClosed
-    | WealthRecorded | TradeFailed | PositionAdopted | ManualOpened | ExitsSet | PartAsked | ReverseAsked
-    | SettledAtExpiry
+    | WealthRecorded | TradeFailed | PositionAdopted | ManualOpened | ExitsSet | PartAsked | CloseAsked
+    | ReverseAsked | SettledAtExpiry
 )  # fmt: skip
 OrderEvent = OrderMoved | OrderReduced | CancelRequested | OrderNoticed
 SystemEvent = (
@@ -70,8 +71,9 @@ _ALL: Final[tuple[type[Event], ...]] = (
     SignalAccepted, StrategyPassed, OptionSelected, TradeSized, TradeProposed, ProposalTaken, EntrySubmitted,
     EntryModified, EntryEnded, ExitSubmitted, ExitModified, ExecutionBooked, CommissionBooked, OrderMoved,
     OrderReduced, CancelRequested, OrderNoticed, TradeClosed, WealthRecorded, TradeFailed, PositionAdopted,
-    ManualOpened, ExitsSet, PartAsked, ReverseAsked, SettledAtExpiry, GateChanged, KillChanged, LimitBreached,
-    Quarantined, Reconciled, LinkChanged, SessionMarked, Alerted, HandlerFailed, TradeNoted, TradeTagged,
+    ManualOpened, ExitsSet, PartAsked, CloseAsked, ReverseAsked, SettledAtExpiry, GateChanged, KillChanged,
+    LimitBreached, Quarantined, Reconciled, LinkChanged, SessionMarked, Alerted, HandlerFailed, TradeNoted,
+    TradeTagged,
 )  # fmt: skip
 EVENT_TYPES: Final[dict[str, type[Event]]] = {kind.type: kind for kind in _ALL}
 """Every event by its name on the log."""

@@ -250,6 +250,18 @@ class PartAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseAsked:
+    """A hand or a rule wants all of the position out at market, and what its entry may still buy: written
+    before it is acknowledged, or where no order can carry it yet. `cause` is what CLOSED will say."""
+
+    type: ClassVar[str] = "trade.close_asked"
+    v: ClassVar[int] = 1
+    cause: str
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReverseAsked:
     """A hand wants the trade out at market, and the opposite of it once that has filled."""
 

@@ -167,6 +167,11 @@ _OFFER: Final = Migration(
     ("ALTER TABLE trades ADD COLUMN offer TEXT",),
 )
 
+_CLOSING: Final = Migration(
+    "who wants all of a trade out, from when that is written until it is closed",
+    ("ALTER TABLE trades ADD COLUMN closing TEXT",),
+)
+
 LIFECYCLE_STEPS: Final = (
-    _EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL, _HAND, _TRACES, _PARTS, _OFFER,
+    _EVENTS, _TRADES, _AROUND, _DAYS, _LADDER, _JOURNAL, _HAND, _TRACES, _PARTS, _OFFER, _CLOSING,
 )  # fmt: skip

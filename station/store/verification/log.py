@@ -22,7 +22,7 @@ from station.store.verification.rows import Books, Row
 _TRADE_EVENTS: Final = get_args(TradeEvent)
 _FIELDS: Final = ("seq", "at_ns", "account", "environment", "trade_id", "type", "v", "data")
 _NESTED: Final = frozenset(
-    {"contract", "scanners", "exits", "ladder", "hand", "own", "part_tokens", "reversal", "offer"}
+    {"contract", "scanners", "exits", "ladder", "hand", "own", "part_tokens", "reversal", "closing", "offer"}
 )
 
 

@@ -60,12 +60,9 @@ class ControlDesk:
         self.controls = from_rows(stored)
 
     async def set_gate(self, state: Gate, by: str, reason: str) -> None:
-        await self._set_gate(state, by, reason)
+        await self._take(lambda held: set_gate(held, state, by, reason))
         if state is not Gate.OPEN:
             await self.cancel_entries("gate")
-
-    async def _set_gate(self, state: Gate, by: str, reason: str) -> None:
-        await self._take(lambda held: set_gate(held, state, by, reason))
 
     async def kill(self, by: str, reason: str, *, flatten: bool = False) -> None:
         """On at once in memory, then on disk; then what works to open exposure is cancelled, and with
@@ -126,15 +123,16 @@ class ControlDesk:
             await self.cancel_entries("gate")
 
     async def flatten(self, by: str) -> int:
-        """Close every position of ours at market, and cancel what could add to one. The gate closes, so that
-        nothing opens behind its back. Returns how many trades it concerns."""
-        await self._set_gate(Gate.CLOSED, by, "flatten")
-        await self.cancel_entries("manual")
-        concerned = [trade for trade in self._ledger.open_trades() if trade.open_qty != 0]
+        """Close every position of ours at market, and cancel what could add to one; what fills before its cancel
+        leaves too. The gate closes, so that nothing opens behind its back. Returns how many positions there
+        are."""
+        await self._take(lambda held: set_gate(held, Gate.CLOSED, by, "flatten"), at_once=True)
+        concerned = [t for t in self._ledger.open_trades() if t.open_qty != 0 or not t.entry_done]
         for trade in concerned:
             await self._hands.ask_close(trade.id, Cause.MANUAL, f"flatten by {by}", by)
         self._protect_all()
-        return len(concerned)
+        await self.cancel_entries("manual")
+        return sum(trade.open_qty != 0 for trade in concerned)
 
     async def cancel_entry(self, trade: Trade, cause: str) -> None:
         await self._hands.cancel_entry(trade, cause)

@@ -66,7 +66,6 @@ from station.risk import Gate as GateState
 Stopper = Callable[[str], None]
 KILLED: Final = "entries are cancelled and refused; protective exits stay"
 KILLED_FLAT: Final = "entries are cancelled and refused; every position is being closed"
-KILL_PARKED: Final = "the engine is starting: the kill is thrown before anything is sent"
 NOT_READY: Final = "the engine is still starting"
 
 
@@ -94,8 +93,8 @@ class Commander:
             return Data(json.dumps(self._lag.document()))
         if not self._engine.is_loaded:
             if isinstance(command, Kill):
-                self._engine.park_kill(command.by or "operator", command.flatten)
-                return Ack(True, KILL_PARKED)
+                await self._engine.park_kill(command.by or "operator", command.flatten)
+                return Ack(True, KILLED_FLAT if command.flatten else KILLED)
             raise Refused("STARTING", f"{NOT_READY} ({self._engine.progress.phase}): try again")
         return await self._ready(command)
 

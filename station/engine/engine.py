@@ -64,6 +64,7 @@ class Engine:
         self._resumed = False
         self._loaded = False
         self._parked: tuple[str, bool] | None = None
+        self._thrown = asyncio.Event()
         self.recalled: tuple[Recorded, ...] = ()
         """What earlier processes told this day, newest first."""
         self.on_fatal: Callable[[Fatal], None] = _unheard
@@ -145,6 +146,7 @@ class Engine:
         if self._parked is not None:
             by, flatten = self._parked
             await rooms.controls.kill(by, "kill switch, thrown during the start", flatten=flatten)
+            self._thrown.set()
         return snapshot
 
     async def _connect(self) -> None:
@@ -338,10 +340,12 @@ class Engine:
         """Whether the switches and books are in memory: before that no command may touch them."""
         return self._loaded
 
-    def park_kill(self, by: str, flatten: bool) -> None:
-        """Keep a kill that came before the switches were loaded; it is thrown as soon as they are."""
+    async def park_kill(self, by: str, flatten: bool) -> None:
+        """Keep a kill that came before the switches were loaded, until it is thrown as soon as they are: a start
+        that fails before has acknowledged nothing."""
         held = self._parked is not None and self._parked[1]
         self._parked = (by, flatten or held)
+        await self._thrown.wait()
 
     def kill_standing(self) -> tuple[bool, bool] | None:
         """Whether the kill switch is on, and flattening; None before the switches are loaded."""

@@ -107,7 +107,7 @@ def test_fault_54_55_exit_leaves_while_the_database_refuses(tmp_path: Path, refu
             await lab.until("09:39")
             trade = await lab.until_holding()
             async with refusal(lab):
-                await lab.rooms.desk.close_trade(trade.id, Cause.MANUAL, "by hand", "test")
+                await lab.during(lab.rooms.desk.close_trade(trade.id, Cause.MANUAL, "by hand", "test"))
                 await lab.step(3)
                 assert lab.position(trade) == 0
                 assert lab.trade(trade.id).state is TradeState.SELL_FILLED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -38,11 +39,13 @@ def test_commands_before_the_books_are_loaded_change_nothing_and_a_kill_waits_fo
                     assert refused.code == "STARTING"
                 else:
                     raise AssertionError(f"{command} was taken during the start")
-            answer = await handle(Kill(flatten=True, by="x"))
-            assert isinstance(answer, Ack)
-            assert answer.ok
+            asked = asyncio.ensure_future(handle(Kill(flatten=True, by="x")))
+            await lab.step(1)
+            assert not asked.done(), "an engine that dies now has promised nothing"
             assert not lab.rooms.controls.controls.kill.on
             await engine._load()
+            assert isinstance(answer := await asked, Ack)
+            assert answer.ok
             assert lab.rooms.controls.controls.kill.on
             assert lab.rooms.controls.controls.kill.flatten
 

@@ -123,9 +123,9 @@ class ControlDesk:
             await self.cancel_entries("gate")
 
     async def flatten(self, by: str) -> int:
-        """Close every position of ours at market, and cancel what could add to one; what fills before its cancel
-        leaves too. The gate closes, so that nothing opens behind its back. Returns how many positions there
-        are."""
+        """Close every position of ours at market, and cancel what could add to one; what fills before its
+        cancel leaves too. The gate closes, so that nothing opens behind its back. Returns how many positions
+        there are."""
         await self._take(lambda held: set_gate(held, Gate.CLOSED, by, "flatten"), at_once=True)
         concerned = [t for t in self._ledger.open_trades() if t.open_qty != 0 or not t.entry_done]
         for trade in concerned:

@@ -341,8 +341,8 @@ class Engine:
         return self._loaded
 
     async def park_kill(self, by: str, flatten: bool) -> None:
-        """Keep a kill that came before the switches were loaded, until it is thrown as soon as they are: a start
-        that fails before has acknowledged nothing."""
+        """Keep a kill that came before the switches were loaded until it is thrown, as soon as they are: a
+        start that fails before has acknowledged nothing."""
         held = self._parked is not None and self._parked[1]
         self._parked = (by, flatten or held)
         await self._thrown.wait()

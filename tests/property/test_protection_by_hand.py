@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from station.domain.clock import SECOND
-from station.domain.events import ExitsSet, PartAsked, TradeEvent
+from station.domain.events import CloseAsked, ExitsSet, PartAsked, TradeEvent
 from station.domain.hand import OwnExits
 from station.domain.orders import OrderKind
 from station.domain.trade import Cause
@@ -31,6 +31,7 @@ from tests.property.test_protection_histories import (
 PRICES = st.integers(40, 400).map(lambda n: Decimal(n) / 10)
 ASKS: st.SearchStrategy[TradeEvent] = st.one_of(
     st.integers(1, 3).map(lambda qty: PartAsked(Decimal(qty), "hand")),
+    st.just(CloseAsked(Cause.MANUAL.value, "closed by hand", "hand")),
     PRICES.map(lambda price: ExitsSet(OwnExits((price,)), "hand")),
     PRICES.map(lambda price: ExitsSet(OwnExits((), price), "hand")),
 )

@@ -1,8 +1,9 @@
 """A wild hand at a whole station: random orders, changes and ways out, with faults and restarts between them.
 
 After every step the exchange's own book is held against the station's and against what a screen is shown:
-nothing is ever short, nothing offers more than is held for long, what is shown is what is there, and a kill
-that flattens leaves nothing behind. Run: `python -m tests.hands --seeds 1-200`; a seed plays the same again.
+nothing is ever short, nothing offers more than is held for long, what is shown is what is there, a close that
+was acknowledged is not forgotten, and a kill that flattens leaves nothing behind. Run:
+`python -m tests.hands --seeds 1-200`; a seed plays the same again.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from station.calendars import at_et
 from station.domain.clock import SECOND
 from station.domain.instruments import Contract
 from station.domain.orders import Action, Order, Purpose
-from station.domain.trade import Trade
+from station.domain.trade import Cause, Trade
 from station.link import (
+    Ack,
     CancelOrder,
     ClosePart,
     CloseTrade,
@@ -41,6 +43,7 @@ from station.link import (
     ModifyOrder,
     PlaceOrder,
     Reconcile,
+    Reply,
     ReverseTrade,
 )
 from station.store import verify
@@ -77,6 +80,7 @@ class Wild:
         self._at_ns = 0
         self._since: dict[object, int] = {}
         self._asked: list[asyncio.Future[object]] = []
+        self._closing: set[str] = set()
         self._faults = tuple(self._mishaps())
         self.wrong: list[str] = []
         self.done: list[str] = []
@@ -205,8 +209,17 @@ class Wild:
         self.done.append(f"{lab.now()} {command}")
         asked = asyncio.ensure_future(lab.ask(command))
         self._asked.append(asked)
+        asked.add_done_callback(lambda done: self._answered(lab, command, done))
         if self._random.random() < 0.6:
             await lab.during(asyncio.wait([asked]), limit_s=60)
+
+    def _answered(self, lab: Hand, command: Command, done: asyncio.Future[Reply]) -> None:
+        if done.cancelled() or done.exception() or not isinstance(reply := done.result(), Ack) or not reply.ok:
+            return
+        if isinstance(command, CloseTrade):
+            self._closing.add(command.trade_id)
+        elif isinstance(command, Flatten):
+            self._closing |= {trade.id for trade in lab.trades() if trade.open_qty > 0}
 
     # --- time, and what is looked at ----------------------------------------------------------------
 
@@ -231,6 +244,8 @@ class Wild:
             most = sum(offered[contract].values(), Decimal(0))
             self._lasts(lab, ("offered", contract), most > held.get(contract, 0), OFFERED_S, f"{most}")
         self._look_at_screen(lab, held)
+        asked = (lab.rooms.ledger.trades.get(trade_id) for trade_id in sorted(self._closing))
+        self.wrong += [f"a close of {t.id} is forgotten" for t in asked if t is not None and forgotten(t)]
 
     def _look_at_screen(self, lab: Hand, held: dict[Contract, Decimal]) -> None:
         positions, shown = lab.floor().positions, defaultdict[Contract, Decimal](Decimal)
@@ -254,6 +269,12 @@ class Wild:
             self._since.pop(what, None)
         elif lab.now() - self._since.setdefault(what, lab.now()) > limit_s * SECOND:
             self.wrong.append(f"{what[0]} {what[1].label} for {limit_s} s: {text}")
+
+
+def forgotten(trade: Trade) -> bool:
+    """Whether nothing says of what is held that all of it is to leave."""
+    causes = {leg.cause for leg in trade.exits}
+    return trade.open_qty > 0 and trade.closing is None and Cause.MANUAL.value not in causes
 
 
 def register(lab: Hand) -> Register:

@@ -178,8 +178,8 @@ def _price(value: object) -> str:
 
 
 def _delta(side: Side) -> str:
-    """`.42`, `-.30`; our own model's with a tilde."""
+    """`.42`, `-.30`, `-1.0`; our own model's with a tilde."""
     if side.delta is None:
         return "--"
-    text = f"{side.delta:.2f}".replace("0.", ".", 1)
+    text = f"{side.delta:.2f}".replace("0.", ".", 1)[:4]
     return f"~{text}" if side.modelled else text

@@ -141,7 +141,9 @@ def _studies(chart: Chart, sight: Sight) -> list[tuple[tuple[float | None, ...],
 
 
 def _mark(chart: Chart, view: Window, scale: Scale, cells: list[list[Cell]], pad: int) -> None:
-    """Entries below their bar, exits above it; the price beside where nothing stands in its way."""
+    """Entries below their bar, exits above it; the price beside where nothing, and no later one, stands in its
+    way."""
+    prices: list[tuple[list[Cell], int, str, Style]] = []
     starts = [bar.start_ns for bar in view.bars]
     for mark in chart.marks:
         place = sum(start <= mark.at_ns for start in starts) - 1
@@ -154,7 +156,9 @@ def _mark(chart: Chart, view: Window, scale: Scale, cells: list[list[Cell]], pad
         style = ink.ACCENT if entry else ink.UP if mark.won else ink.DOWN
         column = pad + place
         cells[row][column] = ("▲" if entry else "▼", style)
-        _write_beside(cells[row], column, mark.text, style)
+        prices.append((cells[row], column, mark.text, style))
+    for line, column, text, style in prices:
+        _write_beside(line, column, text, style)
 
 
 def _write_beside(row: list[Cell], column: int, text: str, style: Style) -> None:

@@ -167,6 +167,20 @@ def test_fills_stand_at_their_bars_with_their_price() -> None:
     assert won == ink.UP
 
 
+def test_the_price_of_a_fill_is_written_where_no_later_fill_cuts_it() -> None:
+    rows = bars(*([100.0] * 30))
+    marks = tuple(
+        Mark(rows[at].start_ns, "exit", "CALL", text) for at, text in ((10, "4.70"), (13, "4.80"), (16, "4.90"))
+    )
+    chart = Chart(ASK, bars=rows, marks=marks)
+    view = plot.window(chart, None, 31, 0)
+    scale = plot.scale_of(view, (), 12)
+    assert scale is not None
+    cells = plot.grid(chart, view, scale, Sight("SPX"), plain=False, colours=True)
+    row = next(line for line in ("".join(letter for letter, _ in row) for row in cells) if "▼" in line)
+    assert row.split() == ["4.70", "▼", "▼", "▼", "4.90"]
+
+
 @given(st.integers(8, 120), st.integers(5, 50), st.integers(0, 200), st.booleans(), st.booleans())
 def test_a_grid_fills_its_place_exactly(columns: int, rows: int, back: int, plain: bool, colours: bool) -> None:
     chart = synthetic_panes.chart(ASK, NOON)

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from station.domain.clock import SECOND
-from station.link import Ask, Floor, LinkClient, LinkState
+from station.link import Ask, ChainRow, Floor, LinkClient, LinkState
+from station.link.asked import Side
 from station.link.floor import ExitRow, PositionRow, Positions, Strategies, StrategyRow
 from tests.tui import synthetic, synthetic_panes
 from tests.tui.stage import Stage, connected, lost
@@ -49,6 +50,14 @@ def test_a_chain_gives_way_from_volume_to_delta(width: int, shown: tuple[str, ..
     deep = replace_prices(told, Decimal("144.50"))
     assert "vol" not in said(chain.content(scene(chain=deep), 62).head[-1]), "three digits take the room"
     assert "144.50" in said(chain.content(scene(chain=deep), 66).blocks[12].lines[0])
+
+
+def test_a_delta_of_one_stands_apart_from_its_neighbour() -> None:
+    told = synthetic_panes.chain(Ask("chain", "SPX", expiry="0dte"))
+    sides = [Side(Decimal("11.70"), Decimal("12.00"), delta, 30.0) for delta in (1.0, -1.0)]
+    sure = ChainRow(told.rows[0].strike, *sides)
+    shown = said(chain.content(scene(chain=msgspec.structs.replace(told, rows=(sure,))), 62).blocks[0].lines[0])
+    assert shown.split().count("12.00") == 2 and {"1.00", "-1.0"} <= set(shown.split())
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from station.domain.clock import MINUTE
 from station.domain.events import CloseAsked
-from station.domain.hand import OwnExits
+from station.domain.hand import OwnExits, Reversal
 from station.domain.orders import Order, OrderState
 from station.domain.trade import Cause, ExitLeg, Trade
 from station.protection import (
     AskClose,
     CancelEntry,
+    CancelExit,
+    LateMode,
     MarketOut,
     Memory,
     RequestReconcile,
     decide,
 )
-from tests.unit.domain_cases import bought, entry_ref, exit_ref, run, to_submitted
+from tests.unit.domain_cases import CONTRACT, bought, entry_ref, exit_ref, run, to_submitted
+from tests.unit.test_protection_ladder import P1
+from tests.unit.test_protection_pairs import NOW, bracket, leg, stop
 from tests.unit.test_protection_rules import DEFAULT, FILL, SPAN, holding, looked, working
 
 STOPPED = OwnExits(stop_price=Decimal("9.00"))
@@ -84,8 +90,34 @@ def test_what_an_order_tells_is_not_written_down_beside_it() -> None:
     assert looked(holding(replace(held(STOPPED), exits=legs), (sent,), bid="8.90")) == ()
 
 
-def test_what_comes_again_by_itself_is_not_written_down() -> None:
-    assert not any(isinstance(each, AskClose) for each in looked(holding(exits=(UNKNOWN,), kill_flatten=True)))
+def test_the_cancel_of_a_resting_stop_says_why_and_nothing_is_written_down_beside_it() -> None:
+    legs = (leg(3, P1), stop())
+    found = bracket(*legs, bid="7.00")
+    shielded = replace(found, trade=replace(found.trade, shield="rapid_shield"))
+    assert looked(shielded, NOW) == (CancelExit(exit_ref(2), Cause.SHIELD.value),)
+
+
+REVERSED = Reversal("r1", "hand", CONTRACT, Decimal(3))
+LATE = replace(DEFAULT, late_mode=LateMode.FORCE_CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("trade", "more", "at_ns", "cause"),
+    [
+        (held(), {"kill_flatten": True}, FILL, Cause.KILL),
+        (held(), {}, SPAN.close_ns - 10 * MINUTE, Cause.LATE),
+        (held(), {}, SPAN.close_ns - MINUTE, Cause.END_OF_DAY),
+        (replace(held(), reversal=REVERSED), {}, FILL, Cause.MANUAL),
+    ],
+    ids=lambda value: value.value if isinstance(value, Cause) else "",
+)
+def test_what_comes_again_by_itself_is_not_written_down(
+    trade: Trade, more: dict[str, Any], at_ns: int, cause: Cause
+) -> None:
+    found = holding(trade, (UNKNOWN,), quoted_ns=at_ns, **more)
+    asked, memory = decide(found, at_ns, SPAN, LATE, Memory())
+    assert memory.out is cause
+    assert not any(isinstance(each, AskClose) for each in asked)
 
 
 def test_an_emergency_that_is_found_written_is_not_told_again() -> None:

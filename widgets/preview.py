@@ -52,6 +52,13 @@ class Preview:
         return tuple(rule for rule in self.rules if rule.ok and rule.text.startswith(OVERRIDDEN))
 
     @property
+    def fewer(self) -> int:
+        """The quantity that would fit where what is asked for is too much; 0 where none would."""
+        fits, asked = self.document.get("fits"), self.document.get("qty")
+        sized = isinstance(fits, int) and isinstance(asked, int) and 0 < fits < asked
+        return fits if sized and self.refused and not self.problems else 0
+
+    @property
     def refusal(self) -> str:
         """Why it cannot be sent, in a sentence; empty where it can."""
         if self.approved:
@@ -102,10 +109,12 @@ def money_lines(preview: Preview, width: int) -> list[Line]:
 
 
 def loud_lines(preview: Preview, width: int) -> list[Line]:
-    """Problems, failures and what is asked past, in full."""
+    """Problems, what would fit, failures and what is asked past, in full."""
     lines: list[Line] = []
     for problem in preview.problems:
         lines += _said("✗", problem, ink.ALARM, width)
+    if preview.fewer:
+        lines += _said("→", f"{preview.fewer} would fit: take fewer", ink.WARN, width)
     for rule in (*preview.refused, *preview.overridden):
         mark, style = ("!", ink.WARN) if rule.advises or rule.ok else ("✗", ink.ALARM)
         lines += _said(mark, f"{rule.name}: {rule.text}", style, width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from tests.tui import synthetic
 from tests.tui.stage import Stage
 from tests.tui.ticket_hand import press, said, until
 from widgets.order_dialogs import OrderLineDialog
+from widgets.preview import loud_lines, preview_of
 from widgets.ticket_dialog import TicketDialog
 
 LARGE = [(120, 40), (160, 45), (200, 50)]
@@ -193,3 +195,11 @@ async def test_a_limit_far_through_the_market_is_remarked_on_before_it_is_sent()
         assert "limit 42.00 is 900 % over the ask 4.20: it fills at once" in said(stage)
         await press(stage, pilot, "enter")
         assert "fills at once" in said(stage) and "SEND" in said(stage)
+
+
+def test_what_is_refused_as_too_much_says_how_many_would_fit() -> None:
+    rules = [{"rule": "position size", "ok": False, "severity": "block", "text": "too large for the equity"}]
+    for fits, refusals, told in ((12, rules, True), (20, rules, False), (0, rules, False), (12, [], False)):
+        found = preview_of(json.dumps({"qty": 20, "fits": fits, "verdict": "refused", "rules": refusals}))
+        lines = ["".join(text for text, _ in line) for line in loud_lines(found, 40)]
+        assert ("→ 12 would fit: take fewer" in lines) is told

@@ -270,7 +270,8 @@ class ManualDesk:
 
     def _refuse_opposite(self, trade: Trade, reversal: Reversal) -> None:
         quote = self._judgement.quote(reversal.contract)
-        proposal = hand_proposal(reversal.contract, reversal.order, None, quote)
+        ticks = self._judgement.tick_rule(reversal.contract)
+        proposal = hand_proposal(reversal.contract, reversal.order, None, quote, ticks)
         _, verdict = self._judgement.verdict(proposal, but=trade.id)
         if not verdict.approved:
             text = f"{trade.id} is not reversed, {reversal.contract.label} would be refused: {verdict.text()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -30,7 +30,9 @@ class Meant(Protocol):
     @property
     def walks(self) -> bool: ...
 
-    def judge(self, trade: Trade) -> Judged: ...
+    def judge(self, trade: Trade, priced: Decimal | None = None) -> Judged:
+        """`priced` is the limit of its ticket, once it has one."""
+        ...
 
     def terms(self, quote: Quote, ticks: TickRule) -> EntryTerms | None: ...
 
@@ -56,7 +58,8 @@ class ByStrategy:
     def walks(self) -> bool:
         return self.spec.entry_policy == WALK and self.limit is None
 
-    def judge(self, trade: Trade) -> Judged:
+    def judge(self, trade: Trade, priced: Decimal | None = None) -> Judged:
+        del priced
         return self.judgement.judge(trade, self.spec, self.confidence)
 
     def terms(self, quote: Quote, ticks: TickRule) -> EntryTerms | None:
@@ -82,10 +85,11 @@ class ByHand:
     def walks(self) -> bool:
         return False
 
-    def judge(self, trade: Trade) -> Judged:
+    def judge(self, trade: Trade, priced: Decimal | None = None) -> Judged:
         assert trade.contract is not None
-        quote = self.judgement.quote(trade.contract)
-        return self.judgement.by_hand(hand_proposal(trade.contract, self.hand, trade.own, quote), trade.id)
+        quote, ticks = self.judgement.quote(trade.contract), self.judgement.tick_rule(trade.contract)
+        hand = self.hand if priced is None else replace(self.hand, limit=priced)
+        return self.judgement.by_hand(hand_proposal(trade.contract, hand, trade.own, quote, ticks), trade.id)
 
     def terms(self, quote: Quote, ticks: TickRule) -> EntryTerms | None:
         return hand_terms(self.hand.kind, self.hand.limit, self.hand.stop, quote, ticks)
@@ -97,10 +101,14 @@ class ByHand:
 
 
 def hand_proposal(
-    contract: Contract, hand: HandOrder, own: OwnExits | None, quote: Quote | None
+    contract: Contract, hand: HandOrder, own: OwnExits | None, quote: Quote | None, ticks: TickRule
 ) -> Proposal:  # fmt: skip
-    """What preflight is asked about an order of a hand. A stop order may pay what triggers it."""
+    """What preflight is asked about an order of a hand. One at mid may pay the limit that it gets there, a stop
+    order what triggers it."""
     price = hand.limit if hand.limit is not None else hand.stop
+    if price is None and quote is not None:
+        terms = hand_terms(hand.kind, None, None, quote, ticks)
+        price = None if terms is None else terms.limit
     paid = price if price is not None or quote is None else quote.ask
     stop = own.stop_at(paid) if own is not None and paid is not None else None
     return Proposal(

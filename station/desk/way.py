@@ -252,7 +252,7 @@ class TradeWay:
             if waited:
                 await self._line.acquire()
         if waited and denied is None:
-            judged = meant.judge(plan.trade)
+            judged = meant.judge(plan.trade, ticket.limit)
             denied = judged.refused
         return denied, judged, said
 

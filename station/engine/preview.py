@@ -111,7 +111,7 @@ async def _opening(engine: Engine, asked: Asked, contract: Contract, hand: HandO
     own = asked.own_exits()
     terms = None if quote is None else hand_terms(hand.kind, hand.limit, hand.stop, quote, rule)
     paid = None if terms is None else terms.decision_price
-    fitted, verdict = rooms.judgement.verdict(hand_proposal(contract, hand, own, quote), but)
+    fitted, verdict = rooms.judgement.verdict(hand_proposal(contract, hand, own, quote, rule), but)
     greeks = rooms.options.greeks(contract, now) if contract.is_option else None
     document = _document(asked, contract, quote, verdict) | {
         "limit": _text(terms.limit if terms is not None else hand.limit),

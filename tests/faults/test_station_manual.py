@@ -425,6 +425,9 @@ def test_a_preview_says_cost_break_even_loss_exits_and_every_rule_and_sends_noth
             assert len(seen["rules"]) > 40
             one = await lab.preview(msgspec.structs.replace(ticket, qty=1))
             assert (one["fees"], one["max_loss"]) == ("1.00", "201.00"), "what the broker takes at least"
+            mid = await lab.preview(msgspec.structs.replace(ticket, kind="MID", limit="", target_price=""))
+            size = next(each for each in mid["rules"] if each["rule"] == "position size")
+            assert f"(${Decimal(mid['cost']):,.2f})" in size["text"], "judged by what it may pay"
             large = await lab.preview(lab.near(kind="LIMIT", limit="2.00", qty=21))
             failed = {each["rule"]: each["severity"] for each in large["rules"] if not each["ok"]}
             assert (large["verdict"], failed["contracts an order"]) == ("refused", "block")

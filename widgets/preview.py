@@ -55,8 +55,9 @@ class Preview:
     def fewer(self) -> int:
         """The quantity that would fit where what is asked for is too much; 0 where none would."""
         fits, asked = self.document.get("fits"), self.document.get("qty")
-        sized = isinstance(fits, int) and isinstance(asked, int) and 0 < fits < asked
-        return fits if sized and self.refused and not self.problems else 0
+        if not isinstance(fits, int) or not isinstance(asked, int) or not self.refused or self.problems:
+            return 0
+        return fits if 0 < fits < asked else 0
 
     @property
     def refusal(self) -> str:

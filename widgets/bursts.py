@@ -33,25 +33,25 @@ class Bursts:
     def __init__(self, app: FloorApp) -> None:
         self._app = app
         self._refused = False
-        self._run: list[str] = []
+        self._run: set[str] = set()
         self._typed_ns = 0
 
     def note(self, key: Key) -> None:
         """Every key that is pressed comes by here first."""
         if not is_letter(key):
-            self._run = []
+            self._run = set()
             return
         now = self._app.perf()
         if now - self._typed_ns >= TYPED_NS:
-            self._run = []
+            self._run = set()
         self._typed_ns = now
-        self._run.append(key.key)
+        self._run.add(key.key)
 
     @property
     def is_text(self) -> bool:
         """Whether the last key stands in letters typed as fast as a word is: `SPX`, meant for a line that did
         not open. One key again and again is no word."""
-        return len(set(self._run)) >= BURST
+        return len(self._run) >= BURST
 
     async def take(self, burst: Burst) -> None:
         """Press these keys, or say why not; keys that no text holds are pressed in any case."""

@@ -12,7 +12,9 @@ _VERDICTS = {"MATCH": ink.UP, "HELD": ink.ACCENT, "WAIT": ink.TEXT, "BLOCK": ink
 
 
 ROOMY = 44
-"""From this width on the hunter's mode has room beside the strategy's name."""
+"""From this width on the hunter's mode has room beside the strategy's name, which goes before it."""
+NAMED = 12
+"""Where the name begins."""
 
 
 def part(scene: Scene) -> Strategies | None:
@@ -32,12 +34,14 @@ def content(scene: Scene, width: int) -> Content:
 
 def _block(row: StrategyRow, width: int) -> Block:
     verdict = f"{row.verdict} {row.side}".strip()
-    tail: list[Span] = [(row.hunter, ink.FAINT)] if row.hunter and width >= ROOMY else []
-    if row.at_ns:
-        tail.append((f" {words.minute_text(row.at_ns)}", ink.DIM))
+    at = f" {words.minute_text(row.at_ns)}" if row.at_ns else ""
+    hunter = row.hunter.replace("_plus_", "+")
+    taken = NAMED + len(row.strategy) + len(hunter) + len(at) + 2
+    tail: list[Span] = [(hunter, ink.FAINT)] if hunter and width >= max(ROOMY, taken) else []
+    tail.append((at, ink.DIM))
     first = ink.spread(
         (
-            (f" {verdict:<10} ", _VERDICTS.get(row.verdict, ink.TEXT)),
+            (f" {verdict:<{NAMED - 2}} ", _VERDICTS.get(row.verdict, ink.TEXT)),
             (row.strategy, ink.STRONG if row.verdict != "OFF" else ink.DIM),
         ),
         (*tail, (" ", ink.TEXT)),

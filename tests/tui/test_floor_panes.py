@@ -136,6 +136,14 @@ def test_a_strategy_that_waits_names_what_it_waits_for_and_one_that_is_blocked_n
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("width", "shown"), [(48, True), (46, False), (32, False)])
+def test_a_strategy_s_name_goes_before_how_it_hunts(width: int, shown: bool) -> None:
+    row = StrategyRow("SPY_VIX_TURN", "BLOCK", "CALL", hunter="context_plus_trigger", at_ns=NOON)
+    (made,) = strategies.content(scene(strategies=Strategies((row,))), width).blocks
+    first = said(made.lines[0])
+    assert "SPY_VIX_TURN" in first and ("context+trigger" in first) is shown and len(first) <= width
+
+
 # --- positions and orders ------------------------------------------------------------------------------
 
 

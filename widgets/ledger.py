@@ -61,7 +61,7 @@ def csv_of(trades: tuple[TradeTold, ...]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
     is_formula = text[:1] in ("=", "@", "\t") or (text[:1] in ("+", "-") and not _is_number(text))
     return f"'{text}" if is_formula else text
 

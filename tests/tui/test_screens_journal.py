@@ -296,6 +296,11 @@ def test_a_csv_cell_never_begins_a_formula() -> None:
     assert "'=HYPERLINK()" in text and "'@x" in text and ",-12.50," in text
 
 
+def test_a_csv_counts_contracts_in_whole_numbers() -> None:
+    header, row, *_ = csv_of((TradeTold("T1", "SPX", "SPXW 5940C", "CLOSED", qty=9.0),)).splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=True))["qty"] == "9"
+
+
 # --- the station's own ---------------------------------------------------------------------------------
 
 

@@ -165,7 +165,8 @@ class ChartDesk:
         spot = rooms.market.last_price(ask.symbol)
         levels = levels_of(rooms, trades, spot, engine.outside.clock.now())
         if intraday:
-            levels += _day_levels(bars, opens)
+            span = calendar.on(hours, engine.session.day)
+            levels += _day_levels(bars, opens, 0 if span is None else span.open_ns)
             levels += watched_levels(rooms.market, calendar, engine.desired.value.scanners, ask.symbol)
         return Chart(
             ask, revision, tuple(Candle(*bar) for bar in shown.to_bars()),
@@ -201,11 +202,12 @@ def _vwap(bars: Bars, opens: NDArray[np.int64], since: int) -> Floats:
     return values[since:]
 
 
-def _day_levels(bars: Bars, opens: NDArray[np.int64]) -> tuple[Level, ...]:
-    """High, low and close of the session before the newest bar's."""
+def _day_levels(bars: Bars, opens: NDArray[np.int64], since_ns: int) -> tuple[Level, ...]:
+    """High, low and close of the session before the newest bar's; before the trade date's, which begins at
+    `since_ns` and has no finished bar in its first minutes."""
     if not len(bars):
         return ()
-    start = int(np.searchsorted(opens, opens[-1]))
+    start = int(max(np.searchsorted(opens, opens[-1]), np.searchsorted(bars.start_ns, since_ns)))
     if start == 0:
         return ()
     before = bars.cut(int(np.searchsorted(opens, opens[start - 1])), start)

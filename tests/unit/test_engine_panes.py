@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from station.calendars import at_et, series_hours
-from station.domain.clock import MINUTE
+from station.domain.clock import HOUR, MINUTE
 from station.domain.instruments import INSTRUMENTS, Timeframe, underlying_contract
 from station.domain.market import FeedMode
 from station.engine.panes import Panes
@@ -102,6 +102,27 @@ async def _charts(tmp_path: Path) -> None:
 
 def test_a_hundred_switches_show_a_hundred_right_charts(tmp_path: Path) -> None:
     play(lambda: _charts(tmp_path))
+
+
+async def _levels_of_the_day_before(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        opens = at_et(lab.day, "09:30")
+        for clock in ("09:29", "09:32", "09:36"):
+            await lab.until(clock)
+            panes = panes_of(lab)
+            earlier = lab.rooms.market.series("SPX", Timeframe.M5).bars.before(opens)
+            before = earlier.since(int(earlier.start_ns[-1]) - 12 * HOUR)
+            for timeframe in ("5m", "15m", "1h"):
+                levels = {
+                    level.text: level.price for level in (await chart(lab, panes, "SPX", timeframe)).levels
+                }
+                told = [levels[f"prev {name}"] for name in ("high", "low", "close")]
+                truth = [float(before.high.max()), float(before.low.min()), float(before.close[-1])]
+                assert told == truth, (clock, timeframe)
+
+
+def test_the_day_before_is_the_same_in_every_timeframe_from_before_the_open_on(tmp_path: Path) -> None:
+    play(lambda: _levels_of_the_day_before(tmp_path))
 
 
 async def _levels(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import ClassVar, Final, TypeVar
 
 from rich.text import Text
@@ -11,6 +11,7 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.events import Event, Key
+from textual.geometry import Region
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -35,6 +36,13 @@ class LeftOnce(ModalScreen[Answer]):
     def __init__(self, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name, id, classes)
         self._compositor = FrameCompositor()
+
+    def draw_behind(self, changed: Collection[Region]) -> None:
+        """These cells of what it stands before. To refresh it would do as well, were what is to be drawn of its
+        own not forgotten with that."""
+        self._set_dirty(*changed)
+        self._dirty_widgets.add(self)
+        self.check_idle()
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
         return super().dismiss(result) if self.is_current else AwaitComplete()

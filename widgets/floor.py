@@ -15,6 +15,7 @@ from widgets.actions import PANE_KEYS
 from widgets.book import BookPane
 from widgets.chain import ChainPane
 from widgets.chart import ChartPane
+from widgets.dialogs import LeftOnce
 from widgets.floorplan import PlanLayout
 from widgets.frames import FrameCompositor
 from widgets.pane import Pane
@@ -44,13 +45,13 @@ class FloorScreen(Screen[None], inherit_bindings=False):
     def _compositor_refresh(self) -> None:
         """Behind a dialog the cells that changed alone are drawn anew. The toolkit's own makes them dirty once
         more each time: the whole screen, drawn once, went to the terminal with every picture from then on."""
-        app = self.app
-        if self is app.screen or self not in app._background_screens:  # pyright: ignore[reportPrivateUsage]
+        top, behind = self.app.screen, self.app._background_screens  # pyright: ignore[reportPrivateUsage]
+        if not isinstance(top, LeftOnce) or self not in behind:
             super()._compositor_refresh()
             return
         changed = self._compositor._dirty_regions  # pyright: ignore[reportPrivateUsage]
         if changed:
-            app.screen.refresh(*changed)
+            top.draw_behind(changed)
             changed.clear()
         self._dirty_widgets.clear()
 

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from tests.hand_clock import HandClock, until
 from tests.tui import synthetic
 from tests.tui.stage import Stage
-from widgets.frames import uncovered
+from widgets.frames import FrameCompositor, uncovered
 from widgets.pane import Pane
 from widgets.running import SETTLED_S, SWEEP_S, sweep
 
@@ -48,6 +48,33 @@ async def test_the_grounds_behind_panes_are_not_drawn(key: str) -> None:
         compositor = stage.app.screen._compositor  # pyright: ignore[reportPrivateUsage]
         drawn, grounds = uncovered(compositor.visible_widgets), {stage.app.screen, stage.app.pages}
         assert grounds & set(compositor.visible_widgets) and not grounds & set(drawn)
+
+
+async def test_what_changes_in_a_dialog_and_behind_it_at_once_is_drawn_of_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage, drawn = Stage(synthetic.calm()), set[Region]()
+    render = FrameCompositor.render_partial_update
+
+    def noted(self: FrameCompositor) -> object:
+        if self is stage.app.screen._compositor:
+            drawn.update(self._dirty_regions)
+        return render(self)
+
+    monkeypatch.setattr(FrameCompositor, "render_partial_update", noted)
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await stage.settle(pilot)
+        await pilot.press("question_mark")
+        await stage.settle(pilot)
+        floor, dialog = stage.app.screen_stack
+        box, clock = dialog.query_one("#box"), Region(0, 0, 9, 1)
+        drawn.clear()
+        box.refresh()
+        dialog._dirty_widgets.add(box)
+        floor._compositor._dirty_regions.add(clock)
+        floor._compositor_refresh()
+        dialog._on_timer_update()
+        assert drawn == {box.region, clock}, "neither all of the screen nor less than has changed"
 
 
 async def test_a_screen_that_is_left_is_not_painted_once_more(monkeypatch: pytest.MonkeyPatch) -> None:

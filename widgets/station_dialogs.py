@@ -27,6 +27,7 @@ COLUMNS: Final = (
     ("fills", 6),
     ("open", 5),
 )
+FIGURES_FROM: Final = 2
 
 
 def lift_dialog(perf: Callable[[], int], locked: Sequence[tuple[str, str]]) -> LineDialog:
@@ -79,25 +80,37 @@ class ProfilesDialog(Dialog[None]):
 
 def profile_table(rows: Sequence[Mapping[str, Any]]) -> Text:
     """A line an account, its own settings under it."""
-    text = Text("".join(ink.fit(name, cells) for name, cells in COLUMNS), style=GREY)
+    text = Text(_columns([name for name, _ in COLUMNS]), style=GREY)
     for row in rows:
         state = "runs" if row.get("running") else "stopped" if row.get("session") else "new"
-        sums = [_money(row.get(name)) for name in ("start_cash", "result", "fees")]
+        sums = [
+            _money(row.get("start_cash")),
+            _money(row.get("result"), words.signed_money),
+            _money(row.get("fees")),
+        ]
         counts = ["-" if row.get(name) is None else str(row[name]) for name in ("executions", "open_contracts")]
         cells = [f"{row.get('name')} {row.get('account')}", state, *sums, *counts]
-        line = "".join(ink.fit(one, width) for one, (_, width) in zip(cells, COLUMNS, strict=True))
-        text.append(f"\n{line}", style=WHITE)
+        text.append(f"\n{_columns(cells)}", style=WHITE)
         settings = ", ".join(f"{name} {value}" for name, value in (row.get("settings") or {}).items())
         if settings:
             text.append(f"\n  {settings}", style=GREY)
     return text
 
 
-def _money(amount: object) -> str:
+def _columns(cells: Sequence[str]) -> str:
+    """Names at the left of their columns, figures at the right, so that their points stand under each other."""
+    fitted = zip(cells, COLUMNS, strict=True)
+    return "".join(
+        ink.fit(one, width) if place < FIGURES_FROM else f"{one:>{width}}"
+        for place, (one, (_, width)) in enumerate(fitted)
+    )
+
+
+def _money(amount: object, said: Callable[[Decimal], str] = words.money) -> str:
     """`35,000.00`; as it was told where it is no number."""
     if amount is None:
         return "-"
     try:
-        return words.money(Decimal(str(amount)))
+        return said(Decimal(str(amount)))
     except ArithmeticError:
         return str(amount)

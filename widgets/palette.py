@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
@@ -22,13 +23,21 @@ PROTECTIVE = tuple(one for one in ACTIONS if one.group == PROTECT)
 
 
 class Palette(CommandPalette, LeftOnce[None]):
-    """The toolkit's, left but once; what was chosen is done but once."""
+    """The toolkit's, left but once; what was chosen is done but once. Its cursor stands still as in a line."""
+
+    def on_mount(self) -> None:
+        self.query_one(Input).cursor_blink = False
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self._only_here(event)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self._only_here(event)
+
+    def _action_command_list(self, action: str) -> None:
+        """While nothing stands in its list the toolkit's pages look for lines there: the screen died of it."""
+        with suppress(LookupError):
+            super()._action_command_list(action)
 
     def _only_here(self, event: Message) -> None:
         if not self.is_current:

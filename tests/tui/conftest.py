@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import textual.app
 import textual.pilot
-import textual.widgets
 from textual._wait import SLEEP_GRANULARITY, wait_for_idle
 
 from tests.tui.terminals import Engine, Terminal
@@ -43,8 +42,6 @@ async def nothing_due(min_sleep: float = SLEEP_GRANULARITY, max_sleep: float = 1
 def pilots_wait_for_what_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(textual.app, "wait_for_idle", nothing_due)
     monkeypatch.setattr(textual.pilot, "wait_for_idle", nothing_due)
-    # The palette's line is the toolkit's own: a picture is not to depend on the half second it is taken in.
-    monkeypatch.setattr(textual.widgets.Input, "_toggle_cursor", lambda _: None)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual.events import Key
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from station.link import (
     Ack,
@@ -323,6 +324,29 @@ async def test_a_key_of_a_screen_is_moved_in_every_place_that_names_it() -> None
         assert page is not None and ("W", "Write a note.") in page.help()
         await turned(stage, pilot, "W")
         assert isinstance(stage.app.screen, Dialog)
+
+
+async def test_the_cursor_of_the_palette_stands_still_as_in_every_line() -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        for key in ("ctrl+p", "slash"):
+            await press(stage, pilot, key)
+            assert not stage.app.screen.query_one(Input).cursor_blink
+            stage.clock.advance(0.4)
+            await press(stage, pilot, "escape")
+
+
+@pytest.mark.parametrize("key", ["pageup", "pagedown"])
+async def test_keys_of_a_palette_in_which_nothing_stands_yet_end_nothing(key: str) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=(60, 20)) as pilot:
+        await stage.settle(pilot)
+        for one in ("ctrl+p", key):
+            stage.app.post_message(Key(one, None))
+        await stage.settle(pilot)
+        await pilot.press("Q", "Q", "Q", key)
+        await stage.settle(pilot)
+        assert stage.app.is_running and stage.app.failure is None and len(stage.app.screen_stack) == 2
 
 
 async def test_the_palette_begins_with_what_the_screen_shown_can_do() -> None:

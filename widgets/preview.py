@@ -99,7 +99,10 @@ def money_lines(preview: Preview, width: int) -> list[Line]:
     even = " and ".join(_plain(value) for value in cast("Sequence[Any]", known.get("break_even") or ()))
     cost = _number(known.get("cost"))
     rows = [
-        ("proceeds" if cost is not None and cost < 0 else "cost", _cost(known)),
+        (
+            "notional" if known.get("notional") else "proceeds" if cost is not None and cost < 0 else "cost",
+            _cost(known),
+        ),
         ("break-even", even or "--"),
         ("max loss", _max_loss(known)),
         ("greeks", _greeks(cast("Mapping[str, Any]", known.get("greeks") or {}))),

@@ -10,12 +10,12 @@ from station.desk.meant import hand_proposal
 from station.desk.proposals import Look
 from station.domain.errors import BadInput, BrokerUnavailable, Refused
 from station.domain.hand import HandOrder, OwnExits
-from station.domain.instruments import Contract, Right
+from station.domain.instruments import Contract, Right, SecType
 from station.domain.market import Greeks, Quote
-from station.domain.orders import Action, OrderKind, Purpose, Ticket
+from station.domain.orders import ZERO, Action, OrderKind, Purpose, Ticket
 from station.domain.trade import Trade
 from station.engine.engine import Engine
-from station.engine.rooms import LEAST_FEE, PROVISIONAL_FEE, Rooms
+from station.engine.rooms import Rooms
 from station.engine.tickets import read_ticket
 from station.execution import within
 from station.execution.policy import hand_terms
@@ -26,6 +26,13 @@ from station.risk import OVERRIDABLE, Proposal, Verdict
 Json = dict[str, Any]
 MARGIN_WAIT_S: Final = 1.5
 TOKEN: Final = "preview"
+FEES: Final = {
+    SecType.OPTION: Decimal("0.65"), SecType.FUTURE_OPTION: Decimal("1.42"), SecType.FUTURE: Decimal("2.25"),
+    SecType.STOCK: Decimal("0.005"),
+}  # fmt: skip
+"""Dollars a contract or share, IBKR's fixed schedule."""
+LEAST_FEE: Final = Decimal("1.00")
+"""Dollars that an order of options or shares costs at least."""
 
 
 async def preview(engine: Engine, ticket: LinkTicket) -> Json:
@@ -90,7 +97,9 @@ async def proposal_preview(engine: Engine, look: Look) -> Json:
     target = rule.up(by_hand or paid * (1 + trade.target_pct / 100))
     level = rooms.judgement.stop_of(trade, paid)
     stop = None if level is None else rule.down(level)
-    return document | _figures(asked, contract, paid) | {"target": decimal_text(target), "stop": _text(stop)}
+    return document | _figures(asked, contract, paid, stop) | {
+        "target": decimal_text(target), "stop": _text(stop),
+    }  # fmt: skip
 
 
 async def reverse_preview(engine: Engine, trade_id: str) -> Json:
@@ -127,8 +136,9 @@ async def _opening(engine: Engine, asked: Asked, contract: Contract, hand: HandO
     target_pct = asked.target_pct or rooms.manual.terms.target_pct
     target = rule.up(asked.target_price or paid * (1 + target_pct / 100))
     stop = (own or OwnExits()).stop_at(paid)
-    return document | _figures(asked, contract, paid) | {
-        "target": decimal_text(target), "stop": _text(None if stop is None else rule.down(stop)),
+    stop = None if stop is None else rule.down(stop)
+    return document | _figures(asked, contract, paid, stop) | {
+        "target": decimal_text(target), "stop": _text(stop),
         "stop_rests": stop is not None and engine.outside.broker.capabilities.oca,
     }  # fmt: skip
 
@@ -157,20 +167,24 @@ def _document(asked: Asked, contract: Contract, quote: Quote | None, verdict: Ve
     }
 
 
-def _figures(asked: Asked, contract: Contract, paid: Decimal) -> Json:
-    """Dollars at the price that the order should pay; all of it can be lost."""
+def _figures(asked: Asked, contract: Contract, paid: Decimal, stop: Decimal | None) -> Json:
+    """Dollars at the price that the order should pay; all of it can be lost, of a future what lies above its
+    stop. What a future stands for is no cost: it is carried on margin."""
     cost = paid * asked.qty * contract.multiplier
-    fees = _fees(asked)
+    fees, is_future = _fees(contract, asked.qty), contract.sec_type is SecType.FUTURE
+    lost = (paid - stop) * asked.qty * contract.multiplier if is_future and stop is not None else cost
     return {
+        "notional": is_future,
         "cost": f"{cost:.2f}",
         "fees": f"{fees:.2f}",
         "break_even": [decimal_text(_break_even(contract, paid))],
-        "max_loss": f"{cost + fees:.2f}",
+        "max_loss": f"{lost + fees:.2f}",
     }
 
 
-def _fees(asked: Asked) -> Decimal:
-    return max(PROVISIONAL_FEE * asked.qty, LEAST_FEE)
+def _fees(contract: Contract, qty: Decimal) -> Decimal:
+    least = LEAST_FEE if contract.sec_type in (SecType.OPTION, SecType.STOCK) else ZERO
+    return max(FEES.get(contract.sec_type, ZERO) * qty, least)
 
 
 def _break_even(contract: Contract, paid: Decimal) -> Decimal:
@@ -191,7 +205,7 @@ def _closing(rooms: Rooms, asked: Asked, contract: Contract) -> Json:
     document = _document(asked, contract, quote, verdict) | {"trade": trade.id, "max_loss": "0.00"}
     if quote is None or quote.bid is None:
         return document | {"problems": [f"{contract.label} has no bid to sell to"]}
-    cost, fees = -quote.bid * asked.qty * contract.multiplier, _fees(asked)
+    cost, fees = -quote.bid * asked.qty * contract.multiplier, _fees(contract, asked.qty)
     return document | {"cost": f"{cost:.2f}", "fees": f"{fees:.2f}"}
 
 

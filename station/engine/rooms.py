@@ -42,8 +42,6 @@ from station.wealth import WealthBook
 Fault = Callable[[str, BaseException], Awaitable[None]]
 PROVISIONAL_FEE = Decimal("0.65")
 """Dollars a contract, IBKR's tiered US option commission, until the broker reports the true one."""
-LEAST_FEE = Decimal("1.00")
-"""Dollars an order of options costs at least."""
 
 
 @dataclass(frozen=True, slots=True)

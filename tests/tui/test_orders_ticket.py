@@ -14,7 +14,7 @@ from tests.tui import synthetic
 from tests.tui.stage import Stage
 from tests.tui.ticket_hand import press, said, until
 from widgets.order_dialogs import OrderLineDialog
-from widgets.preview import loud_lines, preview_of
+from widgets.preview import loud_lines, money_lines, preview_of
 from widgets.ticket_dialog import TicketDialog
 
 LARGE = [(120, 40), (160, 45), (200, 50)]
@@ -203,3 +203,9 @@ def test_what_is_refused_as_too_much_says_how_many_would_fit() -> None:
         found = preview_of(json.dumps({"qty": 20, "fits": fits, "verdict": "refused", "rules": refusals}))
         lines = ["".join(text for text, _ in line) for line in loud_lines(found, 40)]
         assert ("→ 12 would fit: take fewer" in lines) is told
+
+
+@pytest.mark.parametrize(("notional", "label"), [(True, "notional"), (False, "cost")])
+def test_what_a_future_stands_for_is_not_called_its_cost(notional: bool, label: str) -> None:
+    found = preview_of(json.dumps({"cost": "302937.50", "fees": "2.25", "notional": notional}))
+    assert "".join(text for text, _ in money_lines(found, 50)[0]).split()[:2] == [label, "$302,937.50,"]

@@ -87,6 +87,9 @@ def test_a_future_with_a_stop_fits_the_shipped_limits_by_its_margin_and_its_risk
             ticket = Ticket("ES", qty=2, kind="MARKET", stop_pct="0.3")
             shown = await lab.during(asyncio.ensure_future(preview(lab.run.engine, ticket)))
             assert (shown["fits"], shown["verdict"]) == (1, "refused")
+            to_stop = (Decimal(shown["price_basis"]["ask"]) - Decimal(shown["stop"])) * 2 * 50
+            assert (shown["notional"], shown["fees"]) == (True, "4.50")
+            assert Decimal(shown["max_loss"]) == to_stop + Decimal("4.50")
             assert [row["rule"] for row in shown["rules"] if not row["ok"]] == ["portfolio delta", "leverage"]
             reply = await lab.during(
                 lab.ask(PlaceOrder(Ticket("ES", qty=1, kind="MARKET", stop_pct="0.3"), "a", "b"))

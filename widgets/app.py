@@ -356,6 +356,8 @@ class FloorApp(App[str], inherit_bindings=False):
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key):
+            if self._exit:  # It is being left: what is typed is for the shell.
+                return
             self._bursts.note(event)
             if self._dealing is not None and self._dealing.is_late(event):
                 return

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -334,6 +335,18 @@ async def test_quit_asks_and_enter_detaches_while_something_is_open() -> None:
         await pilot.press("enter")
         await pilot.pause()
     assert stage.app.return_value == "detach" and stage.engine.heard == []
+
+
+@pytest.mark.parametrize("key", ["f5", "b"])
+async def test_what_is_typed_after_leaving_does_nothing(key: str) -> None:
+    stage = Stage(synthetic.calm())
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await opened(stage, pilot, "q")
+        stage.clock.advance(0.3)
+        for one in ("enter", key):
+            stage.app.post_message(Key(one, None))
+        await pilot.pause()
+    assert stage.app.failure is None and stage.app.return_value == "detach"
 
 
 async def test_enter_stops_when_nothing_is_open() -> None:

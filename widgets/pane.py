@@ -221,7 +221,8 @@ class Pane(LineCanvas, can_focus=True):
         else:
             self.picked = keys[0 if step > 0 else -1]
         self._scrolled = True
-        self._on_pick(self.picked)
+        if keys:
+            self._on_pick(self.picked)
         self._reveal()
         self.repaint()
 

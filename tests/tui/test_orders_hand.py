@@ -33,7 +33,7 @@ from station.link import (
     Reply,
     ReverseTrade,
 )
-from station.link.floor import LOADING
+from station.link.floor import ERROR, LOADING
 from tests.tui import synthetic
 from tests.tui.stage import Stage
 from tests.tui.ticket_hand import press, said
@@ -151,6 +151,15 @@ async def test_the_preview_follows_the_form_and_the_market() -> None:
         stage.clock.advance(1.1)
         await stage.settle(pilot)
         assert len([c for c in stage.engine.heard if isinstance(c, PreviewOrder)]) == before + 1
+
+
+@pytest.mark.parametrize("state", [LOADING, ERROR])
+async def test_a_chain_without_rows_offers_no_option_to_buy(state: str) -> None:
+    stage = Stage(synthetic.calm())
+    stage.engine.refusals = {"chain": (state, "it is asked for")}
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "o", "down", "b")
+        assert "no option is chosen" in stage.line("notice") and len(stage.app.screen_stack) == 1
 
 
 async def test_an_unfinished_form_is_not_previewed_and_says_what_is_missing() -> None:

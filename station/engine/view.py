@@ -76,14 +76,15 @@ class FloorView:
 
     def floor(self) -> Floor:
         """The present picture; parts the engine has nothing to say about yet are in their loading state."""
-        if not hasattr(self._engine, "rooms"):
+        self.attend()
+        if not self._engine.is_loaded:
+            # Empty rooms are not a flat book, and what they then hold is no news.
             note = self._engine.progress.phase
             return Floor(
                 self._starting(), Feed(state=LOADING, note=note), Positions(state=LOADING, note=note),
                 Alerts(state=LOADING, note=note), Strategies(state=LOADING, note=note),
                 Orders(state=LOADING, note=note), Proposals(),
             )  # fmt: skip
-        self.attend()
         self._recall()
         return Floor(
             self._header(),
@@ -106,7 +107,7 @@ class FloorView:
 
     def _recall(self) -> None:
         """What earlier processes told this day stands behind what this one has told, once it is loaded."""
-        if self._recalled or not self._engine.is_loaded:
+        if self._recalled:
             return
         self._recalled = True
         for firing in reversed(self._engine.rooms.bars.recalled):

@@ -15,6 +15,7 @@ from station.domain.instruments import INSTRUMENTS, Timeframe, underlying_contra
 from station.domain.market import FeedMode
 from station.engine.panes import Panes
 from station.engine.standing import DayCurve
+from station.engine.view import FloorView
 from station.journal import Journal
 from station.link import Account, Ask, Book, Chain, Chart, Level, Tip, Watch, Wealth
 from station.link.floor import ERROR, LOADING, READY
@@ -102,6 +103,24 @@ async def _charts(tmp_path: Path) -> None:
 
 def test_a_hundred_switches_show_a_hundred_right_charts(tmp_path: Path) -> None:
     play(lambda: _charts(tmp_path))
+
+
+async def _before_the_books_are_read(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        engine = lab.run.engine
+        view = FloorView(engine, "", lambda: None)
+        engine._loaded = False
+        floor = view.floor()
+        parts = (floor.feed, floor.positions, floor.alerts, floor.orders)
+        assert [part.state for part in parts if part is not None] == [LOADING] * 4
+        engine._loaded = True
+        floor = view.floor()
+        parts = (floor.feed, floor.positions, floor.alerts, floor.orders)
+        assert [part.state for part in parts if part is not None] == [READY] * 4
+
+
+def test_a_floor_whose_books_are_not_read_yet_is_loading_and_not_flat(tmp_path: Path) -> None:
+    play(lambda: _before_the_books_are_read(tmp_path))
 
 
 async def _levels_of_the_day_before(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ class Keyboard:
         found: list[Message] = []
         try:
             found.extend(self._parser.feed(text) if text else ())
-        except (ValueError, ArithmeticError, StopIteration, RuntimeError):
+        except Exception:  # noqa: BLE001 - whatever the toolkit dies of, the kill key is still to be heard
             self._parser = XTermParser()
         if self._waits:
             if len(text) == _WITH_ALT:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from textual._xterm_parser import XTermParser
 from textual.events import Key, Paste
 from textual.message import Message
 
@@ -74,6 +75,20 @@ def test_the_kill_key_is_heard_after_whatever_came_before(noise: list[bytes]) ->
     hand = Hand()
     hand.type(*(data for data in noise if data))
     assert "f12" in keys(hand.type(F12, F12))
+
+
+@pytest.mark.parametrize("fault", [KeyError("x"), IndexError(), TypeError(), AttributeError()], ids=repr)
+def test_the_kill_key_is_heard_whatever_the_toolkit_dies_of(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    hand, feed = Hand(), XTermParser.feed
+
+    def dies_once(self: XTermParser, data: str) -> Iterable[Message]:
+        monkeypatch.setattr(XTermParser, "feed", feed)
+        raise fault
+
+    monkeypatch.setattr(XTermParser, "feed", dies_once)
+    assert keys(hand.type(b"X", F12)) == ["f12"]
 
 
 @given(st.text(st.characters(exclude_characters="\x1b\x00", codec="utf-8")), st.lists(st.integers(1, 9)))

@@ -114,8 +114,9 @@ class Form:
         if self.at == "override":
             return replace(self, override=not self.override)
         if self.at == "kind":
-            place = (FORM_KINDS.index(self.kind) + (1 if step > 0 else -1)) % len(FORM_KINDS)
-            return replace(self, kind=FORM_KINDS[place])
+            kinds = [kind for kind in FORM_KINDS if kind != BRACKET or self.action == BUY]
+            place = (kinds.index(self.kind) + (1 if step > 0 else -1)) % len(kinds)
+            return replace(self, kind=kinds[place])
         return self.written(self.at, _STEPS[self.at](self, step, market))
 
 
@@ -129,9 +130,10 @@ def form_of(order: Order, *, at: str = "qty") -> Form:
         "stop": str(order.stop or ""),
         "confidence": "" if order.confidence is None else str(order.confidence),
     }
-    full = order.kind == LIMIT and order.target is not None and order.stop is not None
+    guarded = order.action == BUY and order.target is not None and order.stop is not None
+    kind = BRACKET if guarded and order.kind == LIMIT else order.kind
     return Form(
-        order.action, order.symbol, order.strike, order.right, order.expiry, BRACKET if full else order.kind,
+        order.action, order.symbol, order.strike, order.right, order.expiry, kind,
         texts, order.override, at,
     )  # fmt: skip
 

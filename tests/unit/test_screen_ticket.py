@@ -123,6 +123,14 @@ def kinds() -> Iterator[tuple[str, tuple[str, ...]]]:
         one = one.stepped(1, MARKET_NOW)
 
 
+def test_a_sale_has_no_exits_of_its_own_and_is_called_no_bracket() -> None:
+    one = form("sell 1 SPX 5940C @ 4.20 tp 23% sl 22%", at="kind")
+    assert one.kind == "LIMIT"
+    for _ in FORM_KINDS:
+        one = one.stepped(1, MARKET_NOW)
+        assert one.kind != "BRACKET"
+
+
 def test_each_kind_asks_for_the_prices_it_needs() -> None:
     prices = {kind: [name for name in names if name in ("trigger", "limit")] for kind, names in kinds()}
     assert prices == {

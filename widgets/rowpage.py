@@ -45,6 +45,7 @@ class EditDialog(TypedDialog):
     ) -> None:  # fmt: skip
         super().__init__(perf)
         self._title, self._value, self._facts, self._send = title, value, facts, send
+        self._sending = False
 
     def inside(self) -> ComposeResult:
         text = Text()
@@ -59,13 +60,19 @@ class EditDialog(TypedDialog):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.run_worker(self._try(event.value), exclusive=True, exit_on_error=False)
+        if not self._sending:
+            self._sending = True
+            # The app's own: what was sent is told of, though the dialog be left before the answer.
+            self.app.run_worker(self._try(event.value), group="edit", exit_on_error=False)
 
     async def _try(self, text: str) -> None:
-        wrong = await self._send(text)
+        try:
+            wrong = await self._send(text)
+        finally:
+            self._sending = False
         if not wrong:
             self.dismiss(text)
-        else:
+        elif self.is_running:
             self.refuse(words.brief(wrong), anew=False)
 
 

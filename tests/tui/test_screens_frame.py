@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,18 @@ from textual.widgets import Input
 from station.link import (
     Ack,
     ClosePart,
+    Command,
     Data,
+    EditConfig,
     Kill,
     LinkClient,
     LinkServer,
     LinkState,
+    LocalLink,
     PreviewOrder,
     PreviewReverse,
     Query,
+    Reply,
 )
 from tests.tui import synthetic
 from tests.tui.stage import Stage, lost, press
@@ -145,6 +150,34 @@ async def test_a_dialog_that_was_typed_into_is_left_however_soon(opening: str) -
         await pilot.press("1", "escape")
         await stage.settle(pilot)
         assert len(stage.app.screen_stack) == 1
+
+
+async def test_an_edit_is_sent_once_and_told_of_though_its_dialog_was_left_before_the_answer() -> None:
+    may_answer = asyncio.Event()
+
+    async def late(stage: Stage, command: Command) -> Reply:
+        reply = await stage.engine.handle(command)
+        if isinstance(command, EditConfig):
+            await may_answer.wait()
+        return reply
+
+    def link(stage: Stage) -> LocalLink:
+        engine = stage.engine
+        return LocalLink(
+            lambda command: late(stage, command), engine.picture, clock=stage.clock, answer=engine.answer
+        )
+
+    stage = Stage(synthetic.calm(), link)
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await press(stage, pilot, "f7", "down", "down", "enter", "9", "enter", "enter")
+        stage.clock.advance(0.4)
+        await press(stage, pilot, "escape")
+        assert len(stage.app.screen_stack) == 1
+        may_answer.set()
+        await stage.app.workers.wait_for_complete()
+        await stage.settle(pilot)
+        assert "taken" in stage.line("notice")
+        assert len([one for one in stage.engine.heard if isinstance(one, EditConfig)]) == 1
 
 
 async def test_an_answer_that_comes_late_takes_no_other_dialog_away() -> None:

@@ -28,7 +28,9 @@ def viewed(path: Path) -> Generator[sqlite3.Connection]:
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
-        raise Fatal(f"{path} cannot be read: {error}; check its mode, owner and disk") from error
+        older = str(error).startswith("no such ")
+        advice = "an older version wrote it, start this one once" if older else "check its mode, owner and disk"
+        raise Fatal(f"{path} cannot be read: {error}; {advice}") from error
     except sqlite3.DatabaseError as error:
         raise CorruptDatabase(path, str(error)) from error
 

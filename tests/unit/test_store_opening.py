@@ -17,7 +17,7 @@ from station.domain.errors import Fatal
 from station.domain.events import Alerted, Recorded
 from station.domain.orders import order_ref
 from station.domain.ports import Changes
-from station.store import Stores
+from station.store import Stores, viewed
 from station.store.chain import first_break
 from station.store.migrations import Migration, migrate, version_of
 from station.store.schema import ARCHIVE_STEPS, CONFIG_STEPS, LIFECYCLE_STEPS, WEALTH_STEPS
@@ -110,6 +110,15 @@ def test_a_database_newer_than_the_code_is_refused_in_one_line(db: sqlite3.Conne
         Fatal, match=rf"x\.db has schema version {len(LIFECYCLE_STEPS)}, this code knows up to 1: update"
     ):
         migrate(db, LIFECYCLE_STEPS[:1], Path("x.db"))
+
+
+def test_a_database_that_an_older_station_wrote_is_read_once_this_one_has_started(tmp_path: Path) -> None:
+    path = tmp_path / "lifecycle.db"
+    with closing(sqlite3.connect(path)) as older:
+        migrate(older, LIFECYCLE_STEPS[:-1], path)
+    said = "no such column: later; an older version wrote it, start this one once"
+    with pytest.raises(Fatal, match=said), viewed(path) as connection:
+        connection.execute("SELECT later FROM trades")
 
 
 def test_a_step_that_fails_leaves_the_version_before_it(db: sqlite3.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -41,6 +42,15 @@ def pytest_configure(config: pytest.Config) -> None:
     assert config.cache is not None
     os.environ["XDG_CACHE_HOME"] = str(config.cache.mkdir("xdg"))
     os.environ["XDG_STATE_HOME"] = str(config.cache.mkdir("xdg_state"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Some thousand collected tests are no garbage: to look through them again and again was a tenth of the
+    suite's work."""
+    del session
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

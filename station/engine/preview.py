@@ -9,10 +9,11 @@ from station.desk.asked import Asked
 from station.desk.meant import hand_proposal
 from station.desk.proposals import Look
 from station.domain.errors import BadInput, BrokerUnavailable, Refused
+from station.domain.fees import order_fee
 from station.domain.hand import HandOrder, OwnExits
 from station.domain.instruments import Contract, Right, SecType
 from station.domain.market import Greeks, Quote
-from station.domain.orders import ZERO, Action, OrderKind, Purpose, Ticket
+from station.domain.orders import Action, OrderKind, Purpose, Ticket
 from station.domain.trade import Trade
 from station.engine.engine import Engine
 from station.engine.rooms import Rooms
@@ -26,13 +27,6 @@ from station.risk import OVERRIDABLE, Proposal, Verdict
 Json = dict[str, Any]
 MARGIN_WAIT_S: Final = 1.5
 TOKEN: Final = "preview"
-FEES: Final = {
-    SecType.OPTION: Decimal("0.65"), SecType.FUTURE_OPTION: Decimal("1.42"), SecType.FUTURE: Decimal("2.25"),
-    SecType.STOCK: Decimal("0.005"),
-}  # fmt: skip
-"""Dollars a contract or share, IBKR's fixed schedule."""
-LEAST_FEE: Final = Decimal("1.00")
-"""Dollars that an order of options or shares costs at least."""
 
 
 async def preview(engine: Engine, ticket: LinkTicket) -> Json:
@@ -171,7 +165,7 @@ def _figures(asked: Asked, contract: Contract, paid: Decimal, stop: Decimal | No
     """Dollars at the price that the order should pay; all of it can be lost, of a future what lies above its
     stop. What a future stands for is no cost: it is carried on margin."""
     cost = paid * asked.qty * contract.multiplier
-    fees, is_future = _fees(contract, asked.qty), contract.sec_type is SecType.FUTURE
+    fees, is_future = order_fee(contract, asked.qty), contract.sec_type is SecType.FUTURE
     lost = (paid - stop) * asked.qty * contract.multiplier if is_future and stop is not None else cost
     return {
         "notional": is_future,
@@ -180,11 +174,6 @@ def _figures(asked: Asked, contract: Contract, paid: Decimal, stop: Decimal | No
         "break_even": [decimal_text(_break_even(contract, paid))],
         "max_loss": f"{lost + fees:.2f}",
     }
-
-
-def _fees(contract: Contract, qty: Decimal) -> Decimal:
-    least = LEAST_FEE if contract.sec_type in (SecType.OPTION, SecType.STOCK) else ZERO
-    return max(FEES.get(contract.sec_type, ZERO) * qty, least)
 
 
 def _break_even(contract: Contract, paid: Decimal) -> Decimal:
@@ -205,7 +194,7 @@ def _closing(rooms: Rooms, asked: Asked, contract: Contract) -> Json:
     document = _document(asked, contract, quote, verdict) | {"trade": trade.id, "max_loss": "0.00"}
     if quote is None or quote.bid is None:
         return document | {"problems": [f"{contract.label} has no bid to sell to"]}
-    cost, fees = -quote.bid * asked.qty * contract.multiplier, _fees(contract, asked.qty)
+    cost, fees = -quote.bid * asked.qty * contract.multiplier, order_fee(contract, asked.qty)
     return document | {"cost": f"{cost:.2f}", "fees": f"{fees:.2f}"}
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from station.brokers.paper import GeneratedTape, PaperExchange
-from station.brokers.paper.fees import fill_fee, order_fee
 from station.brokers.paper.ledger import Ledger
 from station.calendars import load_calendar
 from station.clock import Activity, VirtualClock
 from station.domain.broker import Account, Margin, Position
 from station.domain.errors import BrokerUnavailable, Fatal, Refused
+from station.domain.fees import fill_fee, order_fee
 from station.domain.instruments import INSTRUMENTS, Contract, SecType, Timeframe
 from station.domain.orders import Execution, Tif
 from tests.unit.paper_harness import ACCOUNT, DAY, Action, Alone, Right, alone, at_the_money, option, ticket

@@ -12,7 +12,6 @@ from typing import Final
 from station.brokers.paper.accounts import Accounts
 from station.brokers.paper.book import Book, Stored
 from station.brokers.paper.faults import Fault, FaultPlan
-from station.brokers.paper.fees import order_fee
 from station.brokers.paper.floor import Floor
 from station.brokers.paper.intake import requirement
 from station.brokers.paper.link import Link
@@ -37,6 +36,7 @@ from station.domain.broker import (
 )
 from station.domain.clock import MINUTE, SECOND
 from station.domain.errors import BrokerUnavailable, Fatal, Refused, StorageUnavailable
+from station.domain.fees import order_fee
 from station.domain.instruments import Contract, Instrument, TickRule, Timeframe
 from station.domain.market import Bar, Grade
 from station.domain.orders import Execution, Ticket

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from station.brokers.paper.fees import order_fee
 from station.brokers.paper.ledger import Ledger
 from station.brokers.paper.listing import Listing, ticks_of
 from station.brokers.paper.orders import PaperOrder
 from station.brokers.paper.quotes import Touch, dollars, tradable
 from station.brokers.paper.register import Register
+from station.domain.fees import order_fee
 from station.domain.instruments import Contract, SecType
 from station.domain.orders import ZERO, Action, OrderKind, OrderState, Ticket
 

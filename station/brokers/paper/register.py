@@ -7,12 +7,12 @@ from datetime import date
 from decimal import Decimal
 
 from station.brokers.paper.book import Draft, Stored
-from station.brokers.paper.fees import fill_fee
 from station.brokers.paper.ledger import Ledger
 from station.brokers.paper.listing import numbered
 from station.brokers.paper.orders import PaperOrder
 from station.brokers.paper.quotes import dollars
 from station.brokers.paper.rows import contract_of, price_of, ticket_of
+from station.domain.fees import fill_fee
 from station.domain.instruments import Contract
 from station.domain.orders import (
     ZERO,

@@ -41,6 +41,19 @@ def in_doubt(lab: Stage) -> Trade:
     return trade
 
 
+def assert_left(root: Path, trade: Trade, cause: Cause) -> None:
+    """The next station takes all of it out, for this cause."""
+
+    async def then() -> None:
+        async with Stage(root) as lab:
+            await lab.until_true(lambda: lab.is_over(trade.id), limit_s=30)
+            assert lab.trade(trade.id).cause == cause.value
+
+    play(then)
+    assert held(root, trade.id) == 0
+    assert_sound(root)
+
+
 async def held_in_doubt(lab: Hand) -> Trade:
     await lab.until("09:36")
     assert (await lab.placed("t1", stop_pct="")).ok
@@ -165,15 +178,7 @@ def test_fault_53_a_close_that_waits_for_an_exit_to_be_replaced_outlives_a_resta
             assert len(lab.rooms.ledger.book.of_trade(trade.id)) == 2, "no sell at market yet"
             return trade
 
-    async def then() -> None:
-        async with Stage(tmp_path) as lab:
-            await lab.until_true(lambda: lab.is_over(trade.id), limit_s=30)
-            assert lab.trade(trade.id).cause == Cause.MANUAL.value
-
-    trade = play(first)
-    play(then)
-    assert held(tmp_path, trade.id) == 0
-    assert_sound(tmp_path)
+    assert_left(tmp_path, play(first), Cause.MANUAL)
 
 
 @pytest.mark.parametrize("point", ["commit.after:trade.close_asked", "commit.before:trade.close_asked"])
@@ -197,15 +202,7 @@ def test_fault_53_an_opposite_signal_that_nothing_can_follow_yet_outlives_a_rest
             assert in_doubt(lab).open_qty > 0
             return trade
 
-    async def then() -> None:
-        async with Stage(tmp_path) as lab:
-            await lab.until_true(lambda: lab.is_over(trade.id), limit_s=30)
-            assert lab.trade(trade.id).cause == Cause.STRATEGY.value
-
-    trade = play(first)
-    play(then)
-    assert held(tmp_path, trade.id) == 0
-    assert_sound(tmp_path)
+    assert_left(tmp_path, play(first), Cause.STRATEGY)
 
 
 def test_fault_53_a_shield_that_goes_off_before_the_target_is_acknowledged_outlives_a_restart(
@@ -222,12 +219,4 @@ def test_fault_53_a_shield_that_goes_off_before_the_target_is_acknowledged_outli
             assert (sell.state, sell.ticket.kind) == (OrderState.PENDING, OrderKind.LIMIT)
             return trade
 
-    async def then() -> None:
-        async with Stage(tmp_path) as lab:
-            await lab.until_true(lambda: lab.is_over(trade.id), limit_s=30)
-            assert lab.trade(trade.id).cause == Cause.SHIELD.value
-
-    trade = play(first)
-    play(then)
-    assert held(tmp_path, trade.id) == 0
-    assert_sound(tmp_path)
+    assert_left(tmp_path, play(first), Cause.SHIELD)
